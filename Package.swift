@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+// One target a room (see CONTRIBUTING.md). Compiler flags per instruction set live only here.
+import PackageDescription
+
+/// Every room: warnings are errors.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// Rooms in which a pointer is an exception that must be spelled `unsafe`.
+let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+/// The arithmetic: loops over pointers whose bounds were fixed at load.
+func kernels(_ flags: String...) -> [SwiftSetting] {
+  strict + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
+}
+
+let package = Package(
+  name: "mixtral",
+  products: [.library(name: "mixtral", type: .dynamic, targets: ["Mixtral"])],
+  targets: [
+    .systemLibrary(name: "CMixtral", path: "include"),
+    .target(name: "Platform"),
+    .target(name: "Intrinsics"),
+    .target(name: "Kernels", swiftSettings: kernels()),
+    .target(
+      name: "KernelsAVX2", dependencies: ["Intrinsics", "Kernels"],
+      swiftSettings: kernels("-march=x86-64-v3")),
+    .target(
+      name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
+      swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
+    .target(name: "Formats", swiftSettings: safe),
+    .target(name: "Quantization", dependencies: ["Kernels", "Formats"], swiftSettings: strict),
+    .target(name: "Text", dependencies: ["Formats"], swiftSettings: safe),
+    .target(name: "Sampling", dependencies: ["Kernels", "Formats"], swiftSettings: safe),
+    .target(name: "Workers", dependencies: ["Platform", "Kernels", "Formats"], swiftSettings: strict),
+    .target(
+      name: "Model",
+      dependencies: ["Sampling", "Workers", "Quantization", "Text", "Kernels", "Formats"],
+      swiftSettings: strict),
+    .target(
+      name: "Mixtral",
+      dependencies: ["CMixtral", "Platform", "Model", "KernelsAVX2", "KernelsAVX512"],
+      swiftSettings: strict,
+      linkerSettings: [
+        .unsafeFlags([
+          "-static-stdlib",
+          "-Xlinker", "--version-script=exports.map", "-Xlinker", "-soname=libmixtral.so.1",
+          "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
+          "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "nodelete",
+        ])
+      ]),
+
+    .target(name: "Support", dependencies: ["Kernels", "Formats"], path: "Tests/Support"),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats", "Support"]),
+    .testTarget(
+      name: "KernelsTests",
+      dependencies: ["Kernels", "KernelsAVX2", "KernelsAVX512", "Quantization", "Support"]),
+    .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Support"]),
+    .testTarget(name: "TextTests", dependencies: ["Text", "Support"]),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Support"]),
+    .testTarget(
+      name: "ModelTests",
+      dependencies: ["Model", "KernelsAVX2", "KernelsAVX512", "Support"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

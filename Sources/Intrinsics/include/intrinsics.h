@@ -1,0 +1,3 @@
+#ifndef MIXTRAL_INTRINSICS_H
+#define MIXTRAL_INTRINSICS_H
+#endif

@@ -1,0 +1,29 @@
+// What Swift cannot say about the system: thread-local storage, futexes, the processor's features.
+#ifndef MIXTRAL_PLATFORM_H
+#define MIXTRAL_PLATFORM_H
+
+#include <stdint.h>
+
+/// This thread's error sentence: 1024 bytes, NUL-terminated. No destructor, so nothing leaks.
+char *platform_error_buffer(void);
+
+/// Sleeps while `*word == expected`; may wake for no reason.
+void platform_futex_wait(const void *word, uint32_t expected);
+
+/// Wakes up to `count` sleepers on `word`.
+void platform_futex_wake(const void *word, int32_t count);
+
+/// Tells the processor that this is a spin loop.
+void platform_pause(void);
+
+/// Whether this processor and its operating system run AVX2, FMA and F16C.
+int32_t platform_has_avx2(void);
+
+/// Whether they run AVX-512 F, BW, CD, DQ, VL and VNNI.
+int32_t platform_has_avx512(void);
+
+/// The control word of the vector units; the status bits are part of it.
+uint32_t platform_get_mxcsr(void);
+void platform_set_mxcsr(uint32_t value);
+
+#endif

@@ -1,0 +1,53 @@
+#define _GNU_SOURCE
+#include "platform.h"
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static _Thread_local char error_buffer[1024];
+
+char *platform_error_buffer(void) { return error_buffer; }
+
+void platform_futex_wait(const void *word, uint32_t expected) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (void *)0, (void *)0, 0);
+}
+
+void platform_futex_wake(const void *word, int32_t count) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, (void *)0, (void *)0, 0);
+}
+
+void platform_pause(void) { _mm_pause(); }
+
+// CPUID says what the processor has, XCR0 which registers the system saves on a context switch.
+static uint64_t saved_registers(void) {
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE)) return 0;
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return ((uint64_t)high << 32) | low;
+}
+
+int32_t platform_has_avx2(void) {
+  uint32_t a, b, c, d;
+  if ((saved_registers() & 0x6) != 0x6) return 0;
+  __get_cpuid(1, &a, &b, &c, &d);
+  if (!(c & bit_FMA) || !(c & bit_F16C) || !(c & bit_MOVBE)) return 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  uint32_t needed = bit_AVX2 | bit_BMI | bit_BMI2;
+  if ((b & needed) != needed) return 0;
+  return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT) != 0;
+}
+
+int32_t platform_has_avx512(void) {
+  uint32_t a, b, c, d;
+  if (!platform_has_avx2() || (saved_registers() & 0xe6) != 0xe6) return 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  uint32_t needed = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
+  return (b & needed) == needed && (c & bit_AVX512VNNI) != 0;
+}
+
+uint32_t platform_get_mxcsr(void) { return _mm_getcsr(); }
+void platform_set_mxcsr(uint32_t value) { _mm_setcsr(value); }
