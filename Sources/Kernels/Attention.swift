@@ -1,0 +1,213 @@
+// Attention of a few query heads over one page of the cache: 64 absolute positions. Pages are visited in
+// order and joined by online softmax (Milakov and Gimelshein 2018), so the bits do not depend on how a
+// prompt was cut or which rows share a pass.
+//
+// A page of one key-value head holds keys as [headWidth][64] (a lane is a position: no sum crosses lanes)
+// and values as [64][headStride] (a lane is a value of the head), in half precision.
+
+/// Positions of a page.
+@inlinable @inline(__always) public var pagePositions: Int { 64 }
+
+/// One call of the attention kernel: `count` queries that share a key-value head, and one page.
+public struct AttentionPage {
+  public var keys: UnsafeRawPointer
+  public var values: UnsafeRawPointer
+  /// [count][headStride].
+  public var queries: UnsafePointer<Float>
+  public var count: Int
+  public var headWidth: Int
+  /// `headWidth` rounded up to 16.
+  public var headStride: Int
+  /// 1 / sqrt(headWidth).
+  public var scale: Float
+  /// [count]: the positions firsts[i]..<lasts[i] of the page are visible to query i; never empty.
+  public var firsts: UnsafePointer<Int32>
+  public var lasts: UnsafePointer<Int32>
+  /// [count]: the largest score so far; -infinity before the first page.
+  public var maxima: UnsafeMutablePointer<Float>
+  /// [count][16]: sums of the weights so far, by position modulo 16.
+  public var sums: UnsafeMutablePointer<Float>
+  /// [count][headStride]: weighted values so far.
+  public var outputs: UnsafeMutablePointer<Float>
+  /// [4][64]: workspace.
+  public var weights: UnsafeMutablePointer<Float>
+
+  public init(
+    keys: UnsafeRawPointer, values: UnsafeRawPointer, queries: UnsafePointer<Float>, count: Int,
+    headWidth: Int, headStride: Int, scale: Float, firsts: UnsafePointer<Int32>,
+    lasts: UnsafePointer<Int32>, maxima: UnsafeMutablePointer<Float>,
+    sums: UnsafeMutablePointer<Float>, outputs: UnsafeMutablePointer<Float>,
+    weights: UnsafeMutablePointer<Float>
+  ) {
+    self.keys = keys
+    self.values = values
+    self.queries = queries
+    self.count = count
+    self.headWidth = headWidth
+    self.headStride = headStride
+    self.scale = scale
+    self.firsts = firsts
+    self.lasts = lasts
+    self.maxima = maxima
+    self.sums = sums
+    self.outputs = outputs
+    self.weights = weights
+  }
+}
+
+/// The attention kernel of one instruction set.
+public enum Attention<ISA: VectorISA & TileSizes> {
+  /// Joins a page to the state of every query. `page` points to an `AttentionPage`.
+  @inlinable @inline(__always)
+  public static func attend(_ page: UnsafeRawPointer) {
+    let job = page.assumingMemoryBound(to: AttentionPage.self)
+    var query = 0
+    if ISA.rows4 {
+      while query &+ 4 <= job.pointee.count {
+        AttentionTile<ISA, 4>.attend(job, query)
+        query &+= 4
+      }
+    }
+    if ISA.rows2 {
+      while query &+ 2 <= job.pointee.count {
+        AttentionTile<ISA, 2>.attend(job, query)
+        query &+= 2
+      }
+    }
+    while query < job.pointee.count {
+      AttentionTile<ISA, 1>.attend(job, query)
+      query &+= 1
+    }
+  }
+}
+
+/// `N` queries at once: each key and value is converted once for all of them.
+public enum AttentionTile<ISA: VectorISA, let N: Int> {
+  @inlinable @inline(__always)
+  public static func attend(_ job: UnsafePointer<AttentionPage>, _ query: Int) {
+    let stride = job.pointee.headStride
+    let corrections = weigh(job, query, scores(job, query))
+    var first = job.pointee.firsts[query]
+    var last = job.pointee.lasts[query]
+    for n in 0..<N {
+      first = min(first, job.pointee.firsts[query &+ n])
+      last = max(last, job.pointee.lasts[query &+ n])
+    }
+    let outputs = job.pointee.outputs + query &* stride
+    var column = 0
+    while column &+ 64 <= stride {
+      ValueTile<ISA, N, 4>.join(job, outputs, corrections, Int(first), Int(last), column)
+      column &+= 64
+    }
+    while column < stride {
+      ValueTile<ISA, N, 1>.join(job, outputs, corrections, Int(first), Int(last), column)
+      column &+= 16
+    }
+  }
+
+  /// q . k of all 64 positions, one FMA chain in the order of the head's values.
+  @inlinable @inline(__always)
+  static func scores(
+    _ job: UnsafePointer<AttentionPage>, _ query: Int
+  ) -> InlineArray<N, InlineArray<4, ISA.Floats>> {
+    let stride = job.pointee.headStride
+    let queries = job.pointee.queries + query &* stride
+    var scores = InlineArray<N, InlineArray<4, ISA.Floats>>(
+      repeating: InlineArray<4, ISA.Floats>(repeating: ISA.zeroFloats()))
+    var keys = job.pointee.keys
+    for i in 0..<job.pointee.headWidth {
+      let k0 = ISA.loadHalves(keys)
+      let k1 = ISA.loadHalves(keys + 32)
+      let k2 = ISA.loadHalves(keys + 64)
+      let k3 = ISA.loadHalves(keys + 96)
+      for n in 0..<N {
+        let q = ISA.broadcast(queries[n &* stride &+ i])
+        scores[n][0] = ISA.fma(scores[n][0], k0, q)
+        scores[n][1] = ISA.fma(scores[n][1], k1, q)
+        scores[n][2] = ISA.fma(scores[n][2], k2, q)
+        scores[n][3] = ISA.fma(scores[n][3], k3, q)
+      }
+      keys += 128
+    }
+    return scores
+  }
+
+  /// Turns scores into weights e^(score - maximum) in the workspace, updates maxima and sums, and
+  /// returns the factor of what was joined before.
+  @inlinable @inline(__always)
+  static func weigh(
+    _ job: UnsafePointer<AttentionPage>, _ query: Int,
+    _ scores: InlineArray<N, InlineArray<4, ISA.Floats>>
+  ) -> InlineArray<N, ISA.Floats> {
+    let scale = ISA.broadcast(job.pointee.scale)
+    var corrections = InlineArray<N, ISA.Floats>(repeating: scale)
+    for n in 0..<N {
+      let weights = job.pointee.weights + n &* 64
+      for v in 0..<4 { ISA.storeFloats(weights + v &* 16, ISA.multiply(scores[n][v], scale)) }
+      let first = Int(job.pointee.firsts[query &+ n])
+      let last = Int(job.pointee.lasts[query &+ n])
+      for i in 0..<first { weights[i] = -Float.infinity }
+      for i in last..<64 { weights[i] = -Float.infinity }
+      let s0 = ISA.loadFloats(weights)
+      let s1 = ISA.loadFloats(weights + 16)
+      let s2 = ISA.loadFloats(weights + 32)
+      let s3 = ISA.loadFloats(weights + 48)
+      let largest = ISA.largest(ISA.maximum(ISA.maximum(s0, s1), ISA.maximum(s2, s3)))
+      let before = job.pointee.maxima[query &+ n]
+      let maximum = largest > before ? largest : before
+      job.pointee.maxima[query &+ n] = maximum
+      let m = ISA.broadcast(maximum)
+      let e0 = ISA.exponential(ISA.subtract(s0, m))
+      let e1 = ISA.exponential(ISA.subtract(s1, m))
+      let e2 = ISA.exponential(ISA.subtract(s2, m))
+      let e3 = ISA.exponential(ISA.subtract(s3, m))
+      ISA.storeFloats(weights, e0)
+      ISA.storeFloats(weights + 16, e1)
+      ISA.storeFloats(weights + 32, e2)
+      ISA.storeFloats(weights + 48, e3)
+      let correction = ISA.exponential(ISA.subtract(ISA.broadcast(before), m))
+      corrections[n] = correction
+      let sums = job.pointee.sums + (query &+ n) &* 16
+      let added = ISA.add(ISA.add(e0, e1), ISA.add(e2, e3))
+      ISA.storeFloats(sums, ISA.fma(added, ISA.loadFloats(sums), correction))
+    }
+    return corrections
+  }
+}
+
+/// `N` queries by `C` vectors of sixteen values of the head.
+public enum ValueTile<ISA: VectorISA, let N: Int, let C: Int> {
+  /// outputs = outputs x correction + the weighted values of the positions first..<last, one FMA chain
+  /// in the order of the positions.
+  @inlinable @inline(__always)
+  static func join(
+    _ job: UnsafePointer<AttentionPage>, _ outputs: UnsafeMutablePointer<Float>,
+    _ corrections: InlineArray<N, ISA.Floats>, _ first: Int, _ last: Int, _ column: Int
+  ) {
+    let stride = job.pointee.headStride
+    let weights = job.pointee.weights
+    var sums = InlineArray<N, InlineArray<C, ISA.Floats>>(
+      repeating: InlineArray<C, ISA.Floats>(repeating: ISA.zeroFloats()))
+    for n in 0..<N {
+      for c in 0..<C {
+        let before = ISA.loadFloats(outputs + (n &* stride &+ column &+ c &* 16))
+        sums[n][c] = ISA.multiply(before, corrections[n])
+      }
+    }
+    var values = job.pointee.values + (first &* stride &+ column) &* 2
+    for position in first..<last {
+      var v = InlineArray<C, ISA.Floats>(repeating: ISA.zeroFloats())
+      for c in 0..<C { v[c] = ISA.loadHalves(values + c &* 32) }
+      for n in 0..<N {
+        let weight = ISA.broadcast(weights[n &* 64 &+ position])
+        for c in 0..<C { sums[n][c] = ISA.fma(sums[n][c], v[c], weight) }
+      }
+      values += stride &* 2
+    }
+    for n in 0..<N {
+      for c in 0..<C {
+        ISA.storeFloats(outputs + (n &* stride &+ column &+ c &* 16), sums[n][c])
+      }
+    }
+  }
+}

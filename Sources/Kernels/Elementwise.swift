@@ -1,0 +1,118 @@
+// What happens to rows of activations between products: quantisation to 8 bits, RMS norm, SwiGLU. Rows are
+// padded to whole vectors of sixteen; the padding is zero and stays zero.
+
+/// The elementwise kernels of one instruction set.
+public enum Elementwise<ISA: VectorISA> {
+  /// Below this magnitude a block of activations is zero: 127 / x would overflow soon after.
+  @inlinable @inline(__always) static var smallest: Float { 1e-30 }
+
+  /// Quantises `blockCount` blocks of 256 values to `Activation256` blocks at `out`.
+  ///
+  /// Codes are rounded to nearest, ties to even. A block with a NaN or an infinity gets a NaN or
+  /// infinite scale, so that it cannot pass for a number.
+  @inlinable @inline(__always)
+  public static func quantize256(
+    _ x: UnsafePointer<Float>, _ blockCount: Int, _ out: UnsafeMutableRawPointer
+  ) {
+    for block in 0..<blockCount {
+      let from = UnsafeRawPointer(x + block &* 256)
+      let to = out + block &* Activation256.byteCount
+      let scale = blockScale(from, vectors: 16)
+      let inverse = ISA.broadcast(scale.inverse)
+      var total: Int32 = 0
+      for v in 0..<16 {
+        let codes = code(from + v &* 64, inverse)
+        ISA.storeBytes(to + v &* 16, codes)
+        let sum = ISA.sum(codes)
+        let sums16 = to + (Activation256.sums16 &+ v &* 2)
+        sums16.storeBytes(of: Int16(truncatingIfNeeded: sum), as: Int16.self)
+        if v & 1 == 0 {
+          total = sum
+        } else {
+          let sums32 = to + (Activation256.sums32 &+ v &- 1)
+          sums32.storeBytes(of: Int16(truncatingIfNeeded: total &+ sum), as: Int16.self)
+        }
+      }
+      (to + Activation256.scale).storeBytes(of: scale.scale, as: Float.self)
+    }
+  }
+
+  /// Quantises `blockCount` blocks of 32 values to `Activation32` blocks at `out`.
+  @inlinable @inline(__always)
+  public static func quantize32(
+    _ x: UnsafePointer<Float>, _ blockCount: Int, _ out: UnsafeMutableRawPointer
+  ) {
+    for block in 0..<blockCount {
+      let from = UnsafeRawPointer(x + block &* 32)
+      let to = out + block &* Activation32.byteCount
+      let scale = blockScale(from, vectors: 2)
+      let inverse = ISA.broadcast(scale.inverse)
+      let first = code(from, inverse)
+      let second = code(from + 64, inverse)
+      ISA.storeBytes(to, first)
+      ISA.storeBytes(to + 16, second)
+      let sum = ISA.sum(ISA.add(first, second))
+      (to + Activation32.scale).storeBytes(of: scale.scale, as: Float.self)
+      (to + Activation32.scaledSum).storeBytes(of: scale.scale * Float(sum), as: Float.self)
+      (to + Activation32.bias).storeBytes(of: -128 &* sum, as: Int32.self)
+    }
+  }
+
+  @inlinable @inline(__always)
+  static func blockScale(
+    _ x: UnsafeRawPointer, vectors: Int
+  ) -> (scale: Float, inverse: Float) {
+    var bits = ISA.zero()
+    for v in 0..<vectors {
+      bits = ISA.maximum(bits, ISA.magnitudeBits(ISA.loadFloats(x + v &* 64)))
+    }
+    let largest = Float(bitPattern: UInt32(bitPattern: ISA.largest(bits)))
+    return largest < smallest ? (0, 0) : (largest / 127, 127 / largest)
+  }
+
+  /// Sixteen codes in -127...127, -127 for NaN.
+  @inlinable @inline(__always)
+  static func code(_ x: UnsafeRawPointer, _ inverse: ISA.Floats) -> ISA.Integers {
+    let scaled = ISA.multiply(ISA.loadFloats(x), inverse)
+    return ISA.round(
+      ISA.minimum(ISA.maximum(scaled, ISA.broadcast(-127)), ISA.broadcast(127)))
+  }
+
+  /// Scales `x` to unit root mean square, then by `weight`, into `out`.
+  ///
+  /// `x`, `weight` and `out` hold `vectors` x 16 values, of which `width` count. The sum of squares is
+  /// sixteen chains of FMA added in the order of `VectorISA.sum`.
+  /// Source: Zhang and Sennrich, Root Mean Square Layer Normalization (2019).
+  @inlinable @inline(__always)
+  public static func rmsNorm(
+    _ x: UnsafePointer<Float>, _ weight: UnsafePointer<Float>, _ vectors: Int, _ width: Int,
+    _ epsilon: Float, _ out: UnsafeMutablePointer<Float>
+  ) {
+    var squares = ISA.zeroFloats()
+    for v in 0..<vectors {
+      let values = ISA.loadFloats(x + v &* 16)
+      squares = ISA.fma(squares, values, values)
+    }
+    let scale = 1 / (ISA.sum(squares) / Float(width) + epsilon).squareRoot()
+    let factor = ISA.broadcast(scale)
+    for v in 0..<vectors {
+      let values = ISA.multiply(ISA.loadFloats(x + v &* 16), factor)
+      ISA.storeFloats(out + v &* 16, ISA.multiply(values, ISA.loadFloats(weight + v &* 16)))
+    }
+  }
+
+  /// gate / (1 + e^-gate) x up, into `gate`: SwiGLU of `vectors` x 16 values.
+  /// Source: Shazeer, GLU Variants Improve Transformer (2020).
+  @inlinable @inline(__always)
+  public static func swiGLU(
+    _ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, _ vectors: Int
+  ) {
+    let one = ISA.broadcast(1)
+    for v in 0..<vectors {
+      let g = ISA.loadFloats(gate + v &* 16)
+      let e = ISA.exponential(ISA.subtract(ISA.zeroFloats(), g))
+      let silu = ISA.divide(g, ISA.add(one, e))
+      ISA.storeFloats(gate + v &* 16, ISA.multiply(silu, ISA.loadFloats(up + v &* 16)))
+    }
+  }
+}

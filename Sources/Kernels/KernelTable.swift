@@ -1,0 +1,58 @@
+// A table is all kernels of one instruction set, as plain function pointers. Every table gives the bits of
+// `reference`. Adding a block type: its panel type here, one line in each of the three tables.
+
+/// The types of panel that have a product.
+public enum PanelType: Int, CaseIterable, Sendable {
+  case f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_K, q3_K, q4_K, q5_K, q6_K
+}
+
+/// The kernels of one instruction set.
+public struct KernelTable: Sendable {
+  /// (weights, panelCount, blockCount, activations, rowCount, rowStride, out, outStride): rowCount rows
+  /// of activations, `rowStride` bytes apart, times panelCount panels of blockCount blocks; sixteen
+  /// outputs a panel, rows `outStride` floats apart. See `forEachTile`.
+  public typealias Product =
+    @convention(c) (
+      UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, Int, UnsafeMutablePointer<Float>, Int
+    ) -> Void
+  /// (x, blockCount, out).
+  public typealias Quantize =
+    @convention(c) (UnsafePointer<Float>, Int, UnsafeMutableRawPointer) -> Void
+  /// (x, weight, vectors, width, epsilon, out).
+  public typealias Norm =
+    @convention(c) (
+      UnsafePointer<Float>, UnsafePointer<Float>, Int, Int, Float, UnsafeMutablePointer<Float>
+    ) -> Void
+  /// (gate, up, vectors).
+  public typealias SwiGLU =
+    @convention(c) (UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int) -> Void
+  /// (AttentionPage).
+  public typealias Attend = @convention(c) (UnsafeRawPointer) -> Void
+
+  /// "reference", "avx2" or "avx512".
+  public let name: String
+  /// Indexed by `PanelType.rawValue`.
+  let products: [Product]
+  public let quantize256: Quantize
+  public let quantize32: Quantize
+  public let rmsNorm: Norm
+  public let swiGLU: SwiGLU
+  public let attend: Attend
+
+  public init(
+    name: String, quantize256: @escaping Quantize, quantize32: @escaping Quantize,
+    rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU, attend: @escaping Attend,
+    product: (PanelType) -> Product
+  ) {
+    self.name = name
+    self.quantize256 = quantize256
+    self.quantize32 = quantize32
+    self.rmsNorm = rmsNorm
+    self.swiGLU = swiGLU
+    self.attend = attend
+    products = PanelType.allCases.map(product)
+  }
+
+  /// The product of panels of `type`; looked up once, at load.
+  public func product(_ type: PanelType) -> Product { products[type.rawValue] }
+}

@@ -1,0 +1,95 @@
+// Products of plain values: F32, F16, BF16 matrices with Float activations. An output is four chains of
+// FMA by column modulo 4, added as (0 + 1) + (2 + 3). A "block" is one column of sixteen values.
+//
+// `P` panels times `M` rows of activations; one of the two is 1 (`ProductShape`).
+
+/// How a column of sixteen values is stored.
+public protocol ValueStorage {
+  static var byteCount: Int { get }
+  static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats
+}
+public enum Singles: ValueStorage {
+  @inlinable @inline(__always) public static var byteCount: Int { 64 }
+  @inlinable @inline(__always)
+  public static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
+    ISA.loadFloats(p)
+  }
+}
+public enum Halves: ValueStorage {
+  @inlinable @inline(__always) public static var byteCount: Int { 32 }
+  @inlinable @inline(__always)
+  public static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
+    ISA.loadHalves(p)
+  }
+}
+public enum Brains: ValueStorage {
+  @inlinable @inline(__always) public static var byteCount: Int { 32 }
+  @inlinable @inline(__always)
+  public static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
+    ISA.loadBrains(p)
+  }
+}
+
+/// The product of float panels.
+public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let P: Int, let M: Int>:
+  ProductShape
+{
+  @inlinable @inline(__always) public static var panels: Int { P }
+  @inlinable @inline(__always) public static var rows: Int { M }
+  @inlinable @inline(__always) public static var blockByteCount: Int { Values.byteCount }
+  @inlinable @inline(__always) public static var activationByteCount: Int { 4 }
+
+  @inlinable @inline(__always)
+  public static func run(
+    _ weights: UnsafeRawPointer, panelStride: Int, blocks: Int,
+    _ activations: UnsafeRawPointer, rowStride: Int,
+    _ out: UnsafeMutablePointer<Float>, outStride: Int
+  ) {
+    typealias Chains = InlineArray<P, InlineArray<M, ISA.Floats>>
+    let none = Chains(repeating: InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats()))
+    var chain0 = none
+    var chain1 = none
+    var chain2 = none
+    var chain3 = none
+    var w = weights
+    var a = activations
+    let whole = blocks &>> 2
+    for _ in 0..<whole {
+      for p in 0..<P {
+        let columns = w + p &* panelStride
+        step(&chain0[p], columns, a, rowStride)
+        step(&chain1[p], columns + Values.byteCount, a + 4, rowStride)
+        step(&chain2[p], columns + 2 &* Values.byteCount, a + 8, rowStride)
+        step(&chain3[p], columns + 3 &* Values.byteCount, a + 12, rowStride)
+        if M == 1 { prefetchGroup(ISA.self, columns, 4 &* Values.byteCount) }
+      }
+      w += 4 &* Values.byteCount
+      a += 16
+    }
+    let rest = blocks &- whole &* 4
+    for p in 0..<P {
+      let columns = w + p &* panelStride
+      if rest > 0 { step(&chain0[p], columns, a, rowStride) }
+      if rest > 1 { step(&chain1[p], columns + Values.byteCount, a + 4, rowStride) }
+      if rest > 2 { step(&chain2[p], columns + 2 &* Values.byteCount, a + 8, rowStride) }
+      for m in 0..<M {
+        let sum = ISA.add(
+          ISA.add(chain0[p][m], chain1[p][m]), ISA.add(chain2[p][m], chain3[p][m]))
+        ISA.storeFloats(out + (p &* 16 &+ m &* outStride), sum)
+      }
+    }
+  }
+
+  /// One column into one chain of each row.
+  @inlinable @inline(__always)
+  public static func step(
+    _ chain: inout InlineArray<M, ISA.Floats>, _ column: UnsafeRawPointer,
+    _ a: UnsafeRawPointer, _ rowStride: Int
+  ) {
+    let values = Values.column(ISA.self, column)
+    for m in 0..<M {
+      let x = ISA.broadcast((a + m &* rowStride).loadUnaligned(as: Float.self))
+      chain[m] = ISA.fma(chain[m], values, x)
+    }
+  }
+}

@@ -1,0 +1,83 @@
+// The table of AVX2. Nothing here may be merged by the linker with code of other modules: every
+// kernel inlines into its entry.
+import Kernels
+
+extension AVX2: TileSizes {
+  @inline(__always) static var rows8: Bool { false }
+  @inline(__always) static var rows4: Bool { false }
+  @inline(__always) static var rows2: Bool { true }
+  @inline(__always) static var panels4: Bool { false }
+  @inline(__always) static var panels2: Bool { true }
+}
+
+extension KernelTable {
+  /// Every kernel in AVX2.
+  public static let avx2 = KernelTable(
+    name: "avx2",
+    quantize256: { Elementwise<AVX2>.quantize256($0, $1, $2) },
+    quantize32: { Elementwise<AVX2>.quantize32($0, $1, $2) },
+    rmsNorm: { Elementwise<AVX2>.rmsNorm($0, $1, $2, $3, $4, $5) },
+    swiGLU: { Elementwise<AVX2>.swiGLU($0, $1, $2) },
+    attend: { Attention<AVX2>.attend($0) },
+    product: { AVX2Products.product($0) })
+}
+
+/// The products of AVX2, one C function a panel type.
+enum AVX2Products {
+  static func product(_ type: PanelType) -> KernelTable.Product {
+    switch type {
+    case .f32:
+      {
+        Products<AVX2>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .f16:
+      {
+        Products<AVX2>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .bf16:
+      {
+        Products<AVX2>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q4_0:
+      {
+        Products<AVX2>.offset(Codes4.self, Offset8.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q4_1:
+      {
+        Products<AVX2>.affine(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q5_0:
+      {
+        Products<AVX2>.offset(Codes5.self, Offset16Codes.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q5_1:
+      {
+        Products<AVX2>.affine(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q8_0:
+      {
+        Products<AVX2>.offset(Codes8.self, Offset128.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q2_K:
+      {
+        Products<AVX2>.affine16(Codes2.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q3_K:
+      {
+        Products<AVX2>.offset16(Codes3.self, Offset4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q4_K:
+      {
+        Products<AVX2>.affine32(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q5_K:
+      {
+        Products<AVX2>.affine32(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q6_K:
+      {
+        Products<AVX2>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    }
+  }
+}

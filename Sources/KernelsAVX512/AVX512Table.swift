@@ -1,0 +1,83 @@
+// The table of AVX-512. Nothing here may be merged by the linker with code of other modules: every
+// kernel inlines into its entry.
+import Kernels
+
+extension AVX512: TileSizes {
+  @inline(__always) static var rows8: Bool { true }
+  @inline(__always) static var rows4: Bool { true }
+  @inline(__always) static var rows2: Bool { true }
+  @inline(__always) static var panels4: Bool { true }
+  @inline(__always) static var panels2: Bool { false }
+}
+
+extension KernelTable {
+  /// Every kernel in AVX-512.
+  public static let avx512 = KernelTable(
+    name: "avx512",
+    quantize256: { Elementwise<AVX512>.quantize256($0, $1, $2) },
+    quantize32: { Elementwise<AVX512>.quantize32($0, $1, $2) },
+    rmsNorm: { Elementwise<AVX512>.rmsNorm($0, $1, $2, $3, $4, $5) },
+    swiGLU: { Elementwise<AVX512>.swiGLU($0, $1, $2) },
+    attend: { Attention<AVX512>.attend($0) },
+    product: { AVX512Products.product($0) })
+}
+
+/// The products of AVX-512, one C function a panel type.
+enum AVX512Products {
+  static func product(_ type: PanelType) -> KernelTable.Product {
+    switch type {
+    case .f32:
+      {
+        Products<AVX512>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .f16:
+      {
+        Products<AVX512>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .bf16:
+      {
+        Products<AVX512>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q4_0:
+      {
+        Products<AVX512>.offset(Codes4.self, Offset8.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q4_1:
+      {
+        Products<AVX512>.affine(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q5_0:
+      {
+        Products<AVX512>.offset(Codes5.self, Offset16Codes.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q5_1:
+      {
+        Products<AVX512>.affine(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q8_0:
+      {
+        Products<AVX512>.offset(Codes8.self, Offset128.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q2_K:
+      {
+        Products<AVX512>.affine16(Codes2.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q3_K:
+      {
+        Products<AVX512>.offset16(Codes3.self, Offset4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q4_K:
+      {
+        Products<AVX512>.affine32(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q5_K:
+      {
+        Products<AVX512>.affine32(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    case .q6_K:
+      {
+        Products<AVX512>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
+      }
+    }
+  }
+}
