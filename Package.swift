@@ -8,6 +8,9 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 /// Rooms in which a pointer is an exception that must be spelled `unsafe`.
 let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
 
+/// The step's path: one owner at a time is the rule of its design, so accesses are not checked again.
+let engine: [SwiftSetting] = strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
+
 /// The arithmetic: loops over pointers whose bounds were fixed at load.
 func kernels(_ flags: String...) -> [SwiftSetting] {
   strict + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
@@ -31,14 +34,19 @@ let package = Package(
     .target(name: "Quantization", dependencies: ["Kernels", "Formats"], swiftSettings: strict),
     .target(name: "Text", dependencies: ["Formats"], swiftSettings: safe),
     .target(name: "Sampling", dependencies: ["Kernels", "Formats"], swiftSettings: safe),
-    .target(name: "Workers", dependencies: ["Platform", "Kernels", "Formats"], swiftSettings: strict),
+    .target(
+      name: "Workers", dependencies: ["Platform", "Kernels", "Formats"],
+      swiftSettings: engine),
     .target(
       name: "Model",
       dependencies: ["Sampling", "Workers", "Quantization", "Text", "Kernels", "Formats"],
-      swiftSettings: strict),
+      swiftSettings: engine),
     .target(
       name: "Mixtral",
-      dependencies: ["CMixtral", "Platform", "Model", "KernelsAVX2", "KernelsAVX512"],
+      dependencies: [
+        "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels", "KernelsAVX2",
+        "KernelsAVX512",
+      ],
       swiftSettings: strict,
       linkerSettings: [
         .unsafeFlags([

@@ -1,1 +1,161 @@
-// Model
+// A loaded model: weights, tokenizer, workers and the forward pass, shared by all its sessions.
+import Formats
+import Glibc
+import Kernels
+import Quantization
+import Text
+import Workers
+
+/// How to load a model.
+package struct LoadOptions {
+  /// Threads in all; at least 1.
+  package var threads: Int
+  package var table: KernelTable
+  /// Positions a token sees; 0 as the file says, -1 off.
+  package var slidingWindow: Int64
+  /// Experts a token; 0 as the file says.
+  package var expertsPerToken: Int
+  /// Rows of a pass; 0 for the default.
+  package var batch: Int
+  /// Called with bytes packed and in all; true stops.
+  package var progress: (UInt64, UInt64) -> Bool
+
+  package init(table: KernelTable) {
+    threads = 1
+    self.table = table
+    slidingWindow = 0
+    expertsPerToken = 0
+    batch = 0
+    progress = { _, _ in false }
+  }
+}
+
+/// A model in memory. Immutable once loaded; sessions of it step in turns.
+package final class Model: @unchecked Sendable {
+  package let shape: Hyperparameters
+  package let vocabulary: Int
+  package let tokenizer: Tokenizer
+  package let metadata: GGUFMetadata
+  package let table: KernelTable
+  package let batch: Int
+  package let size: ModelSize
+  let pageLayout: PageLayout
+  let pass: ForwardPass
+  /// Held for one pass.
+  let turn: Turn
+  private let weights: Weights
+  private let workers: Workers
+
+  package var threads: Int { workers.count }
+
+  /// Rows of a pass when the caller does not say: enough that a prompt reads each weight few times.
+  static let defaultBatch = 512
+
+  /// Loads the GGUF model at `path` (bytes up to a NUL).
+  package init(
+    path: UnsafePointer<CChar>, options: LoadOptions
+  ) throws(EngineError) {
+    let file = try GGUFFile(path: path)
+    shape = try Hyperparameters(
+      file.metadata, slidingWindow: options.slidingWindow,
+      expertsPerToken: options.expertsPerToken)
+    let plan = try WeightPlan(file, shape)
+    vocabulary = plan.vocabulary
+    tokenizer = try Tokenizer(metadata: file.metadata, rows: vocabulary)
+    metadata = file.metadata
+    table = options.table
+    let rows = options.batch == 0 ? Self.defaultBatch : options.batch
+    batch = rows
+    pageLayout = try PageLayout(shape)
+    workers = Workers(count: options.threads)
+    let scratch = try Scratch(
+      shape, vocabulary: vocabulary, rows: rows, threads: workers.count)
+    weights = try Weights(
+      plan, file: file, table: table, workers: workers, progress: options.progress)
+    size = ModelSize(file: file, plan: plan, shape: shape, scratch: scratch.byteCount)
+    pass = ForwardPass(
+      shape: shape, weights: weights, table: table, workers: workers, layout: pageLayout,
+      scratch: scratch)
+    turn = try Turn()
+  }
+
+  /// Makes the model of a parent process safe to free in a forked child.
+  package func abandonWorkers() { workers.abandon() }
+}
+
+/// Sizes of a model, for `mixtral_model_info`.
+package struct ModelSize: Sendable {
+  package let fileByteCount: UInt64
+  package let weightByteCount: Int
+  package let scratchByteCount: Int
+  package let cacheByteCountPerPosition: Int
+  package let parameters: UInt64
+  package let activeParameters: UInt64
+  package let tensors: Int
+  package let unusedTensors: Int
+  package let tiedEmbeddings: Bool
+  /// Bytes of the file's tensors by type, in the order of the types' numbers.
+  package let types: [(type: TensorType, count: Int, byteCount: UInt64)]
+
+  init(file: GGUFFile, plan: WeightPlan, shape: Hyperparameters, scratch: Int) {
+    fileByteCount = file.byteCount
+    weightByteCount = plan.byteCount
+    scratchByteCount = scratch
+    cacheByteCountPerPosition = shape.layers * shape.kvHeads * shape.headWidth * 4
+    let matrices = plan.matrices.reduce(UInt64(0)) { $0 + UInt64($1.rows) * UInt64($1.columns) }
+    parameters = matrices + plan.vectors.reduce(UInt64(0)) { $0 + UInt64($1.count) }
+    let expert = UInt64(shape.hiddenWidth) * UInt64(shape.feedForwardWidth) * 3
+    let idle = shape.experts - shape.expertsPerToken
+    activeParameters = parameters - UInt64(max(0, idle)) * expert * UInt64(shape.layers)
+    tensors = file.tensors.count
+    unusedTensors = file.tensors.count - plan.usedTensors
+    tiedEmbeddings = plan.tiedEmbeddings
+    var byType: [TensorType: (Int, UInt64)] = [:]
+    for tensor in file.tensors {
+      let before = byType[tensor.type] ?? (0, 0)
+      byType[tensor.type] = (before.0 + 1, before.1 + UInt64(tensor.byteCount))
+    }
+    types = byType.sorted { $0.key.rawValue < $1.key.rawValue }
+      .map { (type: $0.key, count: $0.value.0, byteCount: $0.value.1) }
+  }
+}
+
+/// A lock that threads get in the order in which they came, so that sessions take turns.
+final class Turn: @unchecked Sendable {
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+  private var next: UInt64 = 0
+  private var serving: UInt64 = 0
+
+  init() throws(EngineError) {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    mutex.initialize(to: pthread_mutex_t())
+    condition.initialize(to: pthread_cond_t())
+    guard pthread_mutex_init(mutex, nil) == 0, pthread_cond_init(condition, nil) == 0 else {
+      throw EngineError(.outOfMemory, "the system refused a lock")
+    }
+  }
+
+  deinit {
+    pthread_mutex_destroy(mutex)
+    pthread_cond_destroy(condition)
+    mutex.deallocate()
+    condition.deallocate()
+  }
+
+  func wait() {
+    pthread_mutex_lock(mutex)
+    let ticket = next
+    next &+= 1
+    while serving != ticket { pthread_cond_wait(condition, mutex) }
+    pthread_mutex_unlock(mutex)
+  }
+
+  func done() {
+    pthread_mutex_lock(mutex)
+    serving &+= 1
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
+  }
+}

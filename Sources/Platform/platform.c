@@ -3,7 +3,10 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
+#include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +21,8 @@ void platform_futex_wait(const void *word, uint32_t expected) {
 void platform_futex_wake(const void *word, int32_t count) {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, (void *)0, (void *)0, 0);
 }
+
+void platform_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 void platform_pause(void) { _mm_pause(); }
 
@@ -51,3 +56,36 @@ int32_t platform_has_avx512(void) {
 
 uint32_t platform_get_mxcsr(void) { return _mm_getcsr(); }
 void platform_set_mxcsr(uint32_t value) { _mm_setcsr(value); }
+
+// Reads "MAX PERIOD" of the unified hierarchy, as seen from inside the cgroup; 0 when there is no limit.
+static uint32_t quota_processors(void) {
+  int fd = open("/sys/fs/cgroup/cpu.max", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  char text[64];
+  ssize_t size = read(fd, text, sizeof text);
+  close(fd);
+  uint64_t numbers[2] = {0, 0};
+  int which = 0;
+  for (ssize_t i = 0; i < size && which < 2; i++) {
+    if (text[i] >= '0' && text[i] <= '9' && numbers[which] < 1000000000) {
+      numbers[which] = numbers[which] * 10 + (uint64_t)(text[i] - '0');
+    } else if (text[i] == ' ') {
+      which++;
+    } else {
+      break;
+    }
+  }
+  if (numbers[0] == 0 || numbers[1] == 0) return 0;
+  return (uint32_t)((numbers[0] + numbers[1] - 1) / numbers[1]);
+}
+
+uint32_t platform_processor_count(void) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  uint32_t count = 1;
+  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) {
+    count = (uint32_t)CPU_COUNT(&set);
+  }
+  uint32_t quota = quota_processors();
+  return quota != 0 && quota < count ? quota : count;
+}

@@ -22,6 +22,12 @@ int32_t platform_has_avx2(void);
 /// Whether they run AVX-512 F, BW, CD, DQ, VL and VNNI.
 int32_t platform_has_avx512(void);
 
+/// Names the calling thread, for debuggers and `top`.
+void platform_name_thread(const char *name);
+
+/// The processors this process may use: affinity, cut by the cgroup's quota; at least 1.
+uint32_t platform_processor_count(void);
+
 /// The control word of the vector units; the status bits are part of it.
 uint32_t platform_get_mxcsr(void);
 void platform_set_mxcsr(uint32_t value);

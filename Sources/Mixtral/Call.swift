@@ -1,0 +1,155 @@
+// How every function of the header begins and ends: the host's errno and floating-point state are as they
+// were, an error becomes a status and this thread's sentence.
+import CMixtral
+import Formats
+import Glibc
+import Model
+import Platform
+
+/// Runs the body of a function of the header.
+func call(_ body: () throws(EngineError) -> Void) -> mixtral_status {
+  let savedErrno = errno
+  let savedControl = platform_get_mxcsr()
+  // Round to nearest, no flush to zero, no traps: what the results are defined by.
+  platform_set_mxcsr(0x1f80)
+  defer {
+    platform_set_mxcsr(savedControl)
+    errno = savedErrno
+  }
+  do throws(EngineError) {
+    try body()
+    return mixtral_status(MIXTRAL_OK)
+  } catch {
+    return fail(error)
+  }
+}
+
+/// Records an error as this thread's sentence; returns its status.
+func fail(_ error: EngineError) -> mixtral_status {
+  guard let buffer = platform_error_buffer() else { return error.kind.rawValue }
+  var message = error.message
+  let length = message.withUTF8 { text in
+    var length = min(text.count, 1023)
+    // Not in the middle of a character.
+    while length > 0, length < text.count, text[length] & 0xc0 == 0x80 { length -= 1 }
+    for i in 0..<length { buffer[i] = CChar(bitPattern: text[i]) }
+    return length
+  }
+  buffer[length] = 0
+  return error.kind.rawValue
+}
+
+/// The pointer, or INVALID_ARGUMENT naming it.
+func need<Pointer>(_ pointer: Pointer?, _ name: String) throws(EngineError) -> Pointer {
+  guard let pointer else { throw EngineError(.invalidArgument, "\(name) is NULL") }
+  return pointer
+}
+
+/// A caller's array: NULL only when empty, aligned for its elements.
+func array<Element>(
+  _ base: UnsafePointer<Element>?, _ count: Int, _ name: String
+) throws(EngineError) -> UnsafeBufferPointer<Element> {
+  guard count >= 0 else {
+    throw EngineError(.invalidArgument, "count of \(name) is \(UInt(bitPattern: count))")
+  }
+  guard count > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
+  guard let base else {
+    throw EngineError(.invalidArgument, "\(name) is NULL with count \(count)")
+  }
+  try checkAligned(UnsafeRawPointer(base), MemoryLayout<Element>.alignment, name)
+  return UnsafeBufferPointer(start: base, count: count)
+}
+
+func checkAligned(
+  _ pointer: UnsafeRawPointer, _ alignment: Int, _ name: String
+) throws(EngineError) {
+  guard Int(bitPattern: pointer) & (alignment - 1) == 0 else {
+    throw EngineError(
+      .invalidArgument, "\(name) is not aligned to \(alignment) bytes")
+  }
+}
+
+/// Writes results by the one buffer convention: the count always, the elements when they fit.
+func write<Element>(
+  _ elements: UnsafeBufferPointer<Element>, _ count: UnsafeMutablePointer<Int>?,
+  _ buffer: UnsafeMutablePointer<Element>?, _ capacity: Int
+) throws(EngineError) {
+  let out = try room(for: elements.count, count, buffer, capacity)
+  if let from = elements.baseAddress { out?.update(from: from, count: elements.count) }
+}
+
+/// The buffer, when `needed` elements fit; otherwise BUFFER_TOO_SMALL. The count is written in any case.
+func room<Element>(
+  for needed: Int, _ count: UnsafeMutablePointer<Int>?,
+  _ buffer: UnsafeMutablePointer<Element>?, _ capacity: Int
+) throws(EngineError) -> UnsafeMutablePointer<Element>? {
+  let count = try need(count, "the pointer to the count")
+  if buffer == nil, capacity != 0 {
+    throw EngineError(
+      .invalidArgument,
+      "buffer is NULL with capacity \(UInt(bitPattern: capacity)); allowed NULL with 0")
+  }
+  if let buffer {
+    try checkAligned(UnsafeRawPointer(buffer), MemoryLayout<Element>.alignment, "buffer")
+  }
+  count.pointee = needed
+  guard UInt(bitPattern: capacity) >= UInt(bitPattern: needed) else {
+    throw EngineError(
+      .bufferTooSmall,
+      "capacity is \(UInt(bitPattern: capacity)); needed \(needed)")
+  }
+  return buffer
+}
+
+/// A caller's option struct, or all defaults for NULL.
+///
+/// A shorter struct is an older release's: the rest is zero. A longer one is a later release's: its tail
+/// must be zero, as an option this library does not know must not be ignored in silence.
+func options<Options: BitwiseCopyable>(
+  _ pointer: UnsafePointer<Options>?, _ zero: Options, _ name: String
+) throws(EngineError) -> Options {
+  guard let pointer else { return zero }
+  let raw = UnsafeRawPointer(pointer)
+  let size = try structSize(raw, MemoryLayout<Options>.alignment, name)
+  let known = MemoryLayout<Options>.size
+  if size > known {
+    for i in known..<size where raw.load(fromByteOffset: i, as: UInt8.self) != 0 {
+      throw EngineError(
+        .unsupported,
+        "\(name).struct_size is \(size) and byte \(i) is not zero; this release knows \(known) bytes")
+    }
+  }
+  var options = zero
+  withUnsafeMutableBytes(of: &options) { bytes in
+    bytes.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: min(size, known)))
+  }
+  return options
+}
+
+/// Fills a caller's result struct of whatever size it has.
+func fill<Result: BitwiseCopyable>(
+  _ pointer: UnsafeMutablePointer<Result>?, _ value: Result, _ name: String
+) throws(EngineError) {
+  let pointer = UnsafeMutableRawPointer(try need(pointer, name))
+  let size = try structSize(UnsafeRawPointer(pointer), MemoryLayout<Result>.alignment, name)
+  withUnsafeBytes(of: value) { bytes in
+    // struct_size itself, the first four bytes, stays the caller's.
+    for i in 4..<max(size, 4) {
+      let byte = i < bytes.count ? bytes[i] : 0
+      pointer.storeBytes(of: byte, toByteOffset: i, as: UInt8.self)
+    }
+  }
+}
+
+private func structSize(
+  _ raw: UnsafeRawPointer, _ alignment: Int, _ name: String
+) throws(EngineError) -> Int {
+  try checkAligned(raw, alignment, name)
+  let size = Int(raw.load(as: UInt32.self))
+  guard size >= 4, size <= 4096 else {
+    throw EngineError(
+      .invalidArgument,
+      "\(name).struct_size is \(size); set it to sizeof(\(name)), allowed 4..4096")
+  }
+  return size
+}

@@ -1,0 +1,202 @@
+// Handles: opaque pointers whose bits are a slot, its generation, a kind and a number of this copy of the
+// library. They are looked up, never followed, so a stale, foreign or wrong handle is a status.
+//
+//   bits 0...15 slot   16...35 generation   36...38 kind   39...52 nonce, never 0
+//
+// 53 bits in all: runtimes that keep numbers as doubles keep handles whole.
+import Formats
+import Glibc
+import Model
+import Sampling
+import Synchronization
+import Text
+
+/// What a handle stands for.
+enum HandleKind: UInt64 {
+  case model = 1
+  case session = 2
+  case sampler = 3
+  case detokenizer = 4
+
+  var name: String {
+    switch self {
+    case .model: "mixtral_model"
+    case .session: "mixtral_session"
+    case .sampler: "mixtral_sampler"
+    case .detokenizer: "mixtral_detokenizer"
+    }
+  }
+}
+
+/// An object that handles stand for.
+protocol HandleObject: AnyObject, Sendable {
+  static var kind: HandleKind { get }
+  /// Whether a call runs on it; if not, no call can begin any more.
+  func close() -> Bool
+}
+
+extension Model: HandleObject {
+  static var kind: HandleKind { .model }
+  // Calls hold the model themselves.
+  func close() -> Bool { true }
+}
+
+extension Session: HandleObject {
+  static var kind: HandleKind { .session }
+  func close() -> Bool { begin() }
+}
+
+/// All live handles of this process.
+final class HandleTable: Sendable {
+  private struct Slot {
+    var generation: UInt64 = 0
+    var object: (any HandleObject)?
+  }
+  private struct State {
+    var slots: [Slot] = []
+    /// Free slots, used first in, first out, so that a stale handle stays stale for long.
+    var free: [Int] = []
+    var firstFree = 0
+    var live = 0
+  }
+
+  static let mostHandles = 65_535
+  private static let lastGeneration: UInt64 = 1 << 20 - 1
+
+  private let state = Mutex(State())
+  private let nonce: UInt64
+  private let process: pid_t
+  /// The nonce of the process that this one was forked from, 0 for none.
+  private let parentNonce: UInt64
+
+  private init(parentNonce: UInt64) {
+    process = getpid()
+    self.parentNonce = parentNonce
+    var random: UInt64 = 0
+    if getrandom(&random, 8, 0) != 8 {
+      random = UInt64(UInt(bitPattern: ObjectIdentifier(State.self).hashValue)) ^ UInt64(process)
+    }
+    let nonce = (random ^ UInt64(process)) & 0x3fff
+    self.nonce = nonce == 0 || nonce == parentNonce ? nonce ^ 0x2a55 & 0x3fff | 1 : nonce
+  }
+
+  /// Bits of an unowned reference to the table in force; it lives as long as the process.
+  private static let current = Atomic<UInt>(0)
+
+  /// The table of this process. A forked child gets a fresh one: its parent's locks and threads mean
+  /// nothing here, and its parent's handles are known by their nonce.
+  static var shared: HandleTable {
+    let bits = current.load(ordering: .acquiring)
+    if let pointer = UnsafeRawPointer(bitPattern: bits) {
+      let table = Unmanaged<HandleTable>.fromOpaque(pointer).takeUnretainedValue()
+      if table.process == getpid() { return table }
+      return install(HandleTable(parentNonce: table.nonce), over: bits)
+    }
+    return install(HandleTable(parentNonce: 0), over: bits)
+  }
+
+  private static func install(_ table: HandleTable, over bits: UInt) -> HandleTable {
+    let unmanaged = Unmanaged.passRetained(table)
+    let exchange = current.compareExchange(
+      expected: bits, desired: UInt(bitPattern: unmanaged.toOpaque()),
+      ordering: .acquiringAndReleasing)
+    if exchange.exchanged { return table }
+    unmanaged.release()
+    return shared
+  }
+
+  /// Registers an object; the table owns it until `free`.
+  func add<Object: HandleObject>(_ object: Object) throws(EngineError) -> OpaquePointer {
+    let bits = state.withLock { state -> UInt64? in
+      guard state.live < Self.mostHandles else { return nil }
+      let index: Int
+      if state.firstFree < state.free.count {
+        index = state.free[state.firstFree]
+        state.firstFree += 1
+        if state.firstFree == state.free.count {
+          state.free.removeAll(keepingCapacity: true)
+          state.firstFree = 0
+        }
+      } else {
+        guard state.slots.count < Self.mostHandles else { return nil }
+        state.slots.append(Slot())
+        index = state.slots.count - 1
+      }
+      state.slots[index].generation += 1
+      state.slots[index].object = object
+      state.live += 1
+      return UInt64(index) | state.slots[index].generation << 16 | Object.kind.rawValue << 36
+        | nonce << 39
+    }
+    guard let bits, let handle = OpaquePointer(bitPattern: UInt(bits)) else {
+      throw EngineError(
+        .limitExceeded, "more than \(Self.mostHandles) objects are alive; free some")
+    }
+    return handle
+  }
+
+  /// The object of a handle.
+  func object<Object: HandleObject>(
+    _ handle: OpaquePointer?, _: Object.Type = Object.self
+  ) throws(EngineError) -> Object {
+    let bits = try check(handle, Object.kind.name)
+    guard let found = find(bits) else { throw Self.stale(bits, Object.kind.name) }
+    guard let object = found as? Object else {
+      throw EngineError(
+        .invalidHandle, "handle is a \(type(of: found).kind.name); expected a \(Object.kind.name)")
+    }
+    return object
+  }
+
+  /// Drops the object of a handle of any kind.
+  func free(_ handle: OpaquePointer) throws(EngineError) {
+    let bits = UInt64(UInt(bitPattern: handle))
+    // A forked child shares no threads with its parent's objects: their memory stays, nothing is joined.
+    if parentNonce != 0, bits >> 39 == parentNonce { return }
+    _ = try check(handle, "handle")
+    guard let object = find(bits) else { throw Self.stale(bits, "handle") }
+    guard object.close() else {
+      throw EngineError(.busy, "a call runs on this \(type(of: object).kind.name); not freed")
+    }
+    // The object is released after the lock: a last reference joins threads.
+    _ = state.withLock { state -> (any HandleObject)? in
+      let index = Int(bits & 0xffff)
+      guard index < state.slots.count, state.slots[index].object === object else { return nil }
+      let last = state.slots[index].object
+      state.slots[index].object = nil
+      state.live -= 1
+      // A slot whose generation would wrap is never used again.
+      if state.slots[index].generation < Self.lastGeneration { state.free.append(index) }
+      return last
+    }
+  }
+
+  private func find(_ bits: UInt64) -> (any HandleObject)? {
+    guard bits >> 39 == nonce else { return nil }
+    return state.withLock { state in
+      let index = Int(bits & 0xffff)
+      guard index < state.slots.count,
+        state.slots[index].generation == bits >> 16 & 0xf_ffff,
+        let object = state.slots[index].object,
+        type(of: object).kind.rawValue == bits >> 36 & 7
+      else { return nil }
+      return object
+    }
+  }
+
+  private func check(_ handle: OpaquePointer?, _ name: String) throws(EngineError) -> UInt64 {
+    guard let handle else { throw EngineError(.invalidHandle, "\(name) is NULL") }
+    let bits = UInt64(UInt(bitPattern: handle))
+    if parentNonce != 0, bits >> 39 == parentNonce {
+      throw EngineError(
+        .forked, "handle belongs to the parent process; load the model again after fork")
+    }
+    return bits
+  }
+
+  private static func stale(_ bits: UInt64, _ name: String) -> EngineError {
+    EngineError(
+      .invalidHandle,
+      "\(name) \(String(bits, radix: 16)) is no live handle: freed, or not of this library")
+  }
+}

@@ -1,0 +1,157 @@
+// Loading and describing models.
+import CMixtral
+import Formats
+import Kernels
+import KernelsAVX2
+import KernelsAVX512
+import Model
+import Platform
+
+@c @implementation
+public func mixtral_load(
+  _ model: UnsafeMutablePointer<OpaquePointer?>?, _ path: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<mixtral_load_options>?
+) -> mixtral_status {
+  model?.pointee = nil
+  return call { () throws(EngineError) in
+    let model = try need(model, "the pointer to the model")
+    let path = try need(path, "path")
+    let given = try Mixtral.options(options, mixtral_load_options(), "mixtral_load_options")
+    let loaded = try Model(path: path, options: try loadOptions(given))
+    model.pointee = try HandleTable.shared.add(loaded)
+  }
+}
+
+private func loadOptions(_ given: mixtral_load_options) throws(EngineError) -> LoadOptions {
+  guard given.threads <= 512 else {
+    throw EngineError(.invalidArgument, "threads is \(given.threads); allowed 0..512")
+  }
+  guard given.experts_used <= 512 else {
+    throw EngineError(.invalidArgument, "experts_used is \(given.experts_used); allowed 0..512")
+  }
+  guard given.sliding_window >= -1, given.sliding_window <= 1 << 40 else {
+    throw EngineError(
+      .invalidArgument, "sliding_window is \(given.sliding_window); allowed -1..2^40")
+  }
+  guard given.batch <= 4096 else {
+    throw EngineError(.invalidArgument, "batch is \(given.batch); allowed 0..4096")
+  }
+  guard given.reserved == 0 else {
+    throw EngineError(.invalidArgument, "reserved is \(given.reserved); allowed 0")
+  }
+  var options = LoadOptions(table: try table(given.isa))
+  options.threads = Int(given.threads == 0 ? platform_processor_count() : given.threads)
+  options.expertsPerToken = Int(given.experts_used)
+  options.slidingWindow = given.sliding_window
+  options.batch = Int(given.batch)
+  if let progress = given.progress {
+    let user = given.user
+    options.progress = { progress($0, $1, user) != 0 }
+  }
+  return options
+}
+
+/// The kernels of an instruction set that this processor has.
+private func table(_ isa: UInt32) throws(EngineError) -> KernelTable {
+  let avx2 = platform_has_avx2() != 0
+  let avx512 = platform_has_avx512() != 0
+  switch Int(isa) {
+  case MIXTRAL_ISA_AUTO: return avx512 ? .avx512 : avx2 ? .avx2 : .reference
+  case MIXTRAL_ISA_REFERENCE: return .reference
+  case MIXTRAL_ISA_AVX2 where avx2: return .avx2
+  case MIXTRAL_ISA_AVX512 where avx512: return .avx512
+  case MIXTRAL_ISA_AVX2, MIXTRAL_ISA_AVX512:
+    throw EngineError(.unsupported, "isa is \(isa); this processor does not have it")
+  default:
+    throw EngineError(.invalidArgument, "isa is \(isa); allowed 0..3")
+  }
+}
+
+@c @implementation
+public func mixtral_model_info(
+  _ model: OpaquePointer?, _ info: UnsafeMutablePointer<mixtral_info>?
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    let model: Model = try HandleTable.shared.object(model)
+    try fill(info, Mixtral.info(model), "mixtral_info")
+  }
+}
+
+private func info(_ model: Model) -> mixtral_info {
+  let shape = model.shape
+  var info = mixtral_info()
+  info.layers = UInt32(clamping: shape.layers)
+  info.hidden_width = UInt32(clamping: shape.hiddenWidth)
+  info.heads = UInt32(clamping: shape.heads)
+  info.kv_heads = UInt32(clamping: shape.kvHeads)
+  info.head_width = UInt32(clamping: shape.headWidth)
+  info.feed_forward_width = UInt32(clamping: shape.feedForwardWidth)
+  info.experts = UInt32(clamping: shape.experts)
+  info.experts_used = UInt32(clamping: shape.expertsPerToken)
+  info.vocabulary = UInt32(clamping: model.vocabulary)
+  info.context_length = UInt32(clamping: shape.contextLength)
+  info.sliding_window = UInt32(clamping: shape.slidingWindow)
+  info.bos_token = model.tokenizer.bos
+  info.eos_token = model.tokenizer.eos
+  info.unknown_token = model.tokenizer.unknown
+  info.padding_token = model.tokenizer.padding
+  info.threads = UInt32(clamping: model.threads)
+  info.isa =
+    switch model.table.name {
+    case "avx512": UInt32(MIXTRAL_ISA_AVX512)
+    case "avx2": UInt32(MIXTRAL_ISA_AVX2)
+    default: UInt32(MIXTRAL_ISA_REFERENCE)
+    }
+  info.batch = UInt32(clamping: model.batch)
+  info.tied_embeddings = model.size.tiedEmbeddings ? 1 : 0
+  info.rope_base = shape.ropeBase
+  info.norm_epsilon = shape.normEpsilon
+  info.parameters = model.size.parameters
+  info.active_parameters = model.size.activeParameters
+  info.file_size = model.size.fileByteCount
+  info.weight_size = UInt64(clamping: model.size.weightByteCount)
+  info.scratch_size = UInt64(clamping: model.size.scratchByteCount)
+  info.cache_size_per_position = UInt64(clamping: model.size.cacheByteCountPerPosition)
+  info.tensors = UInt32(clamping: model.size.tensors)
+  info.unused_tensors = UInt32(clamping: model.size.unusedTensors)
+  return info
+}
+
+@c @implementation
+public func mixtral_model_metadata(
+  _ size: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+  _ model: OpaquePointer?, _ key: UnsafePointer<CChar>?
+) -> mixtral_status {
+  size?.pointee = 0
+  return call { () throws(EngineError) in
+    let model: Model = try HandleTable.shared.object(model)
+    let name = key.map { String(cString: $0) }
+    guard var json = model.metadata.json(name) else {
+      throw EngineError(.notFound, "key '\((name ?? "").prefix(64))' is not in the file's metadata")
+    }
+    if name == nil { appendTensors(model, to: &json) }
+    try writeText(json, size, buffer, capacity)
+  }
+}
+
+/// Adds "tensors" to the object of all keys: count and bytes of each tensor type.
+private func appendTensors(_ model: Model, to json: inout [UInt8]) {
+  guard json.last == UInt8(ascii: "}") else { return }
+  json.removeLast()
+  let types = model.size.types.map {
+    "\"\($0.type.name)\":{\"count\":\($0.count),\"bytes\":\($0.byteCount)}"
+  }
+  let comma = json.count > 1 ? "," : ""
+  json += Array("\(comma)\"tensors\":{\(types.joined(separator: ","))}}".utf8)
+}
+
+/// Writes bytes by the buffer convention.
+func writeText(
+  _ bytes: [UInt8], _ size: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<CChar>?,
+  _ capacity: Int
+) throws(EngineError) {
+  guard let out = try room(for: bytes.count, size, buffer, capacity) else { return }
+  bytes.withUnsafeBytes { from in
+    UnsafeMutableRawBufferPointer(start: out, count: bytes.count).copyMemory(from: from)
+  }
+}

@@ -1,0 +1,130 @@
+// Samplers: creating, drawing, reporting.
+import CMixtral
+import Formats
+import Model
+import Sampling
+import Synchronization
+
+/// A sampler behind a handle.
+final class SamplerObject: HandleObject, @unchecked Sendable {
+  static var kind: HandleKind { .sampler }
+  var sampler: Sampler
+  var hasDrawn = false
+  let reportCount: Int
+  let filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
+  private let running = Atomic<Bool>(false)
+
+  init(_ options: mixtral_sampler_options) throws(EngineError) {
+    guard options.reserved == 0 else {
+      throw EngineError(.invalidArgument, "reserved is \(options.reserved); allowed 0")
+    }
+    sampler = try Sampler(try samplerOptions(options))
+    reportCount = Int(options.report)
+    if let filter = options.filter {
+      let user = options.user
+      self.filter = { filter($0.baseAddress, UInt64($0.count), user) != 0 }
+    } else {
+      filter = nil
+    }
+  }
+
+  func close() -> Bool { begin() }
+  func begin() -> Bool { !running.exchange(true, ordering: .acquiring) }
+  func end() { running.store(false, ordering: .releasing) }
+}
+
+private func samplerOptions(
+  _ given: mixtral_sampler_options
+) throws(EngineError) -> SamplerOptions {
+  var options = SamplerOptions()
+  options.topK = given.top_k
+  options.temperature = given.temperature
+  options.topP = given.top_p
+  options.minP = given.min_p
+  options.typicalP = given.typical_p
+  options.repetitionPenalty = given.repetition_penalty
+  options.frequencyPenalty = given.frequency_penalty
+  options.presencePenalty = given.presence_penalty
+  options.penaltyWindow = given.penalty_window
+  options.report = given.report
+  options.seed = given.seed
+  guard given.bias_count <= 1_048_576 else {
+    throw EngineError(
+      .limitExceeded, "bias_count is \(given.bias_count); allowed 0..1048576")
+  }
+  let bias = try array(
+    UnsafePointer<mixtral_logit_bias>?(given.bias), Int(given.bias_count), "bias")
+  options.bias = bias.map { (token: $0.token, bias: $0.bias) }
+  try options.check()
+  return options
+}
+
+@c @implementation
+public func mixtral_sampler_create(
+  _ sampler: UnsafeMutablePointer<OpaquePointer?>?,
+  _ options: UnsafePointer<mixtral_sampler_options>?
+) -> mixtral_status {
+  sampler?.pointee = nil
+  return call { () throws(EngineError) in
+    let out = try need(sampler, "the pointer to the sampler")
+    let given = try Mixtral.options(
+      options, mixtral_sampler_options(), "mixtral_sampler_options")
+    out.pointee = try HandleTable.shared.add(try SamplerObject(given))
+  }
+}
+
+@c @implementation
+public func mixtral_sample(
+  _ token: UnsafeMutablePointer<mixtral_token>?, _ session: OpaquePointer?,
+  _ sampler: OpaquePointer?
+) -> mixtral_status {
+  token?.pointee = 0
+  return call { () throws(EngineError) in
+    let out = try need(token, "the pointer to the token")
+    let session: Session = try HandleTable.shared.object(session)
+    guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
+    defer { session.end() }
+    try session.withLogits { logits throws(EngineError) in
+      guard let sampler else {
+        out.pointee = try Sampler.greedy(logits)
+        return
+      }
+      let object: SamplerObject = try HandleTable.shared.object(sampler)
+      guard object.begin() else {
+        throw EngineError(.busy, "another call runs on this sampler")
+      }
+      defer { object.end() }
+      try session.withTokens { history throws(EngineError) in
+        out.pointee = try object.sampler.draw(
+          logits: logits, history: history, filter: object.filter)
+      }
+      object.hasDrawn = true
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_sample_report(
+  _ count: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<mixtral_candidate>?,
+  _ capacity: Int, _ sampler: OpaquePointer?
+) -> mixtral_status {
+  count?.pointee = 0
+  return call { () throws(EngineError) in
+    let object: SamplerObject = try HandleTable.shared.object(sampler)
+    guard object.begin() else { throw EngineError(.busy, "another call runs on this sampler") }
+    defer { object.end() }
+    guard object.reportCount > 0, object.hasDrawn else {
+      throw EngineError(
+        .invalidArgument,
+        object.hasDrawn
+          ? "the sampler was created with report 0; allowed 1 or more" : "nothing was drawn yet")
+    }
+    let report = object.sampler.report
+    guard let out = try room(for: report.count, count, buffer, capacity) else { return }
+    for (i, candidate) in report.enumerated() {
+      out[i] = mixtral_candidate(
+        token: candidate.token, logit: candidate.logit,
+        log_probability: candidate.logProbability)
+    }
+  }
+}

@@ -1,0 +1,214 @@
+// Sessions: creating, stepping, reading logits, rewinding, forking.
+import CMixtral
+import Formats
+import Model
+
+@c @implementation
+public func mixtral_session_create(
+  _ session: UnsafeMutablePointer<OpaquePointer?>?, _ model: OpaquePointer?,
+  _ options: UnsafePointer<mixtral_session_options>?
+) -> mixtral_status {
+  session?.pointee = nil
+  return call { () throws(EngineError) in
+    let out = try need(session, "the pointer to the session")
+    let model: Model = try HandleTable.shared.object(model)
+    let given = try Mixtral.options(
+      options, mixtral_session_options(), "mixtral_session_options")
+    guard given.cache_type == UInt32(MIXTRAL_CACHE_F16) else {
+      throw EngineError(.invalidArgument, "cache_type is \(given.cache_type); allowed 0")
+    }
+    guard given.reserved == 0 else {
+      throw EngineError(.invalidArgument, "reserved is \(given.reserved); allowed 0")
+    }
+    let created = try Session(model: model, context: Int(given.context))
+    out.pointee = try HandleTable.shared.add(created)
+  }
+}
+
+/// Runs `body` while the session is this call's alone.
+private func withSession(
+  _ handle: OpaquePointer?, _ body: (Session) throws(EngineError) -> Void
+) throws(EngineError) {
+  let session: Session = try HandleTable.shared.object(handle)
+  guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
+  defer { session.end() }
+  try body(session)
+}
+
+@c @implementation
+public func mixtral_step(
+  _ session: OpaquePointer?, _ tokens: UnsafePointer<mixtral_token>?, _ count: Int
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      try step(StepRequest(session: session, tokens: try array(tokens, count, "tokens")))
+    }
+  }
+}
+
+private func step(_ request: StepRequest) throws(EngineError) {
+  let model = request.session.model
+  var request = request
+  withUnsafeMutablePointer(to: &request) {
+    model.step(UnsafeMutableBufferPointer(start: $0, count: 1))
+  }
+  if let error = request.error { throw error }
+}
+
+@c @implementation
+public func mixtral_step_logits(
+  _ written: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<Float>?,
+  _ capacity: Int, _ session: OpaquePointer?, _ tokens: UnsafePointer<mixtral_token>?,
+  _ count: Int
+) -> mixtral_status {
+  written?.pointee = 0
+  return call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      let tokens = try array(tokens, count, "tokens")
+      let (needed, overflow) = tokens.count.multipliedReportingOverflow(
+        by: session.model.vocabulary)
+      guard !overflow else {
+        throw EngineError(.limitExceeded, "\(count) rows of logits overflow 64 bits")
+      }
+      let out = try room(for: needed, written, buffer, capacity)
+      try step(StepRequest(session: session, tokens: tokens, everyLogits: out))
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_step_many(
+  _ sessions: UnsafePointer<OpaquePointer?>?, _ inputs: UnsafePointer<mixtral_input>?,
+  _ count: Int, _ statuses: UnsafeMutablePointer<mixtral_status>?
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    guard count >= 1, count <= 4096 else {
+      throw EngineError(
+        .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..4096")
+    }
+    let handles = try array(sessions, count, "sessions")
+    let inputs = try array(inputs, count, "inputs")
+    if let statuses {
+      try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
+      statuses.update(repeating: 0, count: count)
+    }
+    var errors = [EngineError?](repeating: nil, count: count)
+    var requests: [StepRequest] = []
+    var places: [Int] = []
+    requests.reserveCapacity(count)
+    defer { for request in requests { request.session.end() } }
+    for i in 0..<count {
+      do throws(EngineError) {
+        requests.append(try beginRequest(handles[i], inputs[i], requests))
+        places.append(i)
+      } catch {
+        errors[i] = error
+        // A session twice or of another model: nobody steps.
+        if error.kind == .invalidArgument { throw named(error, i) }
+      }
+    }
+    if let model = requests.first?.session.model {
+      requests.withUnsafeMutableBufferPointer { model.step($0) }
+    }
+    for (request, place) in zip(requests, places) { errors[place] = request.error }
+    for i in 0..<count { statuses?[i] = errors[i]?.kind.rawValue ?? 0 }
+    for i in 0..<count {
+      if let error = errors[i] { throw named(error, i) }
+    }
+  }
+}
+
+/// Begins one session of a joint step.
+private func beginRequest(
+  _ handle: OpaquePointer?, _ input: mixtral_input, _ others: [StepRequest]
+) throws(EngineError) -> StepRequest {
+  let session: Session = try HandleTable.shared.object(handle)
+  if let first = others.first, first.session.model !== session.model {
+    throw EngineError(.invalidArgument, "session is of another model than the first one")
+  }
+  if others.contains(where: { $0.session === session }) {
+    throw EngineError(.invalidArgument, "session is given twice")
+  }
+  guard let count = Int(exactly: input.count) else {
+    throw EngineError(.invalidArgument, "count of tokens is \(input.count)")
+  }
+  let tokens = try array(UnsafePointer<mixtral_token>?(input.tokens), count, "tokens")
+  guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
+  return StepRequest(session: session, tokens: tokens)
+}
+
+private func named(_ error: EngineError, _ index: Int) -> EngineError {
+  EngineError(error.kind, "sessions[\(index)]: \(error.message)")
+}
+
+@c @implementation
+public func mixtral_logits(
+  _ count: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<Float>?, _ capacity: Int,
+  _ session: OpaquePointer?
+) -> mixtral_status {
+  count?.pointee = 0
+  return call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      try session.withLogits { logits throws(EngineError) in
+        try write(logits, count, buffer, capacity)
+      }
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_session_position(
+  _ position: UnsafeMutablePointer<UInt64>?, _ session: OpaquePointer?
+) -> mixtral_status {
+  position?.pointee = 0
+  return call { () throws(EngineError) in
+    let position = try need(position, "the pointer to the position")
+    try withSession(session) { session throws(EngineError) in
+      position.pointee = UInt64(session.position)
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_session_state(
+  _ session: OpaquePointer?, _ state: UnsafeMutablePointer<mixtral_state>?
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      var value = mixtral_state()
+      value.context = UInt32(clamping: session.context)
+      value.position = UInt64(session.position)
+      value.first_position = UInt64(session.firstPosition)
+      value.cache_size = UInt64(session.cacheByteCount)
+      try fill(state, value, "mixtral_state")
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_session_rewind(
+  _ session: OpaquePointer?, _ position: UInt64
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      guard let target = Int(exactly: position) else {
+        throw EngineError(
+          .invalidArgument, "position is \(position); allowed 0..\(session.position)")
+      }
+      try session.rewind(to: target)
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_session_fork(
+  _ copy: UnsafeMutablePointer<OpaquePointer?>?, _ session: OpaquePointer?
+) -> mixtral_status {
+  copy?.pointee = nil
+  return call { () throws(EngineError) in
+    let out = try need(copy, "the pointer to the copy")
+    try withSession(session) { session throws(EngineError) in
+      out.pointee = try HandleTable.shared.add(try Session(forking: session))
+    }
+  }
+}

@@ -1,0 +1,110 @@
+// The key-value cache of a session: pages of 64 absolute positions, taken as the conversation grows, shared
+// by forks until one writes, given back when a sliding window has passed them. One page holds all layers.
+import Formats
+import Kernels
+
+/// Where the parts of a page lie, in bytes. Keys of a head are [headWidth][64], values [64][headStride],
+/// half precision (Kernels/Attention.swift).
+struct PageLayout: Sendable {
+  let kvHeads: Int
+  let headWidth: Int
+  /// `headWidth` rounded up to a whole vector.
+  let headStride: Int
+  let keyByteCount: Int
+  let headByteCount: Int
+  let layerByteCount: Int
+  let byteCount: Int
+
+  init(_ shape: Hyperparameters) throws(EngineError) {
+    kvHeads = shape.kvHeads
+    headWidth = shape.headWidth
+    headStride = padded(shape.headWidth)
+    // At most 1024 x 64 x 2 + 64 x 1024 x 2 bytes a head, 1024 heads, 512 layers: no overflow.
+    keyByteCount = headWidth * pagePositions * 2
+    headByteCount = keyByteCount + pagePositions * headStride * 2
+    layerByteCount = kvHeads * headByteCount
+    byteCount = shape.layers * layerByteCount
+  }
+
+  func keys(_ layer: Int, _ head: Int) -> Int {
+    layer &* layerByteCount &+ head &* headByteCount
+  }
+  func values(_ layer: Int, _ head: Int) -> Int { keys(layer, head) &+ keyByteCount }
+}
+
+/// One page; a class so that forks count references.
+private final class Page {
+  let memory: Memory
+  init(_ layout: PageLayout) throws(EngineError) {
+    memory = try Memory(byteCount: layout.byteCount, for: "64 positions of the cache")
+  }
+}
+
+/// The pages of one session.
+struct Cache {
+  let layout: PageLayout
+  /// By position / 64; nil where a window has passed.
+  private var pages: [Page?] = []
+  /// A page that was passed, to be used next.
+  private var spare: Page?
+  /// The first page that is still held.
+  private(set) var firstPage = 0
+
+  init(layout: PageLayout) { self.layout = layout }
+
+  var byteCount: Int {
+    (pages.count - firstPage + (spare == nil ? 0 : 1)) * layout.byteCount
+  }
+
+  /// The memory of page `index`.
+  ///
+  /// SAFETY: `index` lies in what `prepare` made ready.
+  func base(_ index: Int) -> UnsafeMutableRawPointer? {
+    guard index >= 0, index < pages.count else { return nil }
+    return pages[index]?.memory.base
+  }
+
+  /// Makes positions `first`..<`last` writable: takes pages, and copies those that a fork shares.
+  mutating func prepare(from first: Int, to last: Int) throws(EngineError) {
+    let lastPage = (last - 1) / pagePositions
+    while pages.count <= lastPage {
+      if let page = spare {
+        spare = nil
+        pages.append(page)
+      } else {
+        pages.append(try Page(layout))
+      }
+    }
+    var index = first / pagePositions
+    while index <= lastPage {
+      if !isKnownUniquelyReferenced(&pages[index]), let shared = pages[index] {
+        let copy = try Page(layout)
+        copy.memory.base.copyMemory(from: shared.memory.base, byteCount: layout.byteCount)
+        pages[index] = copy
+      }
+      index += 1
+    }
+  }
+
+  /// Gives back the pages before `position`.
+  mutating func drop(before position: Int) {
+    let end = min(position / pagePositions, pages.count)
+    while firstPage < end {
+      if spare == nil, isKnownUniquelyReferenced(&pages[firstPage]) { spare = pages[firstPage] }
+      pages[firstPage] = nil
+      firstPage += 1
+    }
+  }
+
+  /// Gives back the pages from `position` on; with 0, everything.
+  mutating func truncate(to position: Int) {
+    let count = (position + pagePositions - 1) / pagePositions
+    if position == 0 {
+      pages.removeAll(keepingCapacity: true)
+      firstPage = 0
+      spare = nil
+    } else if count < pages.count {
+      pages.removeLast(pages.count - count)
+    }
+  }
+}

@@ -1,0 +1,194 @@
+// The feed-forward layer: dense, or a mixture of experts. The rows of a mixture are grouped by expert, so
+// that a prompt reads each expert once and a token reads only its own. A dense layer is one expert that
+// every row has.
+//
+// A slot is a pair of a row and one of its experts; slots lie in the order of the experts.
+import Kernels
+import Quantization
+
+extension ForwardPass {
+  /// x = x + what attention added; x = x + sum of w_e down_e(silu(gate_e n) up_e n), n = norm(x).
+  func feedForward() {
+    forRows { pass, row in
+      pass.addToStream(row)
+      pass.norm(row, pass.layer.pointee.feedForwardNorm)
+      pass.prepare(
+        pass.scratch.normed, row: row, pass.layer.pointee.gateForms, width: pass.shape.hiddenWidth)
+      pass.route(row)
+    }
+    let active = group()
+    let rows = batch.rows.count
+    if shape.experts > 0, rows > 1 {
+      forUnits(rows &* shape.expertsPerToken) { pass, slot in pass.gather(slot) }
+    }
+    forUnits(active &* units(layer.pointee.gate[0])) { pass, unit in pass.gateUnit(unit) }
+    forUnits(rows &* max(1, shape.expertsPerToken)) { pass, slot in
+      pass.prepare(
+        pass.scratch.gated, row: slot, pass.layer.pointee.downForms,
+        width: pass.shape.feedForwardWidth)
+    }
+    forUnits(active &* units(layer.pointee.down[0])) { pass, unit in pass.downUnit(unit) }
+    forRows { pass, row in pass.combine(row) }
+  }
+
+  private func addToStream(_ row: Int) {
+    let x = scratch.hidden + row &* scratch.hiddenStride
+    let added = scratch.added + row &* scratch.hiddenStride
+    for i in 0..<scratch.hiddenStride { x[i] += added[i] }
+  }
+
+  /// Chooses a row's experts: the largest of the router's logits, ties to the lower index, weighted by
+  /// the softmax over the chosen ones, which is that over all, renormalised.
+  private func route(_ row: Int) {
+    guard let router = layer.pointee.router else { return }
+    prepare(scratch.normed, row: row, FormSet(router.form), width: shape.hiddenWidth)
+    let logits = scratch.router + row &* scratch.routerStride
+    router.multiply(
+      panels: 0, count: router.panelCount, activations: scratch.normed.row(row, router.form),
+      rowStride: 0, rowCount: 1, into: logits, outStride: scratch.routerStride)
+    let used = shape.expertsPerToken
+    let choices = scratch.choices + row &* used
+    let weights = scratch.weights + row &* used
+    for k in 0..<used {
+      var best: Int32 = -1
+      for expert in 0..<Int32(truncatingIfNeeded: shape.experts) {
+        var taken = false
+        for j in 0..<k where choices[j] == expert { taken = true }
+        if taken { continue }
+        if best < 0 || logits[Int(expert)] > logits[Int(best)] { best = expert }
+      }
+      choices[k] = best
+    }
+    var sum = 0.0
+    for k in 0..<used {
+      let e = Elementary.exp(Double(logits[Int(choices[k])]) - Double(logits[Int(choices[0])]))
+      weights[k] = Float(e)
+      sum += e
+    }
+    for k in 0..<used { weights[k] = Float(Double(weights[k]) / sum) }
+  }
+
+  /// Sorts the slots by expert; returns the number of experts that have any.
+  private func group() -> Int {
+    let rows = batch.rows.count
+    guard shape.experts > 0 else {
+      scratch.active[0] = 0
+      scratch.firstSlot[0] = 0
+      scratch.firstSlot[1] = Int32(truncatingIfNeeded: rows)
+      return 1
+    }
+    let used = shape.expertsPerToken
+    let first = scratch.firstSlot
+    first.update(repeating: 0, count: shape.experts &+ 1)
+    for choice in 0..<rows &* used { first[Int(scratch.choices[choice]) &+ 1] &+= 1 }
+    var active = 0
+    for expert in 0..<shape.experts {
+      if first[expert &+ 1] > 0 {
+        scratch.active[active] = Int32(truncatingIfNeeded: expert)
+        active &+= 1
+      }
+      first[expert &+ 1] &+= first[expert]
+    }
+    // Each expert's next free slot walks from its first to the next expert's first, then back.
+    for choice in 0..<rows &* used {
+      let expert = Int(scratch.choices[choice])
+      let slot = first[expert]
+      first[expert] &+= 1
+      scratch.slotOf[choice] = slot
+      scratch.rowOf[Int(slot)] = Int32(truncatingIfNeeded: choice / used)
+    }
+    var expert = shape.experts
+    while expert > 0 {
+      first[expert] = first[expert &- 1]
+      expert &-= 1
+    }
+    first[0] = 0
+    return active
+  }
+
+  /// Copies a row's activations to its slot, in the forms that gates and ups read.
+  private func gather(_ slot: Int) {
+    let row = Int(scratch.rowOf[slot])
+    for form in ActivationForm.allCases
+    where layer.pointee.gateForms.contains(FormSet(form)) {
+      scratch.gathered.row(slot, form).copyMemory(
+        from: scratch.normed.row(row, form), byteCount: scratch.normed.rowStride(form))
+    }
+  }
+
+  /// Units a matrix of a role is cut into; the same for every expert.
+  private func units(_ matrix: Matrix) -> Int {
+    let size = expertChunk(matrix)
+    return (matrix.panelCount &+ size &- 1) / size
+  }
+
+  private func expertChunk(_ matrix: Matrix) -> Int {
+    chunk(of: matrix, rowCount: batch.rows.count)
+  }
+
+  /// Activations of a slot: for one row all slots share them, a dense layer has rows for slots.
+  private func input(_ slot: Int, _ form: ActivationForm) -> UnsafeRawPointer {
+    if shape.experts == 0 { return UnsafeRawPointer(scratch.normed.row(slot, form)) }
+    let gathered = batch.rows.count > 1
+    return UnsafeRawPointer(
+      gathered ? scratch.gathered.row(slot, form) : scratch.normed.row(0, form))
+  }
+
+  /// gated = silu(gate n) up n for some panels of one expert.
+  private func gateUnit(_ unit: Int) {
+    let size = expertChunk(layer.pointee.gate[0])
+    let count = units(layer.pointee.gate[0])
+    let expert = Int(scratch.active[unit / count])
+    let gate = layer.pointee.gate + expert
+    let up = layer.pointee.up + expert
+    let slot = Int(scratch.firstSlot[expert])
+    let rows = Int(scratch.firstSlot[expert &+ 1]) &- slot
+    let first = unit % count &* size
+    let panels = min(size, gate.pointee.panelCount &- first)
+    let stride = scratch.gated.stride
+    gate.pointee.multiply(
+      panels: first, count: panels, activations: input(slot, gate.pointee.form),
+      rowStride: scratch.normed.rowStride(gate.pointee.form), rowCount: rows,
+      into: scratch.gated.values + slot &* stride, outStride: stride)
+    up.pointee.multiply(
+      panels: first, count: panels, activations: input(slot, up.pointee.form),
+      rowStride: scratch.normed.rowStride(up.pointee.form), rowCount: rows,
+      into: scratch.up + slot &* stride, outStride: stride)
+    for row in slot..<slot &+ rows {
+      let at = row &* stride &+ first &* 16
+      table.swiGLU(scratch.gated.values + at, scratch.up + at, panels)
+    }
+  }
+
+  /// added = down gated for some panels of one expert.
+  private func downUnit(_ unit: Int) {
+    let size = expertChunk(layer.pointee.down[0])
+    let count = units(layer.pointee.down[0])
+    let expert = Int(scratch.active[unit / count])
+    let down = layer.pointee.down + expert
+    let slot = Int(scratch.firstSlot[expert])
+    let rows = Int(scratch.firstSlot[expert &+ 1]) &- slot
+    let first = unit % count &* size
+    down.pointee.multiply(
+      panels: first, count: min(size, down.pointee.panelCount &- first),
+      activations: UnsafeRawPointer(scratch.gated.row(slot, down.pointee.form)),
+      rowStride: scratch.gated.rowStride(down.pointee.form), rowCount: rows,
+      into: scratch.added + slot &* scratch.hiddenStride, outStride: scratch.hiddenStride)
+  }
+
+  /// x = x + the weighted outputs of a row's experts, best first.
+  private func combine(_ row: Int) {
+    let x = scratch.hidden + row &* scratch.hiddenStride
+    guard shape.experts > 0 else { return addToStream(row) }
+    let used = shape.expertsPerToken
+    let slots = scratch.slotOf + row &* used
+    let weights = scratch.weights + row &* used
+    for i in 0..<scratch.hiddenStride {
+      var sum: Float = 0
+      for k in 0..<used {
+        sum += weights[k] * scratch.added[Int(slots[k]) &* scratch.hiddenStride &+ i]
+      }
+      x[i] += sum
+    }
+  }
+}

@@ -1,0 +1,177 @@
+// The forward pass, and the only one: one token, a piece of a prompt and a batch of many sessions are the
+// same code. Each phase is a number of units that the workers share: rows, groups of rows, or panels of a
+// matrix. A layer reads from top to bottom in the order of the papers:
+//
+//   x = x + Wo attention(norm(x))          ForwardPass+Attention.swift
+//   x = x + feedForward(norm(x))           ForwardPass+FeedForward.swift
+import Formats
+import Kernels
+import Quantization
+import Workers
+
+/// The forward pass of one model.
+final class ForwardPass {
+  let shape: Hyperparameters
+  let weights: Weights
+  let table: KernelTable
+  let workers: Workers
+  let rotary: Rotary
+  let layout: PageLayout
+  let scratch: Scratch
+  /// The rows of the pass that runs.
+  var batch = Batch()
+  /// The layer that runs.
+  var layerIndex = 0
+  var layer: UnsafeMutablePointer<Layer>
+  /// The products that run together.
+  let tasks: UnsafeMutablePointer<ProductTask>
+  var taskCount = 0
+  var unitCount = 0
+
+  static let mostTasks = 3
+
+  init(
+    shape: Hyperparameters, weights: Weights, table: KernelTable, workers: Workers,
+    layout: PageLayout, scratch: Scratch
+  ) {
+    self.shape = shape
+    self.weights = weights
+    self.table = table
+    self.workers = workers
+    self.layout = layout
+    self.scratch = scratch
+    rotary = Rotary(shape, factors: weights.ropeFactors)
+    layer = weights.layers
+    tasks = .allocate(capacity: Self.mostTasks)
+  }
+
+  deinit { tasks.deallocate() }
+
+  /// Computes all rows of `batch`: writes their keys and values, and the normalised stream of the rows
+  /// whose logits are wanted. False when `isCancelled` said so between layers.
+  func run() -> Bool {
+    forRows { pass, row in pass.begin(row) }
+    for index in 0..<shape.layers {
+      for session in batch.sessions where session.isCancelled { return false }
+      layerIndex = index
+      layer = weights.layers + index
+      attention()
+      feedForward()
+    }
+    return true
+  }
+
+  /// The logits of up to `Scratch.outputRows` of `batch.outputs` from `first` on, into `scratch.logits`.
+  func logits(of outputs: Range<Int>) {
+    for (i, output) in outputs.enumerated() {
+      let x = scratch.hidden + batch.outputs[output] &* scratch.hiddenStride
+      table.rmsNorm(
+        x, weights.outputNorm, scratch.hiddenStride &>> 4, shape.hiddenWidth, shape.normEpsilon,
+        scratch.normed.values + i &* scratch.normed.stride)
+      prepare(scratch.normed, row: i, FormSet(weights.output.form), width: shape.hiddenWidth)
+    }
+    enqueue(
+      weights.output, scratch.normed, rowCount: outputs.count, out: scratch.logits,
+      outStride: scratch.logitsStride)
+    multiply()
+  }
+
+  /// A row's embedding and the angles of its position.
+  private func begin(_ row: Int) {
+    let description = batch.rows[row]
+    weights.embed(Int(description.token), into: scratch.hidden + row &* scratch.hiddenStride)
+    rotary.angles(
+      position: description.position, into: scratch.angles + row &* shape.ropeWidth)
+  }
+
+  // MARK: Pieces of every phase
+
+  /// Runs `body` once a row, the rows shared among the workers.
+  func forRows(_ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
+    forUnits(batch.rows.count, body)
+  }
+
+  /// Runs `body` for each unit, shared among the workers.
+  func forUnits(_ count: Int, _ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
+    var job = UnitJob(pass: Unmanaged.passUnretained(self), body: body)
+    withUnsafePointer(to: &job) { job in
+      workers.run(count, job) { context, unit, _ in
+        let job = context.assumingMemoryBound(to: UnitJob.self)
+        job.pointee.body(job.pointee.pass.takeUnretainedValue(), unit)
+      }
+    }
+  }
+
+  private struct UnitJob {
+    let pass: Unmanaged<ForwardPass>
+    let body: @Sendable (ForwardPass, Int) -> Void
+  }
+
+  /// Makes the forms of a row that products will read.
+  func prepare(_ activations: Activations, row: Int, _ forms: FormSet, width: Int) {
+    let values = activations.values + row &* activations.stride
+    if forms.contains(FormSet(.blocks256)) {
+      table.quantize256(values, width / 256, activations.row(row, .blocks256))
+    }
+    if forms.contains(FormSet(.blocks32)) {
+      table.quantize32(values, width / 32, activations.row(row, .blocks32))
+    }
+  }
+
+  /// Adds a product to those that `multiply` runs together, at most `mostTasks`.
+  func enqueue(
+    _ matrix: Matrix, _ activations: Activations, rowCount: Int,
+    out: UnsafeMutablePointer<Float>, outStride: Int
+  ) {
+    guard taskCount < Self.mostTasks else { return }
+    let chunk = chunk(of: matrix, rowCount: rowCount)
+    (tasks + taskCount).initialize(
+      to: ProductTask(
+        matrix: matrix, input: UnsafeRawPointer(activations.row(0, matrix.form)),
+        inputStride: activations.rowStride(matrix.form), rowCount: rowCount, out: out,
+        outStride: outStride, chunk: chunk, firstUnit: unitCount))
+    unitCount &+= (matrix.panelCount &+ chunk &- 1) / chunk
+    taskCount &+= 1
+  }
+
+  /// Runs the enqueued products, their panels shared among the workers.
+  func multiply() {
+    forUnits(unitCount) { pass, unit in pass.multiplyUnit(unit) }
+    taskCount = 0
+    unitCount = 0
+  }
+
+  private func multiplyUnit(_ unit: Int) {
+    var index = taskCount &- 1
+    while index > 0, unit < tasks[index].firstUnit { index &-= 1 }
+    let task = tasks + index
+    let first = (unit &- task.pointee.firstUnit) &* task.pointee.chunk
+    task.pointee.matrix.multiply(
+      panels: first, count: min(task.pointee.chunk, task.pointee.matrix.panelCount &- first),
+      activations: task.pointee.input, rowStride: task.pointee.inputStride,
+      rowCount: task.pointee.rowCount, into: task.pointee.out, outStride: task.pointee.outStride)
+  }
+
+  /// Panels of a unit: whole groups of four for the row shape, about four units a thread, and no more
+  /// than the second-level cache keeps while the rows of a prompt pass by. Little work stays whole.
+  func chunk(of matrix: Matrix, rowCount: Int) -> Int {
+    let panels = matrix.panelCount
+    let byteCount = panels &* matrix.panelStride
+    if workers.count == 1 || byteCount &* rowCount < 48 << 10 { return max(panels, 1) }
+    let share = (panels / (workers.count &* 4) &+ 3) & ~3
+    guard rowCount > 4 else { return max(share, 4) }
+    return max(1, min(max(share, 4), (256 << 10) / max(matrix.panelStride, 1)))
+  }
+}
+
+/// One product of a phase.
+struct ProductTask {
+  let matrix: Matrix
+  let input: UnsafeRawPointer
+  let inputStride: Int
+  let rowCount: Int
+  let out: UnsafeMutablePointer<Float>
+  let outStride: Int
+  let chunk: Int
+  let firstUnit: Int
+}

@@ -1,0 +1,171 @@
+// Stepping: tokens of one or many sessions are cut into passes, each pass takes a turn of the model.
+import Formats
+
+/// What one session is to be fed.
+package struct StepRequest {
+  package let session: Session
+  package let tokens: UnsafeBufferPointer<Int32>
+  /// Receives the logits after every token, [tokens][vocabulary]; nil keeps those after the last one.
+  package let everyLogits: UnsafeMutablePointer<Float>?
+  /// Why the session could not step.
+  package var error: EngineError?
+
+  fileprivate var start = 0
+  fileprivate var done = 0
+  /// Tokens of the pass that runs.
+  fileprivate var taken = 0
+
+  package init(
+    session: Session, tokens: UnsafeBufferPointer<Int32>,
+    everyLogits: UnsafeMutablePointer<Float>? = nil
+  ) {
+    self.session = session
+    self.tokens = tokens
+    self.everyLogits = everyLogits
+  }
+
+  fileprivate var isOpen: Bool { error == nil && done < tokens.count }
+}
+
+extension Model {
+  /// Feeds every request's tokens to its session and computes logits. Sessions are all of this model,
+  /// different ones, each begun by the caller. A request that fails gets its error; the others go on.
+  package func step(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
+    for i in requests.indices { check(&requests[i]) }
+    while requests.contains(where: \.isOpen) {
+      turn.wait()
+      compute(requests)
+      turn.done()
+    }
+  }
+
+  private func check(_ request: inout StepRequest) {
+    let session = request.session
+    request.start = session.position
+    guard request.tokens.count > 0 else {
+      request.error = EngineError(.invalidArgument, "count is 0; allowed at least 1 token")
+      return
+    }
+    for (i, token) in request.tokens.enumerated()
+    where token < 0 || Int(token) >= vocabulary {
+      request.error = EngineError(
+        .invalidArgument, "tokens[\(i)] is \(token); allowed 0..\(vocabulary - 1)")
+      return
+    }
+    guard request.tokens.count <= session.context - session.position else {
+      request.error = EngineError(
+        .contextFull,
+        "\(request.tokens.count) tokens after position \(session.position) need more than the "
+          + "context of \(session.context)")
+      return
+    }
+  }
+
+  /// One pass: as many tokens of the open requests as it has rows.
+  private func compute(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
+    pass.batch.reset()
+    var room = pass.scratch.rows
+    for i in requests.indices {
+      requests[i].taken = 0
+      guard requests[i].isOpen, room > 0 else { continue }
+      add(&requests[i], room)
+      room -= requests[i].taken
+    }
+    guard !pass.batch.rows.isEmpty else { return }
+    guard pass.run() else {
+      for i in requests.indices where requests[i].session.isCancelled {
+        fail(&requests[i], EngineError(.cancelled, "the call was cancelled"))
+      }
+      return
+    }
+    readLogits(requests)
+    for i in requests.indices where requests[i].taken > 0 && requests[i].error == nil {
+      advance(&requests[i])
+    }
+  }
+
+  private func add(_ request: inout StepRequest, _ room: Int) {
+    let session = request.session
+    let count = min(room, request.tokens.count - request.done)
+    let tokens = UnsafeBufferPointer(rebasing: request.tokens[request.done..<request.done + count])
+    do throws(EngineError) {
+      try session.cache.prepare(from: session.position, to: session.position + count)
+    } catch {
+      return fail(&request, error)
+    }
+    let last = request.tokens.count - 1 - request.done
+    let wanted = request.everyLogits == nil ? last..<last + 1 : 0..<count
+    pass.batch.add(
+      session, tokens: tokens, outputs: wanted, headsPerKVHead: shape.headsPerKVHead)
+    request.taken = count
+  }
+
+  /// Computes the wanted logits, a few rows at a time, and copies them where they belong.
+  private func readLogits(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
+    var first = 0
+    while first < pass.batch.outputs.count {
+      let range = first..<min(first + Scratch.outputRows, pass.batch.outputs.count)
+      pass.logits(of: range)
+      for (i, output) in range.enumerated() {
+        let row = pass.batch.rows[pass.batch.outputs[output]]
+        let session = pass.batch.sessions[row.session]
+        let from = pass.scratch.logits + i * pass.scratch.logitsStride
+        // One request a session: the first match is the one.
+        for j in requests.indices where requests[j].session === session {
+          store(from, of: row, for: &requests[j])
+          break
+        }
+      }
+      first = range.upperBound
+    }
+  }
+
+  private func store(
+    _ logits: UnsafePointer<Float>, of row: Row, for request: inout StepRequest
+  ) {
+    guard request.error == nil else { return }
+    guard isFinite(logits) else {
+      return fail(
+        &request,
+        EngineError(
+          .numeric,
+          "the logits after position \(row.position) are not finite; the weights or the tokens "
+            + "overflow"))
+    }
+    if let all = request.everyLogits {
+      (all + (row.position - request.start) * vocabulary).update(from: logits, count: vocabulary)
+    }
+    if row.position == request.start + request.tokens.count - 1 {
+      request.session.logits.update(from: logits, count: vocabulary)
+    }
+  }
+
+  /// Whether all logits are finite: an exponent of all ones in none of them.
+  private func isFinite(_ logits: UnsafePointer<Float>) -> Bool {
+    var worst: UInt32 = 0
+    for i in 0..<vocabulary { worst = max(worst, logits[i].bitPattern & 0x7fff_ffff) }
+    return worst < 0x7f80_0000
+  }
+
+  private func advance(_ request: inout StepRequest) {
+    let session = request.session
+    let tokens = request.tokens[request.done..<request.done + request.taken]
+    session.tokens.append(contentsOf: tokens)
+    request.done += request.taken
+    session.hasLogits = request.done == request.tokens.count
+    if shape.slidingWindow > 0 {
+      session.cache.drop(before: session.position - shape.slidingWindow + 1)
+    }
+  }
+
+  /// Ends a request: the session stands where it stood before, or, when its window has moved on, after
+  /// the last whole pass.
+  private func fail(_ request: inout StepRequest, _ error: EngineError) {
+    request.error = error
+    let session = request.session
+    if request.done > 0 {
+      session.hasLogits = false
+      if session.canStand(at: request.start) { session.stand(at: request.start) }
+    }
+  }
+}

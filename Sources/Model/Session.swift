@@ -1,0 +1,117 @@
+// A conversation: its tokens, its cache, its last logits. What a session says depends on its tokens alone.
+import Formats
+import Synchronization
+
+/// One conversation with a model.
+package final class Session: @unchecked Sendable {
+  package let model: Model
+  package let context: Int
+  /// Set while a call runs on the session; see `exclusively`.
+  private let running = Atomic<Bool>(false)
+  private let cancellation = Atomic<Bool>(false)
+
+  var cache: Cache
+  /// The tokens fed so far; their count is the position.
+  var tokens: [Int32] = []
+  /// The logits after the last token, padded to whole panels.
+  let logits: UnsafeMutablePointer<Float>
+  var hasLogits = false
+  private let memory: Memory
+
+  /// Creates an empty session; `context` 0 is the model's.
+  package init(model: Model, context: Int) throws(EngineError) {
+    let limit = 16 * 1024 * 1024
+    guard context >= 0, context <= limit else {
+      throw EngineError(.invalidArgument, "context is \(context); allowed 0..\(limit)")
+    }
+    self.model = model
+    self.context = context == 0 ? min(model.shape.contextLength, limit) : context
+    cache = Cache(layout: model.pageLayout)
+    memory = try Memory(byteCount: padded(model.vocabulary) * 4, for: "the logits of a session")
+    logits = memory.base.assumingMemoryBound(to: Float.self)
+  }
+
+  /// A session that stands where `other` stands; pages are shared until one of the two writes.
+  package init(forking other: Session) throws(EngineError) {
+    model = other.model
+    context = other.context
+    cache = other.cache
+    tokens = other.tokens
+    hasLogits = other.hasLogits
+    memory = try Memory(byteCount: padded(model.vocabulary) * 4, for: "the logits of a session")
+    logits = memory.base.assumingMemoryBound(to: Float.self)
+    logits.update(from: other.logits, count: padded(model.vocabulary))
+  }
+
+  package var position: Int { tokens.count }
+
+  /// Oldest position still in the cache.
+  package var firstPosition: Int { min(cache.firstPage * 64, position) }
+
+  package var cacheByteCount: Int { cache.byteCount }
+
+  /// Marks the session as in use; false when a call already runs on it.
+  package func begin() -> Bool {
+    guard !running.exchange(true, ordering: .acquiring) else { return false }
+    cancellation.store(false, ordering: .relaxed)
+    return true
+  }
+
+  /// Ends what `begin` began.
+  package func end() { running.store(false, ordering: .releasing) }
+
+  /// Asks the running call to stop.
+  package func cancel() { cancellation.store(true, ordering: .relaxed) }
+
+  var isCancelled: Bool { cancellation.load(ordering: .relaxed) }
+
+  /// The logits after the last token: one float a token of the vocabulary.
+  package func withLogits<Result>(
+    _ body: (UnsafeBufferPointer<Float>) throws(EngineError) -> Result
+  ) throws(EngineError) -> Result {
+    guard hasLogits else {
+      throw EngineError(.invalidArgument, "session has no logits; step it first")
+    }
+    return try body(UnsafeBufferPointer(start: logits, count: model.vocabulary))
+  }
+
+  /// The tokens fed so far, oldest first.
+  package func withTokens<Result>(
+    _ body: (UnsafeBufferPointer<Int32>) throws(EngineError) -> Result
+  ) throws(EngineError) -> Result {
+    // A typed error cannot pass through the array's own accessor: it is carried by hand.
+    let outcome = tokens.withUnsafeBufferPointer { buffer -> Swift.Result<Result, EngineError> in
+      do throws(EngineError) { return .success(try body(buffer)) } catch { return .failure(error) }
+    }
+    return try outcome.get()
+  }
+
+  /// Forgets all tokens from `target` on.
+  package func rewind(to target: Int) throws(EngineError) {
+    guard target >= 0, target <= position else {
+      throw EngineError(.invalidArgument, "position is \(target); allowed 0..\(position)")
+    }
+    guard canStand(at: target) else {
+      throw EngineError(
+        .invalidArgument,
+        "position is \(target); the sliding window has dropped what it sees, allowed 0 or "
+          + "\(firstPosition + model.shape.slidingWindow - 1)..\(position)")
+    }
+    stand(at: target)
+  }
+
+  /// Whether the cache still holds what a token at `target` sees.
+  func canStand(at target: Int) -> Bool {
+    let window = model.shape.slidingWindow
+    guard target > 0, window > 0 else { return true }
+    return cache.firstPage * 64 <= max(0, target - window + 1)
+  }
+
+  /// Cuts tokens and cache to `target`, which `canStand`.
+  func stand(at target: Int) {
+    guard target < position else { return }
+    tokens.removeLast(position - target)
+    cache.truncate(to: target)
+    hasLogits = false
+  }
+}

@@ -1,0 +1,226 @@
+// Which tensors of a file a model needs, with which shapes: the plan that loading follows. Nothing is
+// allocated for weights before the whole plan stands.
+import Formats
+import Quantization
+
+/// A matrix that is to be packed: a tensor, or one expert's slice of a merged tensor.
+struct PlannedMatrix {
+  let name: String
+  let tensor: GGUFTensor
+  let format: PanelFormat
+  let rows: Int
+  let columns: Int
+  /// Where its first row lies in the file of its part.
+  let fileOffset: UInt64
+  /// Bytes of a row in the file.
+  let rowByteCount: Int
+  /// Where its panels go in the weights' memory.
+  var offset = 0
+
+  var blocks: Int { columns / format.columns }
+  var panelCount: Int { (rows + 15) / 16 }
+  var panelStride: Int { blocks * format.panelBlockByteCount }
+}
+
+/// A vector of norm weights.
+struct PlannedVector {
+  let tensor: GGUFTensor
+  let format: PanelFormat
+  let count: Int
+  var offset = 0
+}
+
+/// Places in the plan's lists, a layer.
+struct PlannedLayer {
+  var attentionNorm = 0
+  var query = 0
+  var key = 0
+  var value = 0
+  var output = 0
+  var feedForwardNorm = 0
+  var router: Int?
+  /// First of `experts` (or one) places each.
+  var gate = 0
+  var up = 0
+  var down = 0
+}
+
+/// Finds and checks every tensor of a model.
+struct WeightPlan {
+  private(set) var matrices: [PlannedMatrix] = []
+  private(set) var vectors: [PlannedVector] = []
+  private(set) var layers: [PlannedLayer] = []
+  private(set) var embedding = 0
+  private(set) var output = 0
+  private(set) var outputNorm = 0
+  private(set) var ropeFactors: Int?
+  /// Bytes of all packed weights.
+  private(set) var byteCount = 0
+  /// Tensors of the file that the model uses.
+  private(set) var usedTensors = 0
+
+  private let file: GGUFFile
+  private let shape: Hyperparameters
+  let vocabulary: Int
+
+  var tiedEmbeddings: Bool { embedding == output }
+
+  /// Feed-forward matrices a role has in a layer.
+  var expertCount: Int { max(1, shape.experts) }
+
+  init(_ file: GGUFFile, _ shape: Hyperparameters) throws(EngineError) {
+    self.file = file
+    self.shape = shape
+    guard let embeddings = file.tensor("token_embd.weight") else {
+      throw EngineError(.malformed, "tensor 'token_embd.weight' is missing")
+    }
+    guard embeddings.dimensions.count == 2, embeddings.dimensions[1] <= 1_048_576 else {
+      throw EngineError(
+        .malformed,
+        "tensor 'token_embd.weight' is \(Self.text(embeddings.dimensions)); "
+          + "expected \(shape.hiddenWidth) x vocabulary (at most 1048576)")
+    }
+    vocabulary = embeddings.dimensions[1]
+    embedding = try matrix("token_embd.weight", rows: vocabulary, columns: shape.hiddenWidth)
+    outputNorm = try vector("output_norm.weight", count: shape.hiddenWidth)
+    output =
+      file.tensor("output.weight") == nil
+      ? embedding : try matrix("output.weight", rows: vocabulary, columns: shape.hiddenWidth)
+    if file.tensor("rope_freqs.weight") != nil {
+      ropeFactors = try vector("rope_freqs.weight", count: shape.ropeWidth / 2)
+    }
+    for index in 0..<shape.layers { layers.append(try layer(index)) }
+    try place()
+  }
+
+  private mutating func layer(_ index: Int) throws(EngineError) -> PlannedLayer {
+    let prefix = "blk.\(index)."
+    let hidden = shape.hiddenWidth
+    let queryWidth = shape.heads * shape.headWidth
+    let kvWidth = shape.kvHeads * shape.headWidth
+    var layer = PlannedLayer()
+    layer.attentionNorm = try vector(prefix + "attn_norm.weight", count: hidden)
+    layer.query = try matrix(prefix + "attn_q.weight", rows: queryWidth, columns: hidden)
+    layer.key = try matrix(prefix + "attn_k.weight", rows: kvWidth, columns: hidden)
+    layer.value = try matrix(prefix + "attn_v.weight", rows: kvWidth, columns: hidden)
+    layer.output = try matrix(prefix + "attn_output.weight", rows: hidden, columns: queryWidth)
+    layer.feedForwardNorm = try vector(prefix + "ffn_norm.weight", count: hidden)
+    let width = shape.feedForwardWidth
+    if shape.experts == 0 {
+      layer.gate = try matrix(prefix + "ffn_gate.weight", rows: width, columns: hidden)
+      layer.up = try matrix(prefix + "ffn_up.weight", rows: width, columns: hidden)
+      layer.down = try matrix(prefix + "ffn_down.weight", rows: hidden, columns: width)
+    } else {
+      layer.router = try matrix(
+        prefix + "ffn_gate_inp.weight", rows: shape.experts, columns: hidden)
+      layer.gate = try experts(prefix + "ffn_gate", rows: width, columns: hidden)
+      layer.up = try experts(prefix + "ffn_up", rows: width, columns: hidden)
+      layer.down = try experts(prefix + "ffn_down", rows: hidden, columns: width)
+    }
+    return layer
+  }
+
+  /// All experts of one role: the merged tensor `…_exps`, or one tensor an expert (before April 2024).
+  private mutating func experts(
+    _ name: String, rows: Int, columns: Int
+  ) throws(EngineError) -> Int {
+    let first = matrices.count
+    let merged = name + "_exps.weight"
+    guard file.tensor(merged) != nil else {
+      for expert in 0..<shape.experts {
+        let single = "\(name).\(expert).weight"
+        guard file.tensor(single) != nil else {
+          throw EngineError(
+            .malformed, "tensor '\(single)' is missing, and so is '\(merged)'")
+        }
+        _ = try matrix(single, rows: rows, columns: columns)
+      }
+      return first
+    }
+    let tensor = try needed(merged, [columns, rows, shape.experts])
+    let format = try format(of: tensor)
+    let rowByteCount = columns / format.columns * format.fileBlockByteCount
+    for expert in 0..<shape.experts {
+      matrices.append(
+        PlannedMatrix(
+          name: "\(merged)[\(expert)]", tensor: tensor, format: format, rows: rows,
+          columns: columns, fileOffset: tensor.offset + UInt64(expert * rows * rowByteCount),
+          rowByteCount: rowByteCount))
+    }
+    return first
+  }
+
+  private mutating func matrix(
+    _ name: String, rows: Int, columns: Int
+  ) throws(EngineError) -> Int {
+    let tensor = try needed(name, [columns, rows])
+    let format = try format(of: tensor)
+    matrices.append(
+      PlannedMatrix(
+        name: name, tensor: tensor, format: format, rows: rows, columns: columns,
+        fileOffset: tensor.offset,
+        rowByteCount: columns / format.columns * format.fileBlockByteCount))
+    return matrices.count - 1
+  }
+
+  private mutating func vector(_ name: String, count: Int) throws(EngineError) -> Int {
+    let tensor = try needed(name, [count])
+    let format = try format(of: tensor)
+    guard format.activationForm == .float else {
+      throw EngineError(
+        .unsupported,
+        "tensor '\(name)' is \(tensor.type.name); supported for a vector: F32, F16, BF16")
+    }
+    vectors.append(PlannedVector(tensor: tensor, format: format, count: count))
+    return vectors.count - 1
+  }
+
+  /// A tensor by name, of exactly these dimensions (trailing ones may be left out).
+  private mutating func needed(
+    _ name: String, _ dimensions: [Int]
+  ) throws(EngineError) -> GGUFTensor {
+    guard let tensor = file.tensor(name) else {
+      throw EngineError(.malformed, "tensor '\(name)' is missing")
+    }
+    let significant = tensor.dimensions.prefix(dimensions.count)
+    guard Array(significant) == dimensions,
+      tensor.dimensions.dropFirst(dimensions.count).allSatisfy({ $0 == 1 })
+    else {
+      throw EngineError(
+        .malformed,
+        "tensor '\(name)' is \(Self.text(tensor.dimensions)); expected \(Self.text(dimensions))")
+    }
+    usedTensors += 1
+    return tensor
+  }
+
+  private func format(of tensor: GGUFTensor) throws(EngineError) -> PanelFormat {
+    guard let format = PanelFormat.of(tensor.type) else {
+      throw EngineError(
+        .unsupported,
+        "tensor '\(tensor.name)' is of type \(tensor.type.name); supported: \(PanelFormat.names)")
+    }
+    return format
+  }
+
+  static func text(_ dimensions: [Int]) -> String {
+    dimensions.map(String.init).joined(separator: " x ")
+  }
+
+  /// Gives every matrix and vector its place in the weights' memory.
+  private mutating func place() throws(EngineError) {
+    var sizes = Sizes()
+    for i in matrices.indices {
+      matrices[i].offset = sizes.add(matrices[i].panelCount, matrices[i].panelStride)
+    }
+    for i in vectors.indices {
+      vectors[i].offset = sizes.add(padded(vectors[i].count), 4)
+    }
+    // Products may ask for lines a little beyond what they stream: that stays inside the mapping.
+    _ = sizes.add(1, 4096)
+    guard let total = sizes.total else {
+      throw EngineError(.limitExceeded, "the sizes of all tensors overflow 64 bits")
+    }
+    byteCount = total
+  }
+}

@@ -1,0 +1,91 @@
+// The panels of one tensor type: sizes, packing, decoding. The rest of the engine knows types only
+// through this value.
+import Formats
+import Kernels
+
+/// What the rows of a matrix meet: the form of activations its product reads.
+package enum ActivationForm: Int, CaseIterable, Sendable {
+  case float, blocks32, blocks256
+
+  /// Bytes of a row of `columns` activations.
+  package func rowByteCount(columns: Int) -> Int {
+    switch self {
+    case .float: columns * 4
+    case .blocks32: columns / 32 * Activation32.byteCount
+    case .blocks256: columns / 256 * Activation256.byteCount
+    }
+  }
+}
+
+/// The panels of one tensor type.
+package struct PanelFormat: Sendable {
+  package let tensorType: TensorType
+  package let panelType: PanelType
+  let family: BlockFamily
+  /// Columns of a block, 1 for plain values.
+  package let columns: Int
+  /// Bytes of a block of one row in the file.
+  package let fileBlockByteCount: Int
+  /// Bytes of a block of a panel.
+  package let panelBlockByteCount: Int
+  let codeBits: Int
+  let codeOffset: Int32
+  let unpack: @Sendable (UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+
+  package var activationForm: ActivationForm {
+    switch family {
+    case .float: .float
+    case .offset, .affine: .blocks32
+    case .affine32, .affine16, .offset16: .blocks256
+    }
+  }
+
+  /// The format of a tensor type; nil for types without kernels.
+  package static func of(_ type: TensorType) -> PanelFormat? {
+    formats.first { $0.tensorType == type }
+  }
+
+  /// The types with kernels, for messages: "F32, F16, …".
+  package static var names: String {
+    formats.map(\.tensorType.name).joined(separator: ", ")
+  }
+
+  static let formats: [PanelFormat] =
+    [
+      PanelFormat(plain: .f32, .f32, byteCount: 4), PanelFormat(plain: .f16, .f16, byteCount: 2),
+      PanelFormat(plain: .bf16, .bf16, byteCount: 2),
+    ] + BlockTypes.all.map { PanelFormat($0) }
+
+  private init(plain type: TensorType, _ panelType: PanelType, byteCount: Int) {
+    tensorType = type
+    self.panelType = panelType
+    family = .float
+    columns = 1
+    fileBlockByteCount = byteCount
+    panelBlockByteCount = byteCount * panelRows
+    codeBits = 0
+    codeOffset = 0
+    unpack = { _, _ in }
+  }
+
+  private init<Block: BlockType>(_ block: Block.Type) {
+    tensorType = Block.tensorType
+    panelType = Block.panelType
+    family = Block.family
+    columns = Block.columns
+    fileBlockByteCount = Block.fileByteCount
+    codeBits = Block.codeBits
+    codeOffset = Block.codeOffset
+    let codes = Block.columns / 32 * Block.codeBits * 64
+    let rest =
+      switch Block.family {
+      case .affine32, .affine16: 320
+      case .offset16: 288
+      case .offset: 32
+      case .affine: 64
+      case .float: 0
+      }
+    panelBlockByteCount = codes + rest
+    unpack = { Block.unpack($0, $1) }
+  }
+}

@@ -1,0 +1,38 @@
+// Q2_K: 256 columns in 16 sub-blocks, 84 bytes: scales and minimums (nibbles of 16 bytes, the scale low),
+// 64 bytes of codes, d, dmin (f16). Column 128 n + 32 s + l is bits 2 s of byte 32 n + l.
+// value = d scale code - dmin minimum. Source: ggml, block_q2_K.
+import Formats
+import Kernels
+
+package enum Q2_K: BlockType {
+  package static let tensorType = TensorType.q2_K
+  package static let panelType = PanelType.q2_K
+  package static let family = BlockFamily.affine16
+  package static let columns = 256
+  package static let fileByteCount = 84
+  package static let codeBits = 2
+  package static let codeOffset: Int32 = 0
+
+  package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
+    for i in 0..<2 {
+      let bytes = Words.load(block + i &* 8)
+      Words.store(bytes & Words.bytes(15), out + (Unpacked.scales &+ i &* 8))
+      Words.store(bytes &>> 4 & Words.bytes(15), out + (Unpacked.minimums &+ i &* 8))
+    }
+    unpackPairsOfBits(block + 16, out)
+    (out + Unpacked.d).copyMemory(from: block + 80, byteCount: 4)
+  }
+}
+
+/// 64 bytes as 256 codes of two bits, in the order of Q2_K and Q3_K.
+func unpackPairsOfBits(_ bytes: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
+  for half in 0..<2 {
+    for i in 0..<4 {
+      let bits = Words.load(bytes + (half &* 32 &+ i &* 8))
+      for s in 0..<4 {
+        let code = bits &>> UInt64(2 &* s) & Words.bytes(3)
+        Words.store(code, codes + (half &* 128 &+ s &* 32 &+ i &* 8))
+      }
+    }
+  }
+}

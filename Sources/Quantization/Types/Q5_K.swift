@@ -1,0 +1,28 @@
+// Q5_K: 256 columns in 8 sub-blocks, 176 bytes: d, dmin (f16), scales and minimums as in Q4_K, the fifth
+// bits (bit j of byte l is column 32 j + l), 128 bytes of nibbles as in Q4_K.
+// value = d scale code - dmin minimum. Source: ggml, block_q5_K.
+import Formats
+import Kernels
+
+package enum Q5_K: BlockType {
+  package static let tensorType = TensorType.q5_K
+  package static let panelType = PanelType.q5_K
+  package static let family = BlockFamily.affine32
+  package static let columns = 256
+  package static let fileByteCount = 176
+  package static let codeBits = 5
+  package static let codeOffset: Int32 = 0
+
+  package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
+    (out + Unpacked.d).copyMemory(from: block, byteCount: 4)
+    unpackSixBitScales(block + 4, out)
+    unpackNibbles64(block + 48, out)
+    for i in 0..<4 {
+      let bits = Words.load(block + (16 &+ i &* 8))
+      for j in 0..<8 {
+        let p = out + (j &* 32 &+ i &* 8)
+        Words.store(Words.load(p) | (bits &>> UInt64(j) & Words.bytes(1)) &<< 4, p)
+      }
+    }
+  }
+}

@@ -1,0 +1,21 @@
+// Q8_0: 32 columns, 34 bytes: d (f16), 32 signed bytes. value = d byte. The code is the byte plus 128.
+// Source: ggml, block_q8_0.
+import Formats
+import Kernels
+
+package enum Q8_0: BlockType {
+  package static let tensorType = TensorType.q8_0
+  package static let panelType = PanelType.q8_0
+  package static let family = BlockFamily.offset
+  package static let columns = 32
+  package static let fileByteCount = 34
+  package static let codeBits = 8
+  package static let codeOffset: Int32 = 128
+
+  package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
+    (out + Unpacked.d).copyMemory(from: block, byteCount: 2)
+    for i in 0..<4 {
+      Words.store(Words.load(block + (2 &+ i &* 8)) ^ Words.bytes(128), out + i &* 8)
+    }
+  }
+}
