@@ -2,7 +2,9 @@
 // The hash is fixed, so that a file loads the same way everywhere; a file made to collide is refused.
 import Formats
 
-/// Slots that may be looked at for one key. Tables are at most half full: honest files stay below 100.
+/// Slots that may be looked at for one key.
+///
+/// Tables are at most half full: honest files stay below 100.
 private let probeLimit = 4096
 
 /// The power of two that keeps `count` entries at or below half of the slots.

@@ -1,5 +1,6 @@
 // The classes of characters that the splitters of byte-level BPE know. Categories come from the standard
-// library; white space is the Unicode property White_Space, whose 25 members are listed here.
+// library; white space is the Unicode property White_Space, whose 25 members are listed here. The version of
+// Unicode is pinned, so that a newer standard library does not change the tokens of a text.
 
 /// What a splitter sees in a scalar.
 enum ScalarClass: UInt8 {
@@ -16,6 +17,9 @@ enum ScalarClass: UInt8 {
   case whiteSpace
   /// Everything else, and bytes that are not UTF-8.
   case other
+
+  /// Characters that a later Unicode assigned are unassigned here, as in the oracles (tiktoken 0.14).
+  private static let unicodeVersion = 16
 
   var isLetter: Bool { rawValue <= Self.letter.rawValue }
 
@@ -49,7 +53,12 @@ enum ScalarClass: UInt8 {
       self = .other
       return
     }
-    switch scalar.properties.generalCategory {
+    let properties = scalar.properties
+    guard let age = properties.age, age.major <= Self.unicodeVersion else {
+      self = .other
+      return
+    }
+    switch properties.generalCategory {
     case .uppercaseLetter, .titlecaseLetter: self = .upper
     case .lowercaseLetter: self = .lower
     case .modifierLetter, .otherLetter: self = .letter

@@ -19,9 +19,10 @@ package struct StreamingDecoder: Sendable {
     state = tokenizer.decodingState(options)
   }
 
-  /// The bytes that `tokens` complete. No tokens end the text: what was held back comes as it is, and the
-  /// decoder stands at the beginning of a new text.
+  /// The bytes that `tokens` complete.
   ///
+  /// No tokens end the text: what was held back comes as it is, and the decoder stands at the beginning of
+  /// a new text.
   /// Throws as `Tokenizer.decode` does; then the decoder is as it was.
   package mutating func next(
     _ tokens: UnsafeBufferPointer<Int32>

@@ -40,7 +40,9 @@ package final class Tokenizer: Sendable {
   package let eos: Int32
   package let unknown: Int32
   package let padding: Int32
-  /// Rows of the embedding: ids are 0..<`rows`. Those from `count` on have no text.
+  /// Rows of the embedding: ids are 0..<`rows`.
+  ///
+  /// Those from `count` on have no text.
   package let rows: Int
 
   let vocabulary: Vocabulary

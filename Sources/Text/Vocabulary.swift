@@ -9,7 +9,9 @@ struct Vocabulary: Sendable {
   /// Bytes of one token's spelling.
   static let longestSpelling = 65_535
 
-  /// What each piece stands for in text. Control and unknown pieces keep their spelling.
+  /// What each piece stands for in text.
+  ///
+  /// Control and unknown pieces keep their spelling.
   let surfaces: ByteStrings
   let types: [PieceType]
   /// The byte piece of each byte, or none at all.
