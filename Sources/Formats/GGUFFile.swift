@@ -1,0 +1,128 @@
+// A GGUF model as a whole: one file or the parts of a split one, checked, and open for reading weights.
+
+/// An open GGUF model; its files are closed with its last reference.
+///
+/// Nothing is mapped: `read` copies, so a file that shrinks or changes is an error and never a signal.
+/// Threads: any number may read at once.
+package final class GGUFFile: Sendable {
+  /// The version of the format, 2 or 3, of the first part.
+  package let version: UInt32
+  /// The keys of the first part.
+  package let metadata: GGUFMetadata
+  /// The tensors of all parts, in the order of the files.
+  package let tensors: [GGUFTensor]
+  /// The size of all parts in bytes.
+  package let byteCount: UInt64
+  private let files: [InputFile]
+  private let indices: [ByteName: Int]
+
+  /// Opens a model by the path of its only or first file, given as the bytes that the system takes.
+  ///
+  /// Throws `.notFound`, `.inputOutput`, `.malformed`, `.unsupported`, `.limitExceeded`,
+  /// `.outOfMemory`, `.changed`; the sentence names the file, the field and the byte offset.
+  package convenience init(path: UnsafePointer<CChar>) throws(EngineError) {
+    try unsafe self.init(path: path, calls: .system)
+  }
+
+  /// Opens a model through the given system calls.
+  package init(path: UnsafePointer<CChar>, calls: FileCalls) throws(EngineError) {
+    let parts = try unsafe GGUFSplit.open(path: path, calls: calls)
+    var tensors: [GGUFTensor] = []
+    var indices: [ByteName: Int] = [:]
+    var byteCount: UInt64 = 0
+    for part in parts {
+      guard UInt64(tensors.count &+ part.tensors.count) <= Limits.tensorCount else {
+        throw part.file.error(
+          .limitExceeded,
+          "the tensor count of all parts is more than \(Limits.tensorCount)")
+      }
+      for tensor in part.tensors {
+        guard indices.updateValue(tensors.count, forKey: ByteName(tensor.name)) == nil else {
+          throw part.file.error(.malformed, "tensor \(quoted(tensor.name)) appears twice")
+        }
+        tensors.append(tensor)
+      }
+      // 1024 sparse files of 2^63 bytes wrap; a size that is only shown may be clamped.
+      let (sum, overflow) = byteCount.addingReportingOverflow(part.file.byteCount)
+      byteCount = overflow ? .max : sum
+    }
+    let first = parts[0]
+    if parts.count > 1,
+      let count = try first.metadata.unsigned("split.tensors.count", in: 0...UInt64(Int32.max)),
+      count != UInt64(tensors.count)
+    {
+      throw first.file.error(
+        .malformed,
+        "key 'split.tensors.count' is \(count); the \(parts.count) parts have \(tensors.count)")
+    }
+    guard !tensors.isEmpty else {
+      throw first.file.error(
+        .malformed, "the tensor count is 0; allowed is 1..\(Limits.tensorCount)")
+    }
+    version = first.version
+    metadata = first.metadata
+    self.tensors = tensors
+    self.byteCount = byteCount
+    files = parts.map(\.file)
+    self.indices = indices
+  }
+
+  /// The number of files.
+  package var partCount: Int { files.count }
+
+  /// The tensor of a name; nil when there is none.
+  package func tensor(_ name: String) -> GGUFTensor? { indices[ByteName(name)].map { tensors[$0] } }
+
+  /// Fills `buffer` with the bytes of a part from `offset` on.
+  ///
+  /// Throws `.changed` when the file has become shorter, `.inputOutput` with the system's reason,
+  /// `.internal` for a part or range that is not there.
+  package func read(
+    into buffer: UnsafeMutableRawBufferPointer, part: Int, at offset: UInt64
+  ) throws(EngineError) {
+    guard files.indices.contains(part) else {
+      throw EngineError(.internal, "part \(part) is read of \(files.count) parts")
+    }
+    try unsafe files[part].read(into: buffer, at: offset)
+  }
+
+  /// Throws `.changed` when a part's size or time of change is no longer what was opened.
+  package func checkUnchanged() throws(EngineError) {
+    for file in files { try file.checkUnchanged() }
+  }
+
+  /// The JSON text of one key's value, or with a nil key of all keys and, under "tensors", the count
+  /// and bytes of each tensor type in order of appearance; nil when the key is absent.
+  package func json(_ key: String?) -> [UInt8]? {
+    guard key == nil else { return metadata.json(key) }
+    var writer = JSONWriter()
+    writer.raw("{")
+    metadata.writeMembers(to: &writer)
+    writer.separate(metadata.keys.count)
+    writer.raw("\"tensors\": {")
+    for (i, entry) in typeSummary().enumerated() {
+      writer.separate(i)
+      writer.string(entry.type.name.utf8)
+      writer.raw(": {\"count\": ")
+      writer.integer(entry.count)
+      writer.raw(", \"bytes\": ")
+      writer.integer(entry.byteCount)
+      writer.raw("}")
+    }
+    writer.raw("}}")
+    return writer.bytes
+  }
+
+  /// How many tensors and bytes there are of each type, in order of appearance.
+  package func typeSummary() -> [(type: TensorType, count: Int, byteCount: UInt64)] {
+    var summary: [(type: TensorType, count: Int, byteCount: UInt64)] = []
+    for tensor in tensors {
+      let known = summary.firstIndex { $0.type == tensor.type }
+      if known == nil { summary.append((tensor.type, 0, 0)) }
+      let i = known ?? summary.count &- 1
+      summary[i].count &+= 1
+      summary[i].byteCount &+= UInt64(tensor.byteCount)
+    }
+    return summary
+  }
+}

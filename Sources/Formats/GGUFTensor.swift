@@ -1,0 +1,126 @@
+// A tensor of a GGUF file: what and where, not its weights.
+
+/// A tensor's description, checked: its type is known and its bytes lie inside its file.
+package struct GGUFTensor: Sendable {
+  /// Its name: 1 to 64 bytes of UTF-8, unique in the model.
+  package let name: String
+  /// How its weights are stored; `weightsPerBlock` and `bytesPerBlock` are known.
+  package let type: TensorType
+  /// One to four sizes, each at least 1; the first is contiguous and whole blocks.
+  package let dimensions: [Int]
+  /// The index of the file that holds it, from 0.
+  package let part: Int
+  /// Where its bytes start in that file; a multiple of the file's alignment.
+  package let offset: UInt64
+  /// The size of its bytes.
+  package let byteCount: Int
+}
+
+/// A tensor's record in the header, its offset still relative to the data.
+struct TensorRecord {
+  let name: String
+  let type: TensorType
+  let dimensions: [Int]
+  let relativeOffset: UInt64
+  let byteCount: Int
+
+  /// The fewest bytes of a record: length, one byte of name, dimensions, one of them, type, offset.
+  static let leastByteCount: UInt64 = 8 + 1 + 4 + 8 + 4 + 8
+}
+
+extension CheckedReader {
+  /// Reads the record of tensor `index`.
+  mutating func tensorRecord(_ index: UInt64) throws(EngineError) -> TensorRecord {
+    let name = try tensorName(index)
+    let dimensions = try tensorDimensions(of: name)
+    let type = TensorType(
+      rawValue: try integer("the type of tensor \(quoted(name))", as: UInt32.self))
+    guard let weightsPerBlock = type.weightsPerBlock, let bytesPerBlock = type.bytesPerBlock else {
+      throw error(
+        .unsupported,
+        "tensor \(quoted(name)) has type id \(type.rawValue), which is not a known tensor type"
+          + (type.name.hasPrefix("type") ? "" : ": \(type.name)"))
+    }
+    let (weightCount, overflow) = product(dimensions)
+    guard !overflow, UInt64(weightCount) <= Limits.weightCount else {
+      throw error(
+        .malformed,
+        "the element count of tensor \(quoted(name)) overflows: \(shape(dimensions)); allowed are "
+          + "\(Limits.weightCount)")
+    }
+    let blocks = dimensions[0].quotientAndRemainder(dividingBy: weightsPerBlock)
+    guard blocks.remainder == 0 else {
+      throw error(
+        .malformed,
+        "dimension 0 of tensor \(quoted(name)) is \(dimensions[0]); type \(type.name) needs a "
+          + "multiple of \(weightsPerBlock)")
+    }
+    // At most 2^48 blocks of at most 292 bytes: no overflow.
+    let byteCount = weightCount / weightsPerBlock &* bytesPerBlock
+    let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
+    return TensorRecord(
+      name: name, type: type, dimensions: dimensions, relativeOffset: offset, byteCount: byteCount)
+  }
+
+  private mutating func tensorName(_ index: UInt64) throws(EngineError) -> String {
+    let length: UInt64 = try integer("the name's length of tensor \(index)")
+    guard length >= 1, length <= Limits.tensorNameByteCount else {
+      throw error(
+        .malformed,
+        "the name of tensor \(index) has \(length) bytes; allowed are "
+          + "1..\(Limits.tensorNameByteCount)")
+    }
+    return try name(byteCount: Int(length), "the name of tensor \(index)")
+  }
+
+  /// Reads a name that must be UTF-8 without NUL.
+  mutating func name(
+    byteCount: Int, _ field: @autoclosure () -> String
+  ) throws(EngineError) -> String {
+    var bytes: [UInt8] = []
+    try append(byteCount, to: &bytes, field())
+    guard !bytes.contains(0) else {
+      throw error(.malformed, "\(field()) has a NUL byte: \(quoted(bytes))")
+    }
+    guard let name = String(validating: bytes, as: UTF8.self) else {
+      throw error(.malformed, "\(field()) is not UTF-8: \(quoted(bytes))")
+    }
+    return name
+  }
+
+  private mutating func tensorDimensions(of name: String) throws(EngineError) -> [Int] {
+    let count: UInt32 = try integer("the dimension count of tensor \(quoted(name))")
+    guard count >= 1, count <= Limits.dimensionCount else {
+      throw error(
+        .malformed,
+        "tensor \(quoted(name)) has \(count) dimensions; allowed are 1..\(Limits.dimensionCount)")
+    }
+    var dimensions: [Int] = []
+    while dimensions.count < Int(count) {
+      let size: UInt64 = try integer("a dimension of tensor \(quoted(name))")
+      guard size >= 1, size <= Limits.dimension else {
+        throw error(
+          .malformed,
+          "dimension \(dimensions.count) of tensor \(quoted(name)) is \(size); allowed is "
+            + "1..\(Limits.dimension)")
+      }
+      dimensions.append(Int(size))
+    }
+    return dimensions
+  }
+}
+
+/// Spells dimensions as sentences do: "4096 x 14336 x 8".
+package func shape(_ dimensions: [Int]) -> String {
+  dimensions.map(String.init).joined(separator: " x ")
+}
+
+private func product(_ dimensions: [Int]) -> (value: Int, overflow: Bool) {
+  var value = 1
+  for size in dimensions {
+    let (next, overflow) = value.multipliedReportingOverflow(by: size)
+    guard !overflow else { return (0, true) }
+    value = next
+  }
+  return (value, false)
+}

@@ -1,0 +1,147 @@
+// Values of a GGUF file's metadata. Arrays are flat (one blob, and for strings where each ends), so a
+// vocabulary of 2^17 strings is two allocations.
+
+/// The type of a metadata value, by its id in the file.
+package enum GGUFValueType: UInt32, Sendable {
+  case uint8 = 0
+  case int8 = 1
+  case uint16 = 2
+  case int16 = 3
+  case uint32 = 4
+  case int32 = 5
+  case float32 = 6
+  case bool = 7
+  case string = 8
+  case array = 9
+  case uint64 = 10
+  case int64 = 11
+  case float64 = 12
+
+  /// GGUF's name of the type, such as "uint32".
+  package var name: String { String(describing: self) }
+
+  /// The fewest bytes of one element of an array: a string's length, anything else's size.
+  var leastByteCount: Int {
+    switch self {
+    case .uint8, .int8, .bool: 1
+    case .uint16, .int16: 2
+    case .uint32, .int32, .float32: 4
+    case .uint64, .int64, .float64, .string, .array: 8
+    }
+  }
+
+  /// Whether the type is a number without fraction.
+  var isInteger: Bool {
+    switch self {
+    case .uint8, .int8, .uint16, .int16, .uint32, .int32, .uint64, .int64: true
+    case .float32, .bool, .string, .array, .float64: false
+    }
+  }
+}
+
+/// One value of the metadata.
+///
+/// The widths of integers are of no interest: writers differ in them.
+package enum GGUFValue: Sendable {
+  case unsigned(UInt64)
+  case signed(Int64)
+  case float32(Float)
+  case float64(Double)
+  case bool(Bool)
+  case string([UInt8])
+  case array(GGUFArray)
+
+  /// What a sentence says of the value: its type, and the value when it is short.
+  var summary: String {
+    switch self {
+    case .unsigned(let value): "\(value)"
+    case .signed(let value): "\(value)"
+    case .float32(let value): "float \(value)"
+    case .float64(let value): "float \(value)"
+    case .bool(let value): "\(value)"
+    case .string(let bytes): "string \(quoted(bytes))"
+    case .array(let array): "an array of \(array.count) \(array.elementType.name)"
+    }
+  }
+}
+
+/// An array of the metadata.
+///
+/// Reading an element that is not there gives nothing: "", 0.
+package struct GGUFArray: Sendable {
+  /// The type of every element; never `.array`.
+  package let elementType: GGUFValueType
+  /// The number of elements.
+  package let count: Int
+  /// All elements one after another: the bytes of strings, or little-endian numbers.
+  package let storage: [UInt8]
+  /// Where each string ends in `storage`; empty for numbers.
+  let ends: [UInt32]
+
+  /// Where element `i` lies in `storage`; empty when there is no such element.
+  package func range(_ i: Int) -> Range<Int> {
+    guard i >= 0, i < count else { return 0..<0 }
+    guard elementType == .string else {
+      let size = elementType.leastByteCount
+      return i &* size..<(i &+ 1) &* size
+    }
+    return (i == 0 ? 0 : Int(ends[i &- 1]))..<Int(ends[i])
+  }
+
+  /// The bytes of element `i` of an array of strings.
+  package func bytes(_ i: Int) -> ArraySlice<UInt8> { storage[range(i)] }
+
+  /// Lends the bytes of element `i`, without counting a reference.
+  package func withBytes<Result, Failure: Error>(
+    _ i: Int, _ body: (Span<UInt8>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(storage.span.extracting(range(i)))
+  }
+
+  /// Element `i` of an array of numbers, rounded to single precision.
+  package func float(_ i: Int) -> Float {
+    switch elementType {
+    case .float32: Float(bitPattern: load(i))
+    case .float64: Float(Double(bitPattern: load(i)))
+    case .uint64: Float(load(i) as UInt64)
+    default: Float(integer(i))
+    }
+  }
+
+  /// Element `i` of an array of integers or truth values, clamped to 64 signed bits; 0 for others.
+  package func integer(_ i: Int) -> Int64 {
+    switch elementType {
+    case .uint8, .bool: Int64(load(i) as UInt8)
+    case .int8: Int64(load(i) as Int8)
+    case .uint16: Int64(load(i) as UInt16)
+    case .int16: Int64(load(i) as Int16)
+    case .uint32: Int64(load(i) as UInt32)
+    case .int32: Int64(load(i) as Int32)
+    case .uint64: Int64(clamping: load(i) as UInt64)
+    case .int64: load(i)
+    case .float32, .float64, .string, .array: 0
+    }
+  }
+
+  /// Element `i` as a value of its own.
+  package func value(_ i: Int) -> GGUFValue {
+    switch elementType {
+    case .string: .string(Array(bytes(i)))
+    case .float32: .float32(Float(bitPattern: load(i)))
+    case .float64: .float64(Double(bitPattern: load(i)))
+    case .bool: .bool(integer(i) != 0)
+    case .uint64: .unsigned(load(i))
+    case .uint8, .uint16, .uint32: .unsigned(UInt64(clamping: integer(i)))
+    case .int8, .int16, .int32, .int64, .array: .signed(integer(i))
+    }
+  }
+
+  private func load<Value: FixedWidthInteger & BitwiseCopyable>(_ i: Int) -> Value {
+    let range = range(i)
+    guard range.count == MemoryLayout<Value>.size else { return 0 }
+    // SAFETY: `range` lies in the storage and is as long as the value; any bits are an integer.
+    let raw = unsafe storage.span.bytes.unsafeLoadUnaligned(
+      fromByteOffset: range.lowerBound, as: Value.self)
+    return Value(littleEndian: raw)
+  }
+}

@@ -1,0 +1,134 @@
+// A regular file, open for reading and never mapped: it may shrink or be overwritten at any time, and
+// then a read is an error, where a mapped page would be a fatal signal.
+
+/// An open file whose bytes are read at offsets; closed with its last reference.
+///
+/// Threads: any number may read at once.
+package final class InputFile: Sendable {
+  /// The last component of its path, quoted for sentences.
+  package let name: String
+  /// Its size in bytes when it was opened.
+  package let byteCount: UInt64
+  private let descriptor: Int32
+  private let identity: FileIdentity
+  private let calls: FileCalls
+
+  /// Opens a path, given as the bytes that the system takes.
+  ///
+  /// Throws `.notFound`, `.inputOutput` (not a regular file, or the system's reason), `.outOfMemory`.
+  package static func open(
+    path: UnsafePointer<CChar>, calls: FileCalls = .system
+  ) throws(EngineError) -> InputFile {
+    let name = unsafe quotedLastComponent(of: path)
+    var descriptor: Int32
+    repeat { descriptor = unsafe calls.open(path) } while isInterruption(0 &- descriptor)
+    guard descriptor >= 0 else { throw openError(name, 0 &- descriptor) }
+    if descriptor < 3 {
+      // A host that closed its standard streams would otherwise print into the model's descriptor.
+      let copy = calls.duplicate(descriptor)
+      calls.close(descriptor)
+      guard copy >= 0 else { throw openError(name, 0 &- copy) }
+      descriptor = copy
+    }
+    var identity = FileIdentity()
+    let failure = calls.identify(descriptor, &identity)
+    guard failure == 0 else {
+      calls.close(descriptor)
+      throw openError(name, 0 &- failure)
+    }
+    if let kind = irregularKind(identity.mode) {
+      calls.close(descriptor)
+      throw EngineError(.inputOutput, "\(name) is \(kind), not a regular file")
+    }
+    return InputFile(name: name, descriptor: descriptor, identity: identity, calls: calls)
+  }
+
+  private init(name: String, descriptor: Int32, identity: FileIdentity, calls: FileCalls) {
+    self.name = name
+    self.byteCount = UInt64(clamping: identity.byteCount)
+    self.descriptor = descriptor
+    self.identity = identity
+    self.calls = calls
+  }
+
+  deinit { calls.close(descriptor) }
+
+  /// Fills `buffer` with the bytes from `offset` on.
+  ///
+  /// Throws `.changed` when the file has become shorter, `.inputOutput` with the system's reason,
+  /// `.internal` for a range outside of the file as it was opened.
+  package func read(
+    into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+  ) throws(EngineError) {
+    let (end, overflow) = offset.addingReportingOverflow(UInt64(buffer.count))
+    guard !overflow, end <= byteCount, Int64(exactly: end) != nil else {
+      throw error(
+        .internal,
+        "a read of \(buffer.count) bytes at byte \(offset) is outside of \(byteCount) bytes")
+    }
+    var done = 0
+    while done < buffer.count {
+      let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let position = Int64(truncatingIfNeeded: offset) &+ Int64(done)
+      let count = unsafe calls.read(descriptor, rest, position)
+      if count < 0 {
+        let code = Int32(truncatingIfNeeded: 0 &- count)
+        if isInterruption(code) { continue }
+        throw error(.inputOutput, "cannot read at byte \(position): \(errorName(code))")
+      }
+      guard count > 0 else {
+        throw error(
+          .changed,
+          "the file ends at byte \(position); it had \(byteCount) bytes when it was opened")
+      }
+      done &+= min(count, rest.count)
+    }
+  }
+
+  /// Throws `.changed` when the file's size or time of change is no longer what was opened.
+  ///
+  /// A file that was replaced by a rename, or removed, is unchanged: the descriptor holds the old one.
+  package func checkUnchanged() throws(EngineError) {
+    var now = FileIdentity()
+    let failure = calls.identify(descriptor, &now)
+    guard failure == 0 else {
+      throw error(.inputOutput, "cannot look at the file: \(errorName(0 &- failure))")
+    }
+    guard now.byteCount == identity.byteCount else {
+      throw error(
+        .changed, "the file has \(now.byteCount) bytes; it had \(byteCount) when it was opened")
+    }
+    // Permissions may change under an open file without harm to its bytes.
+    now.mode = identity.mode
+    guard now == identity else {
+      throw error(.changed, "the file was written to after it was opened")
+    }
+  }
+
+  /// An error about this file; `text` is the sentence after its name.
+  func error(_ kind: EngineError.Kind, _ text: String) -> EngineError {
+    EngineError(kind, "\(name): \(text)")
+  }
+}
+
+private func openError(_ name: String, _ code: Int32) -> EngineError {
+  let kind: EngineError.Kind =
+    isAbsence(code) ? .notFound : isMemoryShortage(code) ? .outOfMemory : .inputOutput
+  return EngineError(kind, "cannot open \(name): \(errorName(code))")
+}
+
+private func quotedLastComponent(of path: UnsafePointer<CChar>) -> String {
+  var start = 0
+  var end = 0
+  while unsafe path[end] != 0 {
+    if unsafe path[end] == 0x2f, unsafe path[end &+ 1] != 0 { start = end &+ 1 }
+    end &+= 1
+  }
+  var bytes: [UInt8] = []
+  // One more than a sentence shows, so that a cut is seen as one.
+  while start < end, bytes.count <= Limits.quotedByteCount {
+    bytes.append(UInt8(bitPattern: unsafe path[start]))
+    start &+= 1
+  }
+  return quoted(bytes)
+}

@@ -1,0 +1,121 @@
+// The one file of this room that talks to the operating system. Tests replace a call to make it fail.
+
+import Glibc
+
+/// What tells whether a file is still the one that was opened.
+package struct FileIdentity: Equatable, Sendable {
+  /// The file's type and permissions, as `st_mode`.
+  package var mode: UInt32 = 0
+  /// The device that holds the file.
+  package var device: UInt64 = 0
+  /// The file's number on its device.
+  package var inode: UInt64 = 0
+  /// The file's size in bytes.
+  package var byteCount: Int64 = 0
+  /// The time of the last change of its content, in seconds.
+  package var modifiedSeconds: Int = 0
+  /// The rest of that time, in nanoseconds.
+  package var modifiedNanoseconds: Int = 0
+
+  /// A blank identity, to be filled by `FileCalls.identify`.
+  package init() {}
+}
+
+/// The system calls that reading a file needs; each gives a negative errno when it fails.
+@safe package struct FileCalls: Sendable {
+  /// Opens a path for reading, without waiting for a writer; the descriptor.
+  package var open: @Sendable (UnsafePointer<CChar>) -> Int32
+  /// Copies a descriptor to a number of at least 3; the new descriptor.
+  package var duplicate: @Sendable (Int32) -> Int32
+  /// Describes an open file; zero.
+  package var identify: @Sendable (Int32, inout FileIdentity) -> Int32
+  /// Reads bytes at an offset; their count, 0 at the end of the file.
+  package var read: @Sendable (Int32, UnsafeMutableRawBufferPointer, Int64) -> Int
+  /// Closes a descriptor.
+  package var close: @Sendable (Int32) -> Void
+
+  /// The system's own calls.
+  package static let system = unsafe FileCalls(
+    open: { path in
+      // A FIFO without a writer would hold a plain open for ever.
+      let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+      return descriptor < 0 ? 0 &- errno : descriptor
+    },
+    duplicate: { descriptor in
+      let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+      return copy < 0 ? 0 &- errno : copy
+    },
+    identify: { descriptor, identity in
+      var status = stat()
+      guard unsafe fstat(descriptor, &status) == 0 else { return 0 &- errno }
+      identity.mode = UInt32(truncatingIfNeeded: status.st_mode)
+      identity.device = UInt64(truncatingIfNeeded: status.st_dev)
+      identity.inode = UInt64(truncatingIfNeeded: status.st_ino)
+      identity.byteCount = Int64(status.st_size)
+      identity.modifiedSeconds = Int(status.st_mtim.tv_sec)
+      identity.modifiedNanoseconds = Int(status.st_mtim.tv_nsec)
+      return 0
+    },
+    read: { descriptor, buffer, offset in
+      let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+      return count < 0 ? 0 &- Int(errno) : count
+    },
+    close: { descriptor in _ = Glibc.close(descriptor) })
+}
+
+/// What kind of file a mode says, when it is not a regular one.
+func irregularKind(_ mode: UInt32) -> String? {
+  switch mode & UInt32(S_IFMT) {
+  case UInt32(S_IFREG): nil
+  case UInt32(S_IFDIR): "a directory"
+  case UInt32(S_IFIFO): "a pipe"
+  case UInt32(S_IFCHR), UInt32(S_IFBLK): "a device"
+  case UInt32(S_IFSOCK): "a socket"
+  default: "a special file"
+  }
+}
+
+/// The name of an errno, such as "EACCES". (`strerror` would ask the host's locale.)
+func errorName(_ code: Int32) -> String {
+  switch code {
+  case EPERM: "EPERM (not permitted)"
+  case ENOENT: "ENOENT (no such file)"
+  case EIO: "EIO (input/output error)"
+  case ENXIO: "ENXIO (no such device)"
+  case ENOMEM: "ENOMEM (out of memory)"
+  case EACCES: "EACCES (permission denied)"
+  case ENODEV: "ENODEV (no such device)"
+  case ENOTDIR: "ENOTDIR (not a directory)"
+  case EISDIR: "EISDIR (is a directory)"
+  case EINVAL: "EINVAL (invalid argument)"
+  case ENFILE: "ENFILE (too many open files in the system)"
+  case EMFILE: "EMFILE (too many open files)"
+  case ENAMETOOLONG: "ENAMETOOLONG (name too long)"
+  case ELOOP: "ELOOP (too many symbolic links)"
+  case EOVERFLOW: "EOVERFLOW (file too large)"
+  case ESTALE: "ESTALE (stale file handle)"
+  case EAGAIN: "EAGAIN (not ready)"
+  case EINTR: "EINTR (interrupted)"
+  default: "errno \(code)"
+  }
+}
+
+/// Whether the system would give this many bytes now.
+///
+/// An Array ends the process when it cannot grow, so memory of a size that a file chose is asked for
+/// here first. (`posix_memalign`, because the optimiser drops a `malloc` that is only freed.)
+func canAllocate(byteCount: Int) -> Bool {
+  var pointer: UnsafeMutableRawPointer?
+  guard unsafe posix_memalign(&pointer, 64, byteCount) == 0 else { return false }
+  unsafe free(pointer)
+  return true
+}
+
+/// Whether an errno says that there is no such file.
+func isAbsence(_ code: Int32) -> Bool { code == ENOENT || code == ENOTDIR }
+
+/// Whether an errno says that a signal came first and the call should be made again.
+func isInterruption(_ code: Int32) -> Bool { code == EINTR }
+
+/// Whether an errno says that memory is short.
+func isMemoryShortage(_ code: Int32) -> Bool { code == ENOMEM }

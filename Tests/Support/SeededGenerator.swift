@@ -1,0 +1,18 @@
+// Randomness that is the same in every run: tests name their seed, so a failure repeats.
+
+/// SplitMix64 (Steele, Lea, Flood 2014): the same numbers on every machine for a seed.
+package struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  /// A generator that starts with `seed`.
+  package init(seed: UInt64) { state = seed }
+
+  /// The next 64 bits.
+  package mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
