@@ -1,0 +1,163 @@
+// Byte-level BPE: a splitter cuts the text, and the bytes of each piece merge, lowest rank first.
+// Sources: openai/gpt-2 src/encoder.py; mistralai/mistral-common tokens/tokenizers/tekken.py, where a
+// pair's rank is the rank of what it makes.
+import Formats
+
+/// The pieces of a byte-level tokenizer, ready to encode.
+struct ByteLevelBPE: Sendable {
+  private let splitter: Splitter
+  private let userDefined: WholePieces
+  /// The piece of each single byte; -1 when there is none, and the byte is dropped.
+  private let bytePieces: [Int32]
+  private let rule: Rule
+
+  private enum Rule: Sendable {
+    case merges(MergeList)
+    case ranks(RankedPieces)
+  }
+
+  /// Pairs in the order of a list.
+  private struct MergeList: MergeRule, Sendable {
+    let ranks: PairTable
+    let products: [Int32]
+
+    func merge(
+      _ left: MergeSymbol, _ right: MergeSymbol, in text: borrowing Growable<UInt8>
+    ) -> (id: Int32, priority: UInt32)? {
+      let rank = ranks.find(left.id, right.id)
+      return rank < 0 ? nil : (products[Int(rank)], UInt32(rank))
+    }
+
+    func isUnused(_ id: Int32) -> Bool { false }
+  }
+
+  /// Pairs in the order of the ids that they make.
+  private struct RankedPieces: MergeRule, Sendable {
+    let table: PieceTable
+
+    func merge(
+      _ left: MergeSymbol, _ right: MergeSymbol, in text: borrowing Growable<UInt8>
+    ) -> (id: Int32, priority: UInt32)? {
+      let id = table.find(text, start: Int(left.start), length: Int(left.length &+ right.length))
+      return id < 0 ? nil : (id, UInt32(id))
+    }
+
+    func isUnused(_ id: Int32) -> Bool { false }
+  }
+
+  init(_ vocabulary: Vocabulary, splitter: Splitter, merges: ByteStrings) throws(EngineError) {
+    self.splitter = splitter
+    let types = vocabulary.types
+    userDefined = WholePieces(vocabulary.surfaces) { types[$0] == .userDefined }
+    let table = try PieceTable(vocabulary.surfaces) { id in
+      types[id] == .normal && vocabulary.matches(id)
+    }
+    var probe = Growable<UInt8>()
+    try probe.append(0)
+    var bytePieces: [Int32] = []
+    for byte in 0...UInt8.max {
+      probe[0] = byte
+      bytePieces.append(table.find(probe, start: 0, length: 1))
+    }
+    self.bytePieces = bytePieces
+    rule =
+      splitter == .tekken
+      ? .ranks(RankedPieces(table: table)) : .merges(try Self.list(merges, table))
+  }
+
+  private static func list(
+    _ merges: ByteStrings, _ table: PieceTable
+  ) throws(EngineError) -> MergeList {
+    var ranks = PairTable(capacity: merges.count)
+    var products: [Int32] = []
+    products.reserveCapacity(merges.count)
+    var text = Growable<UInt8>()
+    for rank in 0..<merges.count {
+      let merge = merges[rank]
+      func malformed(_ what: String) -> EngineError {
+        EngineError(
+          .malformed, "tokenizer.ggml.merges[\(rank)] is \(quoted(merge)); \(what)")
+      }
+      guard let space = merge.firstIndex(of: 0x20), space > merge.startIndex,
+        space + 1 < merge.endIndex,
+        let left = ByteTable.bytes(of: merge[..<space]),
+        let right = ByteTable.bytes(of: merge[(space + 1)...])
+      else { throw malformed("allowed are two spelled pieces with one space between") }
+      text.removeAll()
+      try text.append(left, left.indices)
+      try text.append(right, right.indices)
+      let leftID = table.find(text, start: 0, length: left.count)
+      let rightID = table.find(text, start: left.count, length: right.count)
+      let product = table.find(text, start: 0, length: text.count)
+      guard leftID >= 0, rightID >= 0, product >= 0 else {
+        throw malformed("both parts and what they make must be in tokenizer.ggml.tokens")
+      }
+      products.append(product)
+      try ranks.insert(leftID, rightID, value: Int32(truncatingIfNeeded: rank))
+    }
+    return MergeList(ranks: ranks, products: products)
+  }
+
+  /// Appends the ids of `text[range]` to the work's output.
+  func encode(
+    _ text: borrowing Growable<UInt8>, _ range: Range<Int>, with work: inout EncodingWork
+  ) throws(EngineError) {
+    var start = range.lowerBound
+    if !userDefined.isEmpty {
+      var position = start
+      while position < range.upperBound {
+        guard let piece = userDefined.longest(text, at: position, end: range.upperBound) else {
+          position &+= 1
+          continue
+        }
+        try encodePlain(text, start..<position, with: &work)
+        try work.output(piece.id)
+        position &+= piece.length
+        start = position
+      }
+    }
+    try encodePlain(text, start..<range.upperBound, with: &work)
+  }
+
+  private func encodePlain(
+    _ text: borrowing Growable<UInt8>, _ range: Range<Int>, with work: inout EncodingWork
+  ) throws(EngineError) {
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = splitter.pieceEnd(text, from: start, to: range.upperBound)
+      try encodePiece(text, start..<end, with: &work)
+      start = end
+    }
+  }
+
+  private func encodePiece(
+    _ text: borrowing Growable<UInt8>, _ piece: Range<Int>, with work: inout EncodingWork
+  ) throws(EngineError) {
+    work.run.removeAll()
+    for position in piece {
+      try work.run.append(start: position, length: 1, id: bytePieces[Int(text[position])])
+    }
+    switch rule {
+    case .merges(let list): try work.run.merge(list, in: text)
+    case .ranks(let ranked): try work.run.merge(ranked, in: text)
+    }
+    var index = 0
+    while index >= 0 {
+      let symbol = work.run.symbols[index]
+      // A byte without a piece is dropped here, after the merges, so that its neighbours stay apart.
+      if symbol.id >= 0 { try work.output(symbol.id) }
+      index = Int(symbol.next)
+    }
+  }
+}
+
+extension Splitter {
+  /// Where the piece that begins at `start` of `text[..<end]` ends; beyond `start`.
+  func pieceEnd(_ text: borrowing Growable<UInt8>, from start: Int, to end: Int) -> Int {
+    switch self {
+    case .gpt2: GPT2Splitter.pieceEnd(text, from: start, to: end)
+    case .smolLM: SmolLMSplitter.pieceEnd(text, from: start, to: end)
+    case .tekken: TekkenSplitter.pieceEnd(text, from: start, to: end)
+    }
+  }
+}

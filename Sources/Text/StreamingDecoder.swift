@@ -1,0 +1,69 @@
+// Decoding token by token: characters whose bytes are spread over tokens are held back until they are whole.
+import Formats
+
+/// Turns tokens into whole UTF-8 characters as they come.
+///
+/// A value: a caller may try a step on a copy and throw the copy away. What it gives in all is what
+/// `Tokenizer.decode` gives for all tokens together, byte for byte.
+package struct StreamingDecoder: Sendable {
+  private let tokenizer: Tokenizer
+  private let options: Tokenizer.DecodeOptions
+  private var state: Tokenizer.DecodingState
+  /// The beginning of a character, at most 3 bytes, the first in the lowest place.
+  private var held: UInt32 = 0
+  private var heldCount = 0
+
+  package init(tokenizer: Tokenizer, options: Tokenizer.DecodeOptions) {
+    self.tokenizer = tokenizer
+    self.options = options
+    state = tokenizer.decodingState(options)
+  }
+
+  /// The bytes that `tokens` complete.
+  ///
+  /// No tokens end the text: what was held back comes as it is, and the decoder stands at the beginning of
+  /// a new text.
+  /// Throws as `Tokenizer.decode` does; then the decoder is as it was.
+  package mutating func next(
+    _ tokens: UnsafeBufferPointer<Int32>
+  ) throws(EngineError) -> [UInt8] {
+    var output = Growable<UInt8>()
+    for index in 0..<heldCount {
+      try output.append(UInt8(truncatingIfNeeded: held >> UInt32(8 &* index)))
+    }
+    if tokens.isEmpty {
+      let rest = try output.array()
+      self = StreamingDecoder(tokenizer: tokenizer, options: options)
+      return rest
+    }
+    var state = state
+    unsafe try tokenizer.appendText(of: tokens, options, &state, to: &output)
+    var held: UInt32 = 0
+    let heldCount = Self.incompleteTail(of: output)
+    for index in 0..<heldCount {
+      let byte = UInt32(output[output.count &- heldCount &+ index])
+      held |= byte << UInt32(8 &* index)
+    }
+    for _ in 0..<heldCount { _ = output.removeLast() }
+    let whole = try output.array()
+    self.state = state
+    self.held = held
+    self.heldCount = heldCount
+    return whole
+  }
+
+  /// Bytes at the end that begin a character and could still become one: 0 to 3.
+  private static func incompleteTail(of text: borrowing Growable<UInt8>) -> Int {
+    for length in 1...3 where length <= text.count {
+      let start = text.count &- length
+      let lead = text[start]
+      if (0x80...0xBF).contains(lead) { continue }
+      guard UTF8Scalar.expectedLength(lead: lead) > length else { return 0 }
+      guard length == 1 || UTF8Scalar.secondBytes(lead: lead).contains(text[start &+ 1]) else {
+        return 0
+      }
+      return length
+    }
+    return 0
+  }
+}
