@@ -50,7 +50,7 @@ let package = Package(
       swiftSettings: strict,
       linkerSettings: [
         .unsafeFlags([
-          "-static-stdlib",
+          "-static-stdlib", "-use-ld=lld",
           "-Xlinker", "--version-script=exports.map", "-Xlinker", "-soname=libmixtral.so.1",
           "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
           "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "nodelete",

@@ -7,6 +7,7 @@
 import Formats
 import Glibc
 import Model
+import Platform
 import Sampling
 import Synchronization
 import Text
@@ -72,12 +73,9 @@ final class HandleTable: Sendable {
   private init(parentNonce: UInt64) {
     process = getpid()
     self.parentNonce = parentNonce
-    var random: UInt64 = 0
-    if getrandom(&random, 8, 0) != 8 {
-      random = UInt64(UInt(bitPattern: ObjectIdentifier(State.self).hashValue)) ^ UInt64(process)
-    }
-    let nonce = (random ^ UInt64(process)) & 0x3fff
-    self.nonce = nonce == 0 || nonce == parentNonce ? nonce ^ 0x2a55 & 0x3fff | 1 : nonce
+    var nonce = platform_random() & 0x3fff
+    while nonce == 0 || nonce == parentNonce { nonce = (nonce + 1) & 0x3fff }
+    self.nonce = nonce
   }
 
   /// Bits of an unowned reference to the table in force; it lives as long as the process.

@@ -7,7 +7,9 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Thread_local char error_buffer[1024];
@@ -88,4 +90,13 @@ uint32_t platform_processor_count(void) {
   }
   uint32_t quota = quota_processors();
   return quota != 0 && quota < count ? quota : count;
+}
+
+uint64_t platform_random(void) {
+  uint64_t bits = 0;
+  if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) == (ssize_t)sizeof bits) return bits;
+  struct timespec now = {0, 0};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  bits = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15u;
+  return (bits ^ (uint64_t)(uintptr_t)&error_buffer ^ (uint64_t)getpid()) * 0xbf58476d1ce4e5b9u;
 }

@@ -28,6 +28,9 @@ void platform_name_thread(const char *name);
 /// The processors this process may use: affinity, cut by the cgroup's quota; at least 1.
 uint32_t platform_processor_count(void);
 
+/// Random bits, or when the system has none, what differs between processes and loads.
+uint64_t platform_random(void);
+
 /// The control word of the vector units; the status bits are part of it.
 uint32_t platform_get_mxcsr(void);
 void platform_set_mxcsr(uint32_t value);
