@@ -3,9 +3,11 @@
     python3 sentencepiece_decode_golden.py tokenizer.model.v1 OUT.golden [--count 400] [--seed 1]
 
 The text comes first, as in every golden file; bytes that make no character are U+FFFD each.
-Control tokens never stand between two byte pieces: sentencepiece ends a character there, while bytes that are
+Control tokens never stand between two byte pieces: sentencepiece ends a character there, while
+bytes that are
 simply put together, as the engine gives them, may still make one.
 """
+
 import argparse
 import random
 import re
@@ -37,8 +39,6 @@ def some_ids():
             yield rng.choice(words)
         else:
             yield rng.randrange(model.vocab_size())
-
-
 
 
 def breaks_bytes(ids):

@@ -5,6 +5,7 @@
 
 Its one tensor is there because a file without any is no model.
 """
+
 import base64
 import json
 import sys
