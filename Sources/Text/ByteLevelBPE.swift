@@ -1,6 +1,6 @@
 // Byte-level BPE: a splitter cuts the text, and the bytes of each piece merge, lowest rank first.
-// Sources: openai/gpt-2 src/encoder.py; mistralai/mistral-common tokens/tokenizers/tekken.py, where a
-// pair's rank is the rank of what it makes.
+// Sources: openai/gpt-2 src/encoder.py; mistralai/mistral-common tokens/tokenizers/tekken.py, where
+// a pair's rank is the rank of what it makes.
 import Formats
 
 /// The pieces of a byte-level tokenizer, ready to encode.
@@ -144,7 +144,8 @@ struct ByteLevelBPE: Sendable {
     var index = 0
     while index >= 0 {
       let symbol = work.run.symbols[index]
-      // A byte without a piece is dropped here, after the merges, so that its neighbours stay apart.
+      // A byte without a piece is dropped here, after the merges, so that its neighbours stay
+      // apart.
       if symbol.id >= 0 { try work.output(symbol.id) }
       index = Int(symbol.next)
     }

@@ -26,26 +26,3 @@ package struct ByteStrings: Sendable {
     ends.reserveCapacity(count)
   }
 }
-
-/// `bytes` as a quoted name in an error's sentence: at most 64 bytes, what is not plain escaped.
-func quoted(_ bytes: some Collection<UInt8>) -> String {
-  let cut = Array(bytes.prefix(64))
-  var text = "'"
-  var position = 0
-  while position < cut.count {
-    let scalar = UTF8Scalar(cut, at: position)
-    if scalar.isValid, scalar.value >= 0x20, scalar.value != 0x7F,
-      let value = Unicode.Scalar(scalar.value)
-    {
-      text.unicodeScalars.append(value)
-    } else {
-      let digits = Array("0123456789ABCDEF")
-      let byte = Int(cut[position])
-      text += "\\x"
-      text.append(digits[byte >> 4])
-      text.append(digits[byte & 15])
-    }
-    position &+= scalar.length
-  }
-  return text + "'"
-}

@@ -61,7 +61,8 @@ enum GPT2Splitter {
     return position
   }
 
-  /// The end of a white-space run; before its last scalar when something else follows and something is left.
+  /// The end of a white-space run; before its last scalar when something else follows and something
+  /// is left.
   private static func spaceEnd(
     _ text: borrowing Growable<UInt8>, from first: ClassedScalar, start: Int, to end: Int,
     _ numbersEndTheText: Bool

@@ -1,5 +1,6 @@
-// Memory that grows with a text. It comes from malloc, because the runtime's own arrays end the process
-// when memory is refused; here a refusal is an error. The one file of this room that calls the C library.
+// Memory that grows with a text. It comes from malloc, because the runtime's own arrays end the
+// process when memory is refused; here a refusal is an error. The one file of this room that calls
+// the C library.
 import Formats
 import Glibc
 

@@ -1,6 +1,6 @@
-// The merging of byte pair encoding, shared by both tokenizers: symbols in a linked list, candidate pairs in
-// a binary heap. Every merge removes a symbol and adds at most two candidates, so n symbols make fewer than
-// 3 n pushes and O(n log n) moves, whatever the text.
+// The merging of byte pair encoding, shared by both tokenizers: symbols in a linked list, candidate
+// pairs in a binary heap. Every merge removes a symbol and adds at most two candidates, so n
+// symbols make fewer than 3 n pushes and O(n log n) moves, whatever the text.
 import Formats
 
 /// A stretch of text that is one piece so far.
@@ -49,6 +49,8 @@ package struct MergeWork: Sendable {
   package var pushes = 0
   /// Steps up and down the heap.
   package var moves = 0
+
+  package init() {}
 }
 
 /// The symbols of one stretch of text and the candidates among them.

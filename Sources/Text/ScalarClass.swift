@@ -1,6 +1,7 @@
-// The classes of characters that the splitters of byte-level BPE know. Categories come from the standard
-// library; white space is the Unicode property White_Space, whose 25 members are listed here. The version of
-// Unicode is pinned, so that a newer standard library does not change the tokens of a text.
+// The classes of characters that the splitters of byte-level BPE know. Categories come from the
+// standard library; white space is the Unicode property White_Space, whose 25 members are listed
+// here. The version of Unicode is pinned, so that a newer standard library does not change the
+// tokens of a text.
 
 /// What a splitter sees in a scalar.
 enum ScalarClass: UInt8 {
@@ -18,7 +19,8 @@ enum ScalarClass: UInt8 {
   /// Everything else, and bytes that are not UTF-8.
   case other
 
-  /// Characters that a later Unicode assigned are unassigned here, as in the oracles (tiktoken 0.14).
+  /// Characters that a later Unicode assigned are unassigned here, as in the oracles (tiktoken
+  /// 0.14).
   private static let unicodeVersion = 16
 
   var isLetter: Bool { rawValue <= Self.letter.rawValue }

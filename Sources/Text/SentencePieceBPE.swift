@@ -1,5 +1,5 @@
-// SentencePiece's BPE as Mistral's models use it: no normalisation, a space in front, the pair with the
-// highest score first (leftmost among equals), bytes for what no piece spells.
+// SentencePiece's BPE as Mistral's models use it: no normalisation, a space in front, the pair with
+// the highest score first (leftmost among equals), bytes for what no piece spells.
 // Source: google/sentencepiece src/bpe_model.cc.
 import Formats
 
@@ -12,8 +12,8 @@ struct SentencePieceBPE: Sendable {
   private let userDefined: WholePieces
   private let bytePieces: [Int32]
   private let unknown: Int32
-  /// No piece holds a space after something else, so that merging never crosses into a new word and the
-  /// words can be merged one by one.
+  /// No piece holds a space after something else, so that merging never crosses into a new word and
+  /// the words can be merged one by one.
   private let mergesByWord: Bool
 
   private struct Rule: MergeRule, Sendable {

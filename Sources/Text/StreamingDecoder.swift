@@ -1,4 +1,5 @@
-// Decoding token by token: characters whose bytes are spread over tokens are held back until they are whole.
+// Decoding token by token: characters whose bytes are spread over tokens are held back until they
+// are whole.
 import Formats
 
 /// Turns tokens into whole UTF-8 characters as they come.
@@ -21,9 +22,8 @@ package struct StreamingDecoder: Sendable {
 
   /// The bytes that `tokens` complete.
   ///
-  /// No tokens end the text: what was held back comes as it is, and the decoder stands at the beginning of
-  /// a new text.
-  /// Throws as `Tokenizer.decode` does; then the decoder is as it was.
+  /// No tokens end the text: what was held back comes as it is, and the decoder stands at the
+  /// beginning of a new text. Throws as `Tokenizer.decode` does; then the decoder is as it was.
   package mutating func next(
     _ tokens: UnsafeBufferPointer<Int32>
   ) throws(EngineError) -> [UInt8] {

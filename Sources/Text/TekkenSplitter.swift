@@ -1,5 +1,6 @@
 // Tekken's splitter, without a regex engine. With U = Lu Lt Lm Lo M and W = Ll Lm Lo M it is
-//   [^\r\n\p{L}\p{N}]?U*W+|[^\r\n\p{L}\p{N}]?U+W*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//   [^\r\n\p{L}\p{N}]?U*W+ | [^\r\n\p{L}\p{N}]?U+W* | \p{N} |
+//    ?[^\s\p{L}\p{N}]+[\r\n/]* | \s*[\r\n]+ | \s+(?!\S) | \s+
 // Source: mistralai/mistral-common, `pattern` of tekken_240718.json.
 
 /// Cuts text as Mistral's Tekken does.

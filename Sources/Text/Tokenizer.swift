@@ -59,9 +59,9 @@ package final class Tokenizer: Sendable {
 
   /// Checks `description` and builds the tables.
   ///
-  /// `rows` are the embedding's. Fewer tokens than rows are allowed, as trainers round the matrix up; their
-  /// ids have no text. More are not: such a token could not be fed to the model.
-  /// Throws `malformed` or `limitExceeded`, naming key, index and value.
+  /// `rows` are the embedding's. Fewer tokens than rows are allowed, as trainers round the matrix
+  /// up; their ids have no text. More are not: such a token could not be fed to the model. Throws
+  /// `malformed` or `limitExceeded`, naming key, index and value.
   package init(_ description: TokenizerDescription, rows: Int) throws(EngineError) {
     let vocabulary = try Vocabulary(description)
     guard vocabulary.count <= rows else {
@@ -103,7 +103,8 @@ package final class Tokenizer: Sendable {
 
   /// The ids of `text`: any bytes, at most `largestText`.
   ///
-  /// Bytes that are not UTF-8 become byte tokens. Throws `limitExceeded` and `outOfMemory`. O(n log n).
+  /// Bytes that are not UTF-8 become byte tokens. O(n log n).
+  /// Throws `limitExceeded` and `outOfMemory`.
   package func encode(
     _ text: UnsafeRawBufferPointer, options: EncodeOptions
   ) throws(EngineError) -> [Int32] {

@@ -1,4 +1,5 @@
-// Reading UTF-8 that may not be UTF-8: one scalar or one bad byte at a time (Unicode 15, table 3-7).
+// Reading UTF-8 that may not be UTF-8: one scalar or one bad byte at a time (Unicode 15, table
+// 3-7).
 
 /// The scalar that begins at a place of a text, or the one byte there that begins none.
 struct UTF8Scalar {
@@ -77,13 +78,6 @@ struct UTF8Scalar {
       case 2: third
       default: fourth
       }
-    }
-  }
-
-  /// Reads at `position` of `bytes`.
-  init(_ bytes: [UInt8], at position: Int) {
-    self.init { index in
-      position &+ index < bytes.count ? bytes[position &+ index] : nil
     }
   }
 }

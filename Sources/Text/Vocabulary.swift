@@ -1,5 +1,5 @@
-// The pieces of a tokenizer, checked, in the form in which they meet text and leave it: spaces for U+2581,
-// bytes for the characters of the byte table, the byte itself for a byte piece.
+// The pieces of a tokenizer, checked, in the form in which they meet text and leave it: spaces for
+// U+2581, bytes for the characters of the byte table, the byte itself for a byte piece.
 import Formats
 
 /// Checked pieces; an index is an id.
@@ -125,8 +125,8 @@ struct Vocabulary: Sendable {
   ) -> Bool {
     switch algorithm {
     case .sentencePiece:
-      // U+2581 and the space are the same to this tokenizer, and the space is shorter. A normal piece
-      // that is spelled with a space itself could never match: text has none after escaping.
+      // U+2581 and the space are the same to this tokenizer, and the space is shorter. A normal
+      // piece that is spelled with a space itself could never match: text has none after escaping.
       surfaces.append(replacingLowerBlocks(spelling))
       return userDefined || !spelling.contains(0x20)
     case .byteLevel:

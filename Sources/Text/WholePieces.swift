@@ -1,5 +1,6 @@
-// Pieces that match whole, before any merging: control pieces in trusted text, user-defined ones always.
-// A sorted list that is narrowed byte by byte: its memory is one number a piece, whatever the file says.
+// Pieces that match whole, before any merging: control pieces in trusted text, user-defined ones
+// always. A sorted list that is narrowed byte by byte: its memory is one number a piece, whatever
+// the file says.
 
 /// Finds the longest of some pieces at a place of a text.
 struct WholePieces: Sendable {
@@ -55,7 +56,8 @@ struct WholePieces: Sendable {
     return best
   }
 
-  /// The first of the pieces `low..<high`, all longer than `depth`, whose byte there is not below `byte`.
+  /// The first of the pieces `low..<high`, all longer than `depth`, whose byte there is not below
+  /// `byte`.
   private func lowerBound(of byte: Int, at depth: Int, from low: Int, to high: Int) -> Int {
     var (low, high) = (low, high)
     while low < high {

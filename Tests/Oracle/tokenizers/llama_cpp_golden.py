@@ -1,10 +1,13 @@
 """Golden ids by llama.cpp (llama-cpp-python 0.3.36) for the vocabulary of a GGUF file.
 
-    python3 llama_cpp_golden.py MODEL.gguf OUT.golden [--count 400] [--seed 1] [--no-marks] [--special]
+    python3 llama_cpp_golden.py MODEL.gguf OUT.golden [--count 400] [--seed 1] [--no-marks]
+        [--special]
 
---no-marks leaves out texts with combining marks, where llama.cpp departs from mistral-common's Tekken.
+--no-marks leaves out texts with combining marks, where llama.cpp departs from mistral-common's
+Tekken.
 --special lets control pieces in the text become control tokens.
 """
+
 import argparse
 import llama_cpp
 import texts

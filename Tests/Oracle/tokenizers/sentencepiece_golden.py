@@ -1,7 +1,8 @@
 """Golden ids of a SentencePiece model (sentencepiece 0.2.3, the models of mistral-common 1.13.1).
 
-    python3 sentencepiece_golden.py tokenizer.model.v1 OUT.golden [--count 400] [--seed 1]
+python3 sentencepiece_golden.py tokenizer.model.v1 OUT.golden [--count 400] [--seed 1]
 """
+
 import argparse
 import sentencepiece
 import texts

@@ -1,11 +1,15 @@
-"""Two small SentencePiece models with pieces of every type, and golden ids for them (sentencepiece 0.2.3).
+"""Two small SentencePiece models with pieces of every type, and golden ids for them (sentencepiece
+0.2.3).
 
     python3 small_sentencepiece.py small            # small-bytes.*, small-unknown.*
 
-NAME.pieces has one line a piece: spelling in hexadecimal, score, type. NAME.golden is as texts.py says.
-The first model has unused and user-defined pieces and byte fallback, the second has no byte pieces, so
+NAME.pieces has one line a piece: spelling in hexadecimal, score, type. NAME.golden is as texts.py
+says.
+The first model has unused and user-defined pieces and byte fallback, the second has no byte pieces,
+so
 that runs of what no piece spells become `<unk>`.
 """
+
 import random
 import sys
 import sentencepiece
@@ -21,16 +25,14 @@ def model(rng, with_bytes):
     if with_bytes:
         pieces += [(f"<0x{b:02X}>", 0.0, BYTE) for b in range(256)]
     pieces += [("cab", 0.0, USER), ("cabbage", 0.0, USER), ("▁de", 0.0, USER), ("e▁", 0.0, USER)]
-    found = {p[0] for p in pieces}
-    while len(found) < len(pieces) + 150 and len(found) < (500 if with_bytes else 250):
+    found = {piece[0] for piece in pieces}
+    size = len(pieces) + 150
+    while len(pieces) < size:
         text = "".join(rng.choice(LETTERS) for _ in range(rng.choice([2, 2, 3, 3, 4, 5, 6])))
-        found.add(text)
-        if len(found) > len(pieces):
+        if text not in found:
+            found.add(text)
             kind = UNUSED if with_bytes and rng.random() < 0.3 else NORMAL
             pieces.append((text, -float(rng.randint(0, 40)), kind))
-            found = {p[0] for p in pieces}
-        if len(pieces) > (259 if with_bytes else 3) + 160:
-            break
     pieces += [(c, -100.0, NORMAL) for c in LETTERS]
     proto = sentencepiece_model_pb2.ModelProto()
     for text, score, kind in pieces:

@@ -1,12 +1,16 @@
-"""Writes the vocabulary of mistral-common's tokenizers as a GGUF file without tensors, for the full checks.
+"""Writes the vocabulary of mistral-common's tokenizers as a GGUF file, for the full checks.
 
     python3 vocabulary_gguf.py tokenizer.model.v1 OUT.gguf
     python3 vocabulary_gguf.py tekken_240718.json OUT.gguf
+
+Its one tensor is there because a file without any is no model.
 """
+
 import base64
 import json
 import sys
 import gguf
+import numpy
 
 CHARACTERS = {b: chr(b) for b in [*range(33, 127), *range(161, 173), *range(174, 256)]}
 CHARACTERS |= {b: chr(256 + n) for n, b in enumerate(b for b in range(256) if b not in CHARACTERS)}
@@ -44,6 +48,7 @@ def main(path, out):
     (tekken_keys if path.endswith(".json") else sentencepiece_keys)(writer, path)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
+    writer.add_tensor("none", numpy.zeros(32, numpy.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

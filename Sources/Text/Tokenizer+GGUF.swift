@@ -1,0 +1,122 @@
+// A tokenizer out of a GGUF file's metadata: keys, their types, and what absent ones mean.
+// Source of the defaults: ggml-org/llama.cpp src/llama-vocab.cpp.
+import Formats
+
+extension Tokenizer {
+  private static let prefix = "tokenizer.ggml."
+
+  /// Reads the keys `tokenizer.ggml.*`.
+  ///
+  /// `rows` are the embedding's; the file may not have more tokens. Throws `malformed` (key, value,
+  /// allowed range), `unsupported` for a model or splitter that is not ours, and `limitExceeded`.
+  package convenience init(metadata: GGUFMetadata, rows: Int) throws(EngineError) {
+    let algorithm = try Self.algorithm(metadata)
+    guard let tokens = try metadata.strings(Self.prefix + "tokens") else {
+      throw Self.absent("tokens")
+    }
+    // Said before the pieces are copied: a count of the wrong file is the likeliest mistake.
+    guard (1...max(rows, 1)).contains(tokens.count) else {
+      throw EngineError(
+        .malformed,
+        "tokenizer.ggml.tokens has \(tokens.count) entries; allowed 1..\(rows), the embedding's rows"
+      )
+    }
+    var description = TokenizerDescription(algorithm: algorithm, pieces: Self.strings(tokens))
+    if let types = try metadata.integers(Self.prefix + "token_type") {
+      description.types = (0..<types.count).map { Int32(clamping: types.integer($0)) }
+      try Self.require(types.count, "token_type", tokens.count)
+    }
+    let count = tokens.count
+    description.bos = try Self.id("bos", metadata, count)
+    description.eos = try Self.id("eos", metadata, count)
+    description.unknown = try Self.id("unknown", metadata, count)
+    description.padding = try Self.id("padding", metadata, count)
+    description.addsBOS = try metadata.bool(Self.prefix + "add_bos_token") ?? false
+    description.addsEOS = try metadata.bool(Self.prefix + "add_eos_token") ?? false
+    switch algorithm {
+    case .sentencePiece: try Self.completeSentencePiece(&description, metadata)
+    case .byteLevel(let splitter): try Self.completeByteLevel(&description, splitter, metadata)
+    }
+    try self.init(description, rows: rows)
+  }
+
+  private static func algorithm(
+    _ metadata: GGUFMetadata
+  ) throws(EngineError) -> TokenizerDescription.Algorithm {
+    guard let model = try metadata.string(prefix + "model") else { throw absent("model") }
+    switch model {
+    case "llama": return .sentencePiece
+    case "gpt2":
+      guard let pre = try metadata.string(prefix + "pre") else { throw absent("pre") }
+      guard let splitter = Splitter(rawValue: pre) else {
+        let known = Splitter.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        throw EngineError(
+          .unsupported, "tokenizer.ggml.pre is \(quoted(pre)); allowed are \(known)")
+      }
+      return .byteLevel(splitter)
+    default:
+      throw EngineError(
+        .unsupported,
+        "tokenizer.ggml.model is \(quoted(model)); allowed are 'llama', 'gpt2'")
+    }
+  }
+
+  /// SentencePiece: scores and types are needed; absent settings are those of Llama's model.
+  private static func completeSentencePiece(
+    _ description: inout TokenizerDescription, _ metadata: GGUFMetadata
+  ) throws(EngineError) {
+    let count = description.pieces.count
+    guard let scores = try metadata.floats(prefix + "scores") else { throw absent("scores") }
+    guard !description.types.isEmpty else { throw absent("token_type") }
+    try require(scores.count, "scores", count)
+    description.scores = (0..<scores.count).map { scores.float($0) }
+    if !metadata.contains(prefix + "bos_token_id"), count > 1 { description.bos = 1 }
+    if !metadata.contains(prefix + "eos_token_id"), count > 2 { description.eos = 2 }
+    if !metadata.contains(prefix + "unknown_token_id") { description.unknown = 0 }
+    if !metadata.contains(prefix + "add_bos_token") { description.addsBOS = true }
+    description.addsSpacePrefix = try metadata.bool(prefix + "add_space_prefix") ?? true
+  }
+
+  /// Byte-level: merges, except for Tekken, whose ids are the order.
+  private static func completeByteLevel(
+    _ description: inout TokenizerDescription, _ splitter: Splitter, _ metadata: GGUFMetadata
+  ) throws(EngineError) {
+    if splitter == .tekken {
+      if !metadata.contains(prefix + "add_bos_token") { description.addsBOS = true }
+      return
+    }
+    guard let merges = try metadata.strings(prefix + "merges") else { throw absent("merges") }
+    guard merges.count <= Int(Int32.max) else {
+      throw EngineError(
+        .limitExceeded,
+        "tokenizer.ggml.merges has \(merges.count) entries; allowed 0..\(Int32.max)")
+    }
+    description.merges = strings(merges)
+  }
+
+  private static func strings(_ array: GGUFArray) -> ByteStrings {
+    var strings = ByteStrings()
+    strings.reserve(count: array.count, byteCount: 0)
+    for index in 0..<array.count { strings.append(array.bytes(index)) }
+    return strings
+  }
+
+  private static func id(
+    _ name: String, _ metadata: GGUFMetadata, _ count: Int
+  ) throws(EngineError) -> Int32 {
+    let id = try metadata.unsigned(prefix + name + "_token_id", in: 0...UInt64(count - 1))
+    return id.map { Int32(clamping: $0) } ?? -1
+  }
+
+  private static func require(
+    _ found: Int, _ key: String, _ tokens: Int
+  ) throws(EngineError) {
+    guard found != tokens else { return }
+    throw EngineError(
+      .malformed, "\(prefix)\(key) has \(found) entries; \(prefix)tokens has \(tokens)")
+  }
+
+  private static func absent(_ key: String) -> EngineError {
+    EngineError(.malformed, "key '\(prefix)\(key)' is absent; a tokenizer needs it")
+  }
+}
