@@ -1,5 +1,5 @@
-// A key or tensor name as a dictionary's key: equal bytes, equal name. (Strings compare by canonical
-// equivalence, which would call two different keys of a file the same, and is slow.)
+// A key or tensor name as a dictionary's key: equal bytes, equal name. (Strings compare by
+// canonical equivalence, which would call two different keys of a file the same, and is slow.)
 
 /// A name whose identity is its bytes.
 struct ByteName: Hashable, Sendable {

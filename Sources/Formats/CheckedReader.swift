@@ -44,7 +44,8 @@ struct CheckedReader: ~Copyable {
     let size = MemoryLayout<Value>.size
     try require(UInt64(size), for: field())
     if end &- cursor < size { try refill() }
-    // SAFETY: `require` and `refill` put `size` bytes between cursor and end; any bits are an integer.
+    // SAFETY: `require` and `refill` put `size` bytes between cursor and end; any bits are an
+    // integer.
     let raw = unsafe buffer.span.bytes.unsafeLoadUnaligned(fromByteOffset: cursor, as: Value.self)
     cursor &+= size
     position &+= UInt64(size)

@@ -1,5 +1,6 @@
-// The one error type of the engine. Its kinds are the statuses of include/mixtral.h by the same names,
-// its message is the sentence a host reads: lower case, no full stop; what, where, value, allowed range.
+// The one error type of the engine. Its kinds are the statuses of include/mixtral.h by the same
+// names, its message is the sentence a host reads: lower case, no full stop; what, where, value,
+// allowed range.
 
 /// Why a call of the engine could not do its work.
 package struct EngineError: Error, Equatable, Sendable {

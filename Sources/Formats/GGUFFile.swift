@@ -1,9 +1,10 @@
-// A GGUF model as a whole: one file or the parts of a split one, checked, and open for reading weights.
+// A GGUF model as a whole: one file or the parts of a split one, checked, and open for reading
+// weights.
 
 /// An open GGUF model; its files are closed with its last reference.
 ///
-/// Nothing is mapped: `read` copies, so a file that shrinks or changes is an error and never a signal.
-/// Threads: any number may read at once.
+/// Nothing is mapped: `read` copies, so a file that shrinks or changes is an error and never a
+/// signal. Threads: any number may read at once.
 package final class GGUFFile: Sendable {
   /// The version of the format, 2 or 3, of the first part.
   package let version: UInt32
@@ -91,8 +92,8 @@ package final class GGUFFile: Sendable {
     for file in files { try file.checkUnchanged() }
   }
 
-  /// The JSON text of one key's value, or with a nil key of all keys and, under "tensors", the count
-  /// and bytes of each tensor type in order of appearance; nil when the key is absent.
+  /// The JSON text of one key's value, or with a nil key of all keys and, under "tensors", the
+  /// count and bytes of each tensor type in order of appearance; nil when the key is absent.
   package func json(_ key: String?) -> [UInt8]? {
     guard key == nil else { return metadata.json(key) }
     var writer = JSONWriter()

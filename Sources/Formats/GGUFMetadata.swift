@@ -1,4 +1,5 @@
-// The keys of a GGUF file and what they say. A wrong value is named with its key and what is allowed.
+// The keys of a GGUF file and what they say. A wrong value is named with its key and what is
+// allowed.
 
 /// The metadata of a GGUF file, in the order of the file.
 package struct GGUFMetadata: Sendable {

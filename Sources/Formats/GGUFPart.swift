@@ -1,5 +1,5 @@
-// One GGUF file: header, metadata, tensor records, and where their bytes lie. Versions 2 and 3 have the
-// same layout. Source: ggml-org/ggml `docs/gguf.md`.
+// One GGUF file: header, metadata, tensor records, and where their bytes lie. Versions 2 and 3 have
+// the same layout. Source: ggml-org/ggml `docs/gguf.md`.
 
 /// One parsed file of a model.
 struct GGUFPart {
@@ -86,8 +86,8 @@ struct GGUFPart {
     guard !keyOverflow, keyBytes <= left &- tensorBytes else {
       throw reader.error(
         .malformed,
-        "the key count is \(keys), at least \(leastKeyByteCount) bytes each; \(left) bytes are left "
-          + "for them and \(tensors) tensors")
+        "the key count is \(keys), at least \(leastKeyByteCount) bytes each; \(left) bytes are "
+          + "left for them and \(tensors) tensors")
     }
     guard tensors <= Limits.tensorCount else {
       throw reader.error(
@@ -139,8 +139,8 @@ struct GGUFPart {
       guard offset <= room, UInt64(record.byteCount) <= room &- offset else {
         throw file.error(
           .malformed,
-          "tensor \(quoted(record.name)) needs \(record.byteCount) bytes at offset \(offset) of the "
-            + "data; the data has \(room) bytes")
+          "tensor \(quoted(record.name)) needs \(record.byteCount) bytes at offset \(offset) of "
+            + "the data; the data has \(room) bytes")
       }
       tensors.append(
         GGUFTensor(
@@ -153,8 +153,8 @@ struct GGUFPart {
   /// Throws when two tensors share bytes.
   ///
   /// ggml's reader goes further and wants every tensor right after the one before, in the order of
-  /// the records, because it maps them as one array. Nothing here relies on that: tensors are read one
-  /// by one, so gaps and any order are safe, and some writers leave them (page-aligned tensors).
+  /// the records. Nothing here relies on that: tensors are read one by one, so gaps and any order
+  /// are safe, and a writer that aligns tensors to pages, or leaves one out, is still understood.
   private func checkOverlap() throws(EngineError) {
     let order = tensors.indices.sorted {
       (tensors[$0].offset, $0) < (tensors[$1].offset, $1)

@@ -1,5 +1,5 @@
-// A regular file, open for reading and never mapped: it may shrink or be overwritten at any time, and
-// then a read is an error, where a mapped page would be a fatal signal.
+// A regular file, open for reading and never mapped: it may shrink or be overwritten at any time,
+// and then a read is an error, where a mapped page would be a fatal signal.
 
 /// An open file whose bytes are read at offsets; closed with its last reference.
 ///
@@ -15,7 +15,8 @@ package final class InputFile: Sendable {
 
   /// Opens a path, given as the bytes that the system takes.
   ///
-  /// Throws `.notFound`, `.inputOutput` (not a regular file, or the system's reason), `.outOfMemory`.
+  /// Throws `.notFound`, `.inputOutput` (not a regular file, or the system's reason),
+  /// `.outOfMemory`.
   package static func open(
     path: UnsafePointer<CChar>, calls: FileCalls = .system
   ) throws(EngineError) -> InputFile {
@@ -87,7 +88,8 @@ package final class InputFile: Sendable {
 
   /// Throws `.changed` when the file's size or time of change is no longer what was opened.
   ///
-  /// A file that was replaced by a rename, or removed, is unchanged: the descriptor holds the old one.
+  /// A file that was replaced by a rename, or removed, is unchanged: the descriptor holds the old
+  /// one.
   package func checkUnchanged() throws(EngineError) {
     var now = FileIdentity()
     let failure = calls.identify(descriptor, &now)

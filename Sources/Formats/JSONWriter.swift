@@ -1,5 +1,5 @@
-// JSON text, written front to back. What it writes is always valid: text is repaired, numbers that JSON
-// lacks become null.
+// JSON text, written front to back. What it writes is always valid: text is repaired, numbers that
+// JSON lacks become null.
 
 /// Appends JSON values to a growing text; the caller places commas through `separate`.
 struct JSONWriter {
@@ -39,7 +39,9 @@ struct JSONWriter {
       case 0x0a: raw("\\n")
       case 0x0d: raw("\\r")
       case 0x09: raw("\\t")
-      case 0x00...0x1f, 0x7f:
+      case 0x08: raw("\\b")
+      case 0x0c: raw("\\f")
+      case 0x00...0x1f:
         raw("\\u00")
         bytes.append(Self.hexadecimal[Int(byte >> 4)])
         bytes.append(Self.hexadecimal[Int(byte & 15)])

@@ -1,5 +1,6 @@
 // The ceilings of what a file may claim. Each is far above what models need and low enough that the
-// work and memory it allows stay bounded. A claim is compared with the bytes left in the file first.
+// work and memory it allows stay bounded. A claim is compared with the bytes left in the file
+// first.
 
 /// The engine's ceilings for files, each with its reason.
 package enum Limits {

@@ -1,4 +1,5 @@
-// The one file of this room that talks to the operating system. Tests replace a call to make it fail.
+// The one file of this room that talks to the operating system. Tests replace a call to make it
+// fail.
 
 import Glibc
 
@@ -102,8 +103,8 @@ func errorName(_ code: Int32) -> String {
 
 /// Whether the system would give this many bytes now.
 ///
-/// An Array ends the process when it cannot grow, so memory of a size that a file chose is asked for
-/// here first. (`posix_memalign`, because the optimiser drops a `malloc` that is only freed.)
+/// An Array ends the process when it cannot grow, so memory of a size that a file chose is asked
+/// for here first. (`posix_memalign`, because the optimiser drops a `malloc` that is only freed.)
 func canAllocate(byteCount: Int) -> Bool {
   var pointer: UnsafeMutableRawPointer?
   guard unsafe posix_memalign(&pointer, 64, byteCount) == 0 else { return false }

@@ -1,5 +1,5 @@
-// Writes tiny GGUF files for tests of every room, good ones by default and any bad one on request: what
-// is added is written as it is, unchecked.
+// Writes tiny GGUF files for tests of every room, good ones by default and any bad one on request:
+// what is added is written as it is, unchecked.
 
 import Formats
 import Glibc
@@ -56,6 +56,11 @@ package struct GGUFWriter {
     package var bytes: [UInt8]
     /// The offset that the record claims; nil: the true one.
     package var claimedOffset: UInt64?
+
+    /// A tensor with its true offset.
+    package init(name: [UInt8], type: UInt32, dimensions: [UInt64], bytes: [UInt8]) {
+      (self.name, self.type, self.dimensions, self.bytes) = (name, type, dimensions, bytes)
+    }
   }
 
   /// The version in the header.
@@ -245,17 +250,23 @@ package struct SystemFailure: Error {
   package let call: String
   /// The reason.
   package let code: Int32
+
+  /// The failure of a call that has just set errno.
+  package init(call: String) {
+    self.call = call
+    code = errno
+  }
 }
 
 /// Writes a file anew.
 package func writeFile(_ bytes: [UInt8], to path: String) throws {
   let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-  guard descriptor >= 0 else { throw SystemFailure(call: "open \(path)", code: errno) }
+  guard descriptor >= 0 else { throw SystemFailure(call: "open \(path)") }
   defer { close(descriptor) }
   var done = 0
   while done < bytes.count {
     let count = bytes[done...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-    guard count > 0 else { throw SystemFailure(call: "write \(path)", code: errno) }
+    guard count > 0 else { throw SystemFailure(call: "write \(path)") }
     done += count
   }
 }
@@ -263,7 +274,7 @@ package func writeFile(_ bytes: [UInt8], to path: String) throws {
 /// Runs `body` with the path of a new directory, which is removed afterwards with its files.
 package func withTemporaryDirectory<Result>(_ body: (String) throws -> Result) throws -> Result {
   var template = Array("/tmp/mixtral-test-XXXXXX".utf8CString)
-  guard mkdtemp(&template) != nil else { throw SystemFailure(call: "mkdtemp", code: errno) }
+  guard mkdtemp(&template) != nil else { throw SystemFailure(call: "mkdtemp") }
   let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
   defer { removeDirectory(path) }
   return try body(path)
