@@ -57,6 +57,15 @@ let package = Package(
         ])
       ]),
 
+    .target(
+      name: "Floors", dependencies: ["Intrinsics"], path: "Tests/Benchmarks/Floors",
+      swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
+    .executableTarget(
+      name: "kernel-bench",
+      dependencies: [
+        "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512", "Quantization",
+      ], path: "Tests/Benchmarks/KernelBench", swiftSettings: strict),
+
     .target(name: "Support", dependencies: ["Kernels", "Formats"], path: "Tests/Support"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "Support"]),
     .testTarget(

@@ -4,8 +4,6 @@ extension Reference: TileSizes {
   @inlinable @inline(__always) public static var rows8: Bool { false }
   @inlinable @inline(__always) public static var rows4: Bool { false }
   @inlinable @inline(__always) public static var rows2: Bool { false }
-  @inlinable @inline(__always) public static var panels4: Bool { false }
-  @inlinable @inline(__always) public static var panels2: Bool { false }
 }
 
 extension KernelTable {

@@ -6,8 +6,6 @@ extension AVX512: TileSizes {
   @inline(__always) static var rows8: Bool { true }
   @inline(__always) static var rows4: Bool { true }
   @inline(__always) static var rows2: Bool { true }
-  @inline(__always) static var panels4: Bool { true }
-  @inline(__always) static var panels2: Bool { false }
 }
 
 extension KernelTable {

@@ -50,7 +50,8 @@ package struct PanelFormat: Sendable {
     formats.map(\.tensorType.name).joined(separator: ", ")
   }
 
-  static let formats: [PanelFormat] =
+  /// Every format with kernels.
+  package static let formats: [PanelFormat] =
     [
       PanelFormat(plain: .f32, .f32, byteCount: 4), PanelFormat(plain: .f16, .f16, byteCount: 2),
       PanelFormat(plain: .bf16, .bf16, byteCount: 2),

@@ -1,55 +1,47 @@
 // Products of blocks of 32 columns. One block adds to an output with one multiplication and one FMA, and
 // for those with a minimum one more.
 //
-// `P` panels times `M` rows of activations; one of the two is 1 (`ProductShape`).
+// One panel times `M` rows of activations (`ProductShape`).
 
 /// d (code - offset): Q4_0 (offset 8), Q5_0 (16), Q8_0 (128: its signed bytes plus 128).
 ///
 /// Block: one group of codes, d. Sums start at -offset times the sum of the activations.
 public enum OffsetBlock<
-  ISA: VectorISA, Codes: CodeStorage, Shift: OffsetShift, let P: Int, let M: Int
+  ISA: VectorISA, Codes: CodeStorage, Shift: OffsetShift, let M: Int
 >: ProductShape {
-  @inlinable @inline(__always) public static var panels: Int { P }
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always)
   public static var blockByteCount: Int { Codes.groupByteCount &+ 32 }
-  @inlinable @inline(__always)
-  public static var activationByteCount: Int { Activation32.byteCount }
 
   @inlinable @inline(__always)
   public static func run(
-    _ weights: UnsafeRawPointer, panelStride: Int, blocks: Int,
+    _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
-    var outputs = InlineArray<P, InlineArray<M, ISA.Floats>>(
-      repeating: InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats()))
+    var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var w = weights
     var a = activations
     for _ in 0..<blocks {
-      for p in 0..<P {
-        let group = w + p &* panelStride
-        var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
-        for m in 0..<M {
-          let bias = ISA.broadcast(from: a + (m &* rowStride &+ Activation32.bias))
-          sums[m] = Shift.bits == 7 ? bias : ISA.shiftRight(bias, 7 &- Shift.bits)
-        }
-        blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
-        if M == 1 { prefetchGroup(ISA.self, group, blockByteCount) }
-        let d = ISA.loadHalves(group + Codes.groupByteCount)
-        for m in 0..<M {
-          let scale = ISA.broadcast(
-            (a + (m &* rowStride &+ Activation32.scale)).loadUnaligned(as: Float.self))
-          outputs[p][m] = ISA.fma(outputs[p][m], ISA.multiply(d, scale), ISA.float(sums[m]))
-        }
+      let group = w
+      var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+      for m in 0..<M {
+        let bias = ISA.broadcast(from: a + (m &* rowStride &+ Activation32.bias))
+        sums[m] = Shift.bits == 7 ? bias : ISA.shiftRight(bias, 7 &- Shift.bits)
+      }
+      blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
+      if M == 1 { prefetchGroup(ISA.self, group, blockByteCount) }
+      let d = ISA.loadHalves(group + Codes.groupByteCount)
+      for m in 0..<M {
+        let scale = ISA.broadcast(
+          (a + (m &* rowStride &+ Activation32.scale)).loadUnaligned(as: Float.self))
+        outputs[m] = ISA.fma(outputs[m], ISA.multiply(d, scale), ISA.float(sums[m]))
       }
       w += blockByteCount
       a += Activation32.byteCount
     }
-    for p in 0..<P {
-      for m in 0..<M {
-        ISA.storeFloats(out + (p &* 16 &+ m &* outStride), outputs[p][m])
-      }
+    for m in 0..<M {
+      ISA.storeFloats(out + m &* outStride, outputs[m])
     }
   }
 }
@@ -57,49 +49,41 @@ public enum OffsetBlock<
 /// d code + m: Q4_1, Q5_1.
 ///
 /// Block: one group of codes, d, m.
-public enum AffineBlock<ISA: VectorISA, Codes: CodeStorage, let P: Int, let M: Int>: ProductShape {
-  @inlinable @inline(__always) public static var panels: Int { P }
+public enum AffineBlock<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductShape {
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always)
   public static var blockByteCount: Int { Codes.groupByteCount &+ 64 }
-  @inlinable @inline(__always)
-  public static var activationByteCount: Int { Activation32.byteCount }
 
   @inlinable @inline(__always)
   public static func run(
-    _ weights: UnsafeRawPointer, panelStride: Int, blocks: Int,
+    _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
-    var outputs = InlineArray<P, InlineArray<M, ISA.Floats>>(
-      repeating: InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats()))
+    var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var w = weights
     var a = activations
     for _ in 0..<blocks {
-      for p in 0..<P {
-        let group = w + p &* panelStride
-        var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
-        blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
-        if M == 1 { prefetchGroup(ISA.self, group, blockByteCount) }
-        let d = ISA.loadHalves(group + Codes.groupByteCount)
-        let minimum = ISA.loadHalves(group + (Codes.groupByteCount &+ 32))
-        for m in 0..<M {
-          let row = a + m &* rowStride
-          let scale = ISA.broadcast(
-            (row + Activation32.scale).loadUnaligned(as: Float.self))
-          let sum = ISA.broadcast(
-            (row + Activation32.scaledSum).loadUnaligned(as: Float.self))
-          outputs[p][m] = ISA.fma(outputs[p][m], ISA.multiply(d, scale), ISA.float(sums[m]))
-          outputs[p][m] = ISA.fma(outputs[p][m], minimum, sum)
-        }
+      let group = w
+      var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+      blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
+      if M == 1 { prefetchGroup(ISA.self, group, blockByteCount) }
+      let d = ISA.loadHalves(group + Codes.groupByteCount)
+      let minimum = ISA.loadHalves(group + (Codes.groupByteCount &+ 32))
+      for m in 0..<M {
+        let row = a + m &* rowStride
+        let scale = ISA.broadcast(
+          (row + Activation32.scale).loadUnaligned(as: Float.self))
+        let sum = ISA.broadcast(
+          (row + Activation32.scaledSum).loadUnaligned(as: Float.self))
+        outputs[m] = ISA.fma(outputs[m], ISA.multiply(d, scale), ISA.float(sums[m]))
+        outputs[m] = ISA.fma(outputs[m], minimum, sum)
       }
       w += blockByteCount
       a += Activation32.byteCount
     }
-    for p in 0..<P {
-      for m in 0..<M {
-        ISA.storeFloats(out + (p &* 16 &+ m &* outStride), outputs[p][m])
-      }
+    for m in 0..<M {
+      ISA.storeFloats(out + m &* outStride, outputs[m])
     }
   }
 }

@@ -1,7 +1,7 @@
 // Products of plain values: F32, F16, BF16 matrices with Float activations. An output is four chains of
 // FMA by column modulo 4, added as (0 + 1) + (2 + 3). A "block" is one column of sixteen values.
 //
-// `P` panels times `M` rows of activations; one of the two is 1 (`ProductShape`).
+// One panel times `M` rows of activations (`ProductShape`).
 
 /// How a column of sixteen values is stored.
 public protocol ValueStorage {
@@ -31,22 +31,19 @@ public enum Brains: ValueStorage {
 }
 
 /// The product of float panels.
-public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let P: Int, let M: Int>:
+public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let M: Int>:
   ProductShape
 {
-  @inlinable @inline(__always) public static var panels: Int { P }
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always) public static var blockByteCount: Int { Values.byteCount }
-  @inlinable @inline(__always) public static var activationByteCount: Int { 4 }
 
   @inlinable @inline(__always)
   public static func run(
-    _ weights: UnsafeRawPointer, panelStride: Int, blocks: Int,
+    _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
-    typealias Chains = InlineArray<P, InlineArray<M, ISA.Floats>>
-    let none = Chains(repeating: InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats()))
+    let none = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var chain0 = none
     var chain1 = none
     var chain2 = none
@@ -55,28 +52,24 @@ public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let P: Int, let M
     var a = activations
     let whole = blocks &>> 2
     for _ in 0..<whole {
-      for p in 0..<P {
-        let columns = w + p &* panelStride
-        step(&chain0[p], columns, a, rowStride)
-        step(&chain1[p], columns + Values.byteCount, a + 4, rowStride)
-        step(&chain2[p], columns + 2 &* Values.byteCount, a + 8, rowStride)
-        step(&chain3[p], columns + 3 &* Values.byteCount, a + 12, rowStride)
-        if M == 1 { prefetchGroup(ISA.self, columns, 4 &* Values.byteCount) }
-      }
+      let columns = w
+      step(&chain0, columns, a, rowStride)
+      step(&chain1, columns + Values.byteCount, a + 4, rowStride)
+      step(&chain2, columns + 2 &* Values.byteCount, a + 8, rowStride)
+      step(&chain3, columns + 3 &* Values.byteCount, a + 12, rowStride)
+      if M == 1 { prefetchGroup(ISA.self, columns, 4 &* Values.byteCount) }
       w += 4 &* Values.byteCount
       a += 16
     }
     let rest = blocks &- whole &* 4
-    for p in 0..<P {
-      let columns = w + p &* panelStride
-      if rest > 0 { step(&chain0[p], columns, a, rowStride) }
-      if rest > 1 { step(&chain1[p], columns + Values.byteCount, a + 4, rowStride) }
-      if rest > 2 { step(&chain2[p], columns + 2 &* Values.byteCount, a + 8, rowStride) }
-      for m in 0..<M {
-        let sum = ISA.add(
-          ISA.add(chain0[p][m], chain1[p][m]), ISA.add(chain2[p][m], chain3[p][m]))
-        ISA.storeFloats(out + (p &* 16 &+ m &* outStride), sum)
-      }
+    let columns = w
+    if rest > 0 { step(&chain0, columns, a, rowStride) }
+    if rest > 1 { step(&chain1, columns + Values.byteCount, a + 4, rowStride) }
+    if rest > 2 { step(&chain2, columns + 2 &* Values.byteCount, a + 8, rowStride) }
+    for m in 0..<M {
+      let sum = ISA.add(
+        ISA.add(chain0[m], chain1[m]), ISA.add(chain2[m], chain3[m]))
+      ISA.storeFloats(out + m &* outStride, sum)
     }
   }
 

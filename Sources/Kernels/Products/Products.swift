@@ -9,9 +9,8 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, Affine32<ISA, Codes, 4, 1>.self, Affine32<ISA, Codes, 2, 1>.self,
-      Affine32<ISA, Codes, 1, 1>.self, Affine32<ISA, Codes, 1, 8>.self,
-      Affine32<ISA, Codes, 1, 4>.self, Affine32<ISA, Codes, 1, 2>.self,
+      ISA.self, Affine32<ISA, Codes, 1>.self, Affine32<ISA, Codes, 8>.self,
+      Affine32<ISA, Codes, 4>.self, Affine32<ISA, Codes, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -22,9 +21,8 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, Affine16<ISA, Codes, 4, 1>.self, Affine16<ISA, Codes, 2, 1>.self,
-      Affine16<ISA, Codes, 1, 1>.self, Affine16<ISA, Codes, 1, 8>.self,
-      Affine16<ISA, Codes, 1, 4>.self, Affine16<ISA, Codes, 1, 2>.self,
+      ISA.self, Affine16<ISA, Codes, 1>.self, Affine16<ISA, Codes, 8>.self,
+      Affine16<ISA, Codes, 4>.self, Affine16<ISA, Codes, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -35,9 +33,8 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ out: UnsafeMutablePointer<Float>, _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, Offset16<ISA, Codes, Shift, 4, 1>.self, Offset16<ISA, Codes, Shift, 2, 1>.self,
-      Offset16<ISA, Codes, Shift, 1, 1>.self, Offset16<ISA, Codes, Shift, 1, 8>.self,
-      Offset16<ISA, Codes, Shift, 1, 4>.self, Offset16<ISA, Codes, Shift, 1, 2>.self,
+      ISA.self, Offset16<ISA, Codes, Shift, 1>.self, Offset16<ISA, Codes, Shift, 8>.self,
+      Offset16<ISA, Codes, Shift, 4>.self, Offset16<ISA, Codes, Shift, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -48,10 +45,9 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ out: UnsafeMutablePointer<Float>, _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, OffsetBlock<ISA, Codes, Shift, 4, 1>.self,
-      OffsetBlock<ISA, Codes, Shift, 2, 1>.self, OffsetBlock<ISA, Codes, Shift, 1, 1>.self,
-      OffsetBlock<ISA, Codes, Shift, 1, 8>.self, OffsetBlock<ISA, Codes, Shift, 1, 4>.self,
-      OffsetBlock<ISA, Codes, Shift, 1, 2>.self,
+      ISA.self, OffsetBlock<ISA, Codes, Shift, 1>.self,
+      OffsetBlock<ISA, Codes, Shift, 8>.self, OffsetBlock<ISA, Codes, Shift, 4>.self,
+      OffsetBlock<ISA, Codes, Shift, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -62,9 +58,8 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, AffineBlock<ISA, Codes, 4, 1>.self, AffineBlock<ISA, Codes, 2, 1>.self,
-      AffineBlock<ISA, Codes, 1, 1>.self, AffineBlock<ISA, Codes, 1, 8>.self,
-      AffineBlock<ISA, Codes, 1, 4>.self, AffineBlock<ISA, Codes, 1, 2>.self,
+      ISA.self, AffineBlock<ISA, Codes, 1>.self, AffineBlock<ISA, Codes, 8>.self,
+      AffineBlock<ISA, Codes, 4>.self, AffineBlock<ISA, Codes, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -75,9 +70,8 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, FloatColumns<ISA, Values, 4, 1>.self, FloatColumns<ISA, Values, 2, 1>.self,
-      FloatColumns<ISA, Values, 1, 1>.self, FloatColumns<ISA, Values, 1, 4>.self,
-      FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 1, 2>.self,
+      ISA.self, FloatColumns<ISA, Values, 1>.self, FloatColumns<ISA, Values, 4>.self,
+      FloatColumns<ISA, Values, 4>.self, FloatColumns<ISA, Values, 2>.self,
       w, panels, columns, a, rows, rowStride, out, outStride)
   }
 }

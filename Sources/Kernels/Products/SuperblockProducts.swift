@@ -1,30 +1,25 @@
 // Products of the k-quants: blocks of 256 columns. Within a block all sums are exact integers; one block
 // adds to an output with one multiplication and one FMA, and one more for the minimums.
 //
-// `P` panels times `M` rows of activations; one of the two is 1 (`ProductShape`).
+// One panel times `M` rows of activations (`ProductShape`).
 
 /// d scale code - dmin minimum with sub-blocks of 32: Q4_K, Q5_K.
 ///
 /// Block: 8 groups of codes, 4 pairs of scales, 4 pairs of minimums, d, dmin.
-public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let P: Int, let M: Int>: ProductShape {
+public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductShape {
   @inlinable @inline(__always) public static var scales: Int { 8 &* Codes.groupByteCount }
-  @inlinable @inline(__always) public static var panels: Int { P }
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always)
   public static var blockByteCount: Int { 8 &* Codes.groupByteCount &+ 320 }
-  @inlinable @inline(__always)
-  public static var activationByteCount: Int { Activation256.byteCount }
 
   @inlinable @inline(__always)
   public static func run(
-    _ weights: UnsafeRawPointer, panelStride: Int, blocks: Int,
+    _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
-    typealias Sums = InlineArray<P, InlineArray<M, ISA.Integers>>
-    let none = Sums(repeating: InlineArray<M, ISA.Integers>(repeating: ISA.zero()))
-    var outputs = InlineArray<P, InlineArray<M, ISA.Floats>>(
-      repeating: InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats()))
+    let none = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+    var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var w = weights
     var a = activations
     for _ in 0..<blocks {
@@ -32,49 +27,42 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let P: Int, let M: Int>
       for pair in 0..<4 {
         var first = none
         var second = none
-        for p in 0..<P {
-          let group = w + (p &* panelStride &+ pair &* 2 &* Codes.groupByteCount)
-          groupDot(&first[p], group, a + pair &* 64, rowStride, panelStride)
-          groupDot(
-            &second[p], group + Codes.groupByteCount, a + (pair &* 64 &+ 32), rowStride, panelStride
-          )
-          let pairs = ISA.pairs(unsigned: w + (p &* panelStride &+ scales &+ pair &* 32))
-          let firsts = ISA.firsts(pairs)
-          let seconds = ISA.seconds(pairs)
-          for m in 0..<M {
-            block[p][m] = ISA.add(block[p][m], ISA.multiply(first[p][m], firsts))
-            block[p][m] = ISA.add(block[p][m], ISA.multiply(second[p][m], seconds))
-          }
+        let group = w + (pair &* 2 &* Codes.groupByteCount)
+        groupDot(&first, group, a + pair &* 64, rowStride)
+        groupDot(&second, group + Codes.groupByteCount, a + (pair &* 64 &+ 32), rowStride)
+        let pairs = ISA.pairs(unsigned: w + (scales &+ pair &* 32))
+        let firsts = ISA.firsts(pairs)
+        let seconds = ISA.seconds(pairs)
+        for m in 0..<M {
+          block[m] = ISA.add(block[m], ISA.multiply(first[m], firsts))
+          block[m] = ISA.add(block[m], ISA.multiply(second[m], seconds))
         }
       }
-      for p in 0..<P {
-        let tail = w + (p &* panelStride &+ scales &+ 128)
-        let d = ISA.loadHalves(tail + 128)
-        let dmin = ISA.loadHalves(tail + 160)
-        var minimums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
-        for pair in 0..<4 {
-          let pairs = ISA.pairs(unsigned: tail + pair &* 32)
-          for m in 0..<M {
-            minimums[m] = ISA.pairDot(
-              minimums[m], pairs, a + (m &* rowStride &+ Activation256.sums32 &+ pair &* 4))
-          }
-        }
+      if M == 1 { prefetchGroup(ISA.self, w + scales, 320) }
+      let tail = w + (scales &+ 128)
+      let d = ISA.loadHalves(tail + 128)
+      let dmin = ISA.loadHalves(tail + 160)
+      var minimums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+      for pair in 0..<4 {
+        let pairs = ISA.pairs(unsigned: tail + pair &* 32)
         for m in 0..<M {
-          let scale = ISA.broadcast(
-            (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
-          outputs[p][m] = ISA.fma(
-            outputs[p][m], ISA.multiply(d, scale), ISA.float(block[p][m]))
-          outputs[p][m] = ISA.fnma(
-            outputs[p][m], ISA.multiply(dmin, scale), ISA.float(minimums[m]))
+          minimums[m] = ISA.pairDot(
+            minimums[m], pairs, a + (m &* rowStride &+ Activation256.sums32 &+ pair &* 4))
         }
+      }
+      for m in 0..<M {
+        let scale = ISA.broadcast(
+          (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
+        outputs[m] = ISA.fma(
+          outputs[m], ISA.multiply(d, scale), ISA.float(block[m]))
+        outputs[m] = ISA.fnma(
+          outputs[m], ISA.multiply(dmin, scale), ISA.float(minimums[m]))
       }
       w += blockByteCount
       a += Activation256.byteCount
     }
-    for p in 0..<P {
-      for m in 0..<M {
-        ISA.storeFloats(out + (p &* 16 &+ m &* outStride), outputs[p][m])
-      }
+    for m in 0..<M {
+      ISA.storeFloats(out + m &* outStride, outputs[m])
     }
   }
 
@@ -82,7 +70,7 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let P: Int, let M: Int>
   @inlinable @inline(__always)
   public static func groupDot(
     _ sums: inout InlineArray<M, ISA.Integers>, _ group: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int, _ panelStride: Int
+    _ a: UnsafeRawPointer, _ rowStride: Int
   ) {
     quadDot(ISA.self, &sums, Codes.quad(ISA.self, group, second: false), a, rowStride)
     quadDot(ISA.self, &sums, Codes.quad(ISA.self, group, second: true), a + 16, rowStride)
@@ -93,75 +81,65 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let P: Int, let M: Int>
 /// d scale code - dmin minimum with sub-blocks of 16, scale and minimum of 4 bits in a byte: Q2_K.
 ///
 /// Block: 8 groups of codes, 8 pairs of scales and minimums, d, dmin.
-public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let P: Int, let M: Int>: ProductShape {
+public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductShape {
   @inlinable @inline(__always) public static var scales: Int { 8 &* Codes.groupByteCount }
-  @inlinable @inline(__always) public static var panels: Int { P }
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always)
   public static var blockByteCount: Int { 8 &* Codes.groupByteCount &+ 320 }
-  @inlinable @inline(__always)
-  public static var activationByteCount: Int { Activation256.byteCount }
 
   @inlinable @inline(__always)
   public static func run(
-    _ weights: UnsafeRawPointer, panelStride: Int, blocks: Int,
+    _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
-    typealias Sums = InlineArray<P, InlineArray<M, ISA.Integers>>
-    let none = Sums(repeating: InlineArray<M, ISA.Integers>(repeating: ISA.zero()))
-    var outputs = InlineArray<P, InlineArray<M, ISA.Floats>>(
-      repeating: InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats()))
+    let none = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+    var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var w = weights
     var a = activations
     for _ in 0..<blocks {
       var block = none
       var minimums = none
       for group in 0..<8 {
-        for p in 0..<P {
-          let codes = w + (p &* panelStride &+ group &* Codes.groupByteCount)
-          let bytes = ISA.pairs(unsigned: w + (p &* panelStride &+ scales &+ group &* 32))
-          let pairs = ISA.lowBits(bytes, 15)
-          let mins = ISA.lowBits(ISA.shiftRight16(bytes, 4), 15)
-          let firsts = ISA.firsts(pairs)
-          let seconds = ISA.seconds(pairs)
-          var first = none[p]
-          var second = none[p]
-          quadDot(
-            ISA.self, &first, Codes.quad(ISA.self, codes, second: false), a + group &* 32,
-            rowStride)
-          quadDot(
-            ISA.self, &second, Codes.quad(ISA.self, codes, second: true),
-            a + (group &* 32 &+ 16), rowStride)
-          if M == 1 { prefetchGroup(ISA.self, codes, Codes.groupByteCount) }
-          for m in 0..<M {
-            block[p][m] = ISA.add(block[p][m], ISA.multiply(first[m], firsts))
-            block[p][m] = ISA.add(block[p][m], ISA.multiply(second[m], seconds))
-            minimums[p][m] = ISA.pairDot(
-              minimums[p][m], mins, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
-          }
+        let codes = w + (group &* Codes.groupByteCount)
+        let bytes = ISA.pairs(unsigned: w + (scales &+ group &* 32))
+        let pairs = ISA.lowBits(bytes, 15)
+        let mins = ISA.lowBits(ISA.shiftRight16(bytes, 4), 15)
+        let firsts = ISA.firsts(pairs)
+        let seconds = ISA.seconds(pairs)
+        var first = none
+        var second = none
+        quadDot(
+          ISA.self, &first, Codes.quad(ISA.self, codes, second: false), a + group &* 32,
+          rowStride)
+        quadDot(
+          ISA.self, &second, Codes.quad(ISA.self, codes, second: true),
+          a + (group &* 32 &+ 16), rowStride)
+        if M == 1 { prefetchGroup(ISA.self, codes, Codes.groupByteCount) }
+        for m in 0..<M {
+          block[m] = ISA.add(block[m], ISA.multiply(first[m], firsts))
+          block[m] = ISA.add(block[m], ISA.multiply(second[m], seconds))
+          minimums[m] = ISA.pairDot(
+            minimums[m], mins, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
         }
       }
-      for p in 0..<P {
-        let tail = w + (p &* panelStride &+ scales &+ 256)
-        let d = ISA.loadHalves(tail)
-        let dmin = ISA.loadHalves(tail + 32)
-        for m in 0..<M {
-          let scale = ISA.broadcast(
-            (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
-          outputs[p][m] = ISA.fma(
-            outputs[p][m], ISA.multiply(d, scale), ISA.float(block[p][m]))
-          outputs[p][m] = ISA.fnma(
-            outputs[p][m], ISA.multiply(dmin, scale), ISA.float(minimums[p][m]))
-        }
+      if M == 1 { prefetchGroup(ISA.self, w + scales, 320) }
+      let tail = w + (scales &+ 256)
+      let d = ISA.loadHalves(tail)
+      let dmin = ISA.loadHalves(tail + 32)
+      for m in 0..<M {
+        let scale = ISA.broadcast(
+          (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
+        outputs[m] = ISA.fma(
+          outputs[m], ISA.multiply(d, scale), ISA.float(block[m]))
+        outputs[m] = ISA.fnma(
+          outputs[m], ISA.multiply(dmin, scale), ISA.float(minimums[m]))
       }
       w += blockByteCount
       a += Activation256.byteCount
     }
-    for p in 0..<P {
-      for m in 0..<M {
-        ISA.storeFloats(out + (p &* 16 &+ m &* outStride), outputs[p][m])
-      }
+    for m in 0..<M {
+      ISA.storeFloats(out + m &* outStride, outputs[m])
     }
   }
 }
@@ -171,70 +149,60 @@ public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let P: Int, let M: Int>
 /// Block: 8 groups of codes, 8 pairs of scales, d. The offset comes off once a block, through the sums
 /// of the activations: scale code - 2^shift scale.
 public enum Offset16<
-  ISA: VectorISA, Codes: CodeStorage, Shift: OffsetShift, let P: Int, let M: Int
+  ISA: VectorISA, Codes: CodeStorage, Shift: OffsetShift, let M: Int
 >: ProductShape {
   @inlinable @inline(__always) public static var scales: Int { 8 &* Codes.groupByteCount }
-  @inlinable @inline(__always) public static var panels: Int { P }
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always)
   public static var blockByteCount: Int { 8 &* Codes.groupByteCount &+ 288 }
-  @inlinable @inline(__always)
-  public static var activationByteCount: Int { Activation256.byteCount }
 
   @inlinable @inline(__always)
   public static func run(
-    _ weights: UnsafeRawPointer, panelStride: Int, blocks: Int,
+    _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
-    typealias Sums = InlineArray<P, InlineArray<M, ISA.Integers>>
-    let none = Sums(repeating: InlineArray<M, ISA.Integers>(repeating: ISA.zero()))
-    var outputs = InlineArray<P, InlineArray<M, ISA.Floats>>(
-      repeating: InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats()))
+    let none = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+    var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var w = weights
     var a = activations
     for _ in 0..<blocks {
       var block = none
       var offsets = none
       for group in 0..<8 {
-        for p in 0..<P {
-          let codes = w + (p &* panelStride &+ group &* Codes.groupByteCount)
-          let pairs = ISA.pairs(signed: w + (p &* panelStride &+ scales &+ group &* 32))
-          let firsts = ISA.firsts(pairs)
-          let seconds = ISA.seconds(pairs)
-          var first = none[p]
-          var second = none[p]
-          quadDot(
-            ISA.self, &first, Codes.quad(ISA.self, codes, second: false), a + group &* 32,
-            rowStride)
-          quadDot(
-            ISA.self, &second, Codes.quad(ISA.self, codes, second: true),
-            a + (group &* 32 &+ 16), rowStride)
-          if M == 1 { prefetchGroup(ISA.self, codes, Codes.groupByteCount) }
-          for m in 0..<M {
-            block[p][m] = ISA.add(block[p][m], ISA.multiply(first[m], firsts))
-            block[p][m] = ISA.add(block[p][m], ISA.multiply(second[m], seconds))
-            offsets[p][m] = ISA.pairDot(
-              offsets[p][m], pairs, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
-          }
+        let codes = w + (group &* Codes.groupByteCount)
+        let pairs = ISA.pairs(signed: w + (scales &+ group &* 32))
+        let firsts = ISA.firsts(pairs)
+        let seconds = ISA.seconds(pairs)
+        var first = none
+        var second = none
+        quadDot(
+          ISA.self, &first, Codes.quad(ISA.self, codes, second: false), a + group &* 32,
+          rowStride)
+        quadDot(
+          ISA.self, &second, Codes.quad(ISA.self, codes, second: true),
+          a + (group &* 32 &+ 16), rowStride)
+        if M == 1 { prefetchGroup(ISA.self, codes, Codes.groupByteCount) }
+        for m in 0..<M {
+          block[m] = ISA.add(block[m], ISA.multiply(first[m], firsts))
+          block[m] = ISA.add(block[m], ISA.multiply(second[m], seconds))
+          offsets[m] = ISA.pairDot(
+            offsets[m], pairs, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
         }
       }
-      for p in 0..<P {
-        let d = ISA.loadHalves(w + (p &* panelStride &+ scales &+ 256))
-        for m in 0..<M {
-          let scale = ISA.broadcast(
-            (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
-          let sum = ISA.subtract(block[p][m], ISA.shiftLeft(offsets[p][m], Shift.bits))
-          outputs[p][m] = ISA.fma(outputs[p][m], ISA.multiply(d, scale), ISA.float(sum))
-        }
+      if M == 1 { prefetchGroup(ISA.self, w + scales, 288) }
+      let d = ISA.loadHalves(w + (scales &+ 256))
+      for m in 0..<M {
+        let scale = ISA.broadcast(
+          (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
+        let sum = ISA.subtract(block[m], ISA.shiftLeft(offsets[m], Shift.bits))
+        outputs[m] = ISA.fma(outputs[m], ISA.multiply(d, scale), ISA.float(sum))
       }
       w += blockByteCount
       a += Activation256.byteCount
     }
-    for p in 0..<P {
-      for m in 0..<M {
-        ISA.storeFloats(out + (p &* 16 &+ m &* outStride), outputs[p][m])
-      }
+    for m in 0..<M {
+      ISA.storeFloats(out + m &* outStride, outputs[m])
     }
   }
 }
@@ -275,7 +243,7 @@ public func quadDot<ISA: VectorISA, let M: Int>(
 }
 
 /// Bytes that a row product reads ahead of itself.
-@inlinable @inline(__always) public var prefetchDistance: Int { 2048 }
+@inlinable @inline(__always) public var prefetchDistance: Int { 12288 }
 
 /// Asks for what a panel stream will need; a group is a few lines of 64 bytes.
 @inlinable @inline(__always)

@@ -1,0 +1,89 @@
+// Speed of the products of every panel type, one thread: `swift run -c release kernel-bench [type ...]`.
+// For each: one row of activations from the second-level cache and from memory (GB/s, and the share of the
+// reading floor), 64 rows (GOPS, and the share of the product floor). Floors are measured in between.
+import Floors
+import Glibc
+import Kernels
+import KernelsAVX2
+import KernelsAVX512
+import Formats
+import Quantization
+
+func seconds() -> Double {
+  var t = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &t)
+  return Double(t.tv_sec) + Double(t.tv_nsec) * 1e-9
+}
+
+/// Best time of `runs` calls.
+func best(_ runs: Int, _ body: () -> Void) -> Double {
+  var best = Double.infinity
+  for _ in 0..<runs {
+    let start = seconds()
+    body()
+    best = min(best, seconds() - start)
+  }
+  return best
+}
+
+let columns = 4096
+let small = 16
+let large = 2048
+let rows = 64
+let bytes = UnsafeMutableRawPointer.allocate(byteCount: large * 16 * columns * 4, alignment: 4096)
+madvise(bytes, large * 16 * columns * 4, MADV_HUGEPAGE)
+for i in 0..<(large * 16 * columns / 2) {
+  bytes.storeBytes(of: UInt64(i) &* 0x9E37_79B9_7F4A_7C15, toByteOffset: i * 8, as: UInt64.self)
+}
+let values = UnsafeMutablePointer<Float>.allocate(capacity: rows * columns)
+for i in 0..<(rows * columns) { values[i] = Float(i % 251) / 125 - 1 }
+let inputs = UnsafeMutableRawPointer.allocate(byteCount: rows * columns * 4, alignment: 64)
+let out = UnsafeMutablePointer<Float>.allocate(capacity: rows * large * 16)
+var sink: Int32 = 0
+
+let readFloor = {
+  Double(1 << 28) / best(3) { sink &+= Floors.read(bytes, byteCount: 1 << 28) } / 1e9
+}
+let multiplyFloor = {
+  1e6 * 12 * 128 / best(3) { sink &+= Floors.multiply(turns: 1_000_000, bytes) } / 1e9
+}
+
+let wanted = CommandLine.arguments.dropFirst()
+for table in [KernelTable.avx512, .avx2] {
+  for format in PanelFormat.formats where wanted.isEmpty || wanted.contains(format.tensorType.name) {
+    let blocks = columns / format.columns
+    let panelStride = blocks * format.panelBlockByteCount
+    let rowStride = format.activationForm.rowByteCount(columns: columns)
+    for row in 0..<rows {
+      switch format.activationForm {
+      case .float:
+        (inputs + row * rowStride).copyMemory(
+          from: values + row * columns, byteCount: columns * 4)
+      case .blocks32: table.quantize32(values + row * columns, columns / 32, inputs + row * rowStride)
+      case .blocks256:
+        table.quantize256(values + row * columns, columns / 256, inputs + row * rowStride)
+      }
+    }
+    let product = table.product(format.panelType)
+    let turns = 20
+    let cached =
+      best(5) {
+        for _ in 0..<turns { product(bytes, small, blocks, inputs, 1, rowStride, out, 16) }
+      } / Double(turns)
+    let read = readFloor()
+    let streamed = best(3) { product(bytes, large, blocks, inputs, 1, rowStride, out, 16) }
+    let peak = multiplyFloor()
+    let tiled = best(3) {
+      product(bytes, small, blocks, inputs, rows, rowStride, out, small * 16)
+    }
+    let cachedRate = Double(small * panelStride) / cached / 1e9
+    let rate = Double(large * panelStride) / streamed / 1e9
+    let operations = 2 * Double(rows) * Double(columns) * Double(small * 16) / tiled / 1e9
+    func fixed(_ x: Double) -> String { "\((x * 10).rounded() / 10)" }
+    print(
+      "\(table.name) \(format.tensorType.name): row cached \(fixed(cachedRate)) GB/s, streamed "
+        + "\(fixed(rate)) of \(fixed(read)) GB/s (\(fixed(100 * rate / read)) %), tile "
+        + "\(fixed(operations)) of \(fixed(peak)) GOPS (\(fixed(100 * operations / peak)) %)")
+  }
+}
+if sink == 1 { print("") }
