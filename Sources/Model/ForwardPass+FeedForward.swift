@@ -19,10 +19,10 @@ extension ForwardPass {
     let active = group()
     let rows = batch.rows.count
     if shape.experts > 0, rows > 1 {
-      forUnits(rows &* shape.expertsPerToken) { pass, slot in pass.gather(slot) }
+      forEach(rows &* shape.expertsPerToken) { pass, slot in pass.gather(slot) }
     }
     forUnits(active &* units(layer.pointee.gate[0])) { pass, unit in pass.gateUnit(unit) }
-    forUnits(rows &* max(1, shape.expertsPerToken)) { pass, slot in
+    forEach(rows &* max(1, shape.expertsPerToken)) { pass, slot in
       pass.prepare(
         pass.scratch.gated, row: slot, pass.layer.pointee.downForms,
         width: pass.shape.feedForwardWidth)

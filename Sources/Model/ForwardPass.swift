@@ -88,22 +88,39 @@ final class ForwardPass {
 
   /// Runs `body` once a row, the rows shared among the workers.
   func forRows(_ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
-    forUnits(batch.rows.count, body)
+    forEach(batch.rows.count, body)
+  }
+
+  /// Runs `body` for each of `count` small pieces, in runs of neighbours shared among the workers: about
+  /// eight runs a thread, so that claiming them costs little.
+  func forEach(_ count: Int, _ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
+    let run = max(1, count / (workers.count &* 8))
+    share((count &+ run &- 1) / run, UnitJob(pass: self, count: count, run: run, body: body))
   }
 
   /// Runs `body` for each unit, shared among the workers.
   func forUnits(_ count: Int, _ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
-    var job = UnitJob(pass: Unmanaged.passUnretained(self), body: body)
-    withUnsafePointer(to: &job) { job in
-      workers.run(count, job) { context, unit, _ in
+    share(count, UnitJob(pass: self, count: count, run: 1, body: body))
+  }
+
+  private func share(_ units: Int, _ job: UnitJob) {
+    withUnsafePointer(to: job) { job in
+      workers.run(units, job) { context, unit, _ in
         let job = context.assumingMemoryBound(to: UnitJob.self)
-        job.pointee.body(job.pointee.pass.takeUnretainedValue(), unit)
+        var piece = unit &* job.pointee.run
+        let end = min(piece &+ job.pointee.run, job.pointee.count)
+        while piece < end {
+          job.pointee.body(job.pointee.pass, piece)
+          piece &+= 1
+        }
       }
     }
   }
 
   private struct UnitJob {
-    let pass: Unmanaged<ForwardPass>
+    unowned(unsafe) let pass: ForwardPass
+    let count: Int
+    let run: Int
     let body: @Sendable (ForwardPass, Int) -> Void
   }
 

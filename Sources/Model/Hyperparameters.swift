@@ -44,7 +44,8 @@ package struct Hyperparameters: Sendable {
     guard heads % kvHeads == 0 else {
       throw EngineError(
         .malformed,
-        "key 'llama.attention.head_count_kv' is \(kvHeads), which does not divide the \(heads) heads")
+        "key 'llama.attention.head_count_kv' is \(kvHeads), which does not divide the \(heads) heads"
+      )
     }
     headWidth = try Self.headWidth(metadata, hiddenWidth: hiddenWidth, heads: heads)
     feedForwardWidth = try Self.required(metadata, "llama.feed_forward_length", 1...1_048_576)
@@ -57,7 +58,8 @@ package struct Hyperparameters: Sendable {
     slidingWindow = try Self.slidingWindow(metadata, override: window)
     ropeBase = try metadata.float("llama.rope.freq_base") ?? 10_000
     guard ropeBase.isFinite, ropeBase > 0 else {
-      throw EngineError(.malformed, "key 'llama.rope.freq_base' is \(ropeBase); allowed > 0, finite")
+      throw EngineError(
+        .malformed, "key 'llama.rope.freq_base' is \(ropeBase); allowed > 0, finite")
     }
     ropeWidth =
       try Self.optional(metadata, "llama.rope.dimension_count", 1...1024) ?? headWidth
@@ -120,7 +122,8 @@ package struct Hyperparameters: Sendable {
     for i in 0..<list.count where list.integer(i) != first {
       throw EngineError(
         .unsupported,
-        "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); supported one number")
+        "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); supported one number"
+      )
     }
     guard let value = UInt64(exactly: first), range.contains(value) else {
       throw EngineError(

@@ -13,7 +13,8 @@ package final class Memory: @unchecked Sendable {
     let size = max(byteCount, 1)
     let region = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let region, region != MAP_FAILED else {
-      throw EngineError(.outOfMemory, "\(purpose) needs \(byteCount) bytes, which the system refused")
+      throw EngineError(
+        .outOfMemory, "\(purpose) needs \(byteCount) bytes, which the system refused")
     }
     if size >= 4 << 20 { madvise(region, size, MADV_HUGEPAGE) }
     base = region
