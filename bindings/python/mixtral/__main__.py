@@ -51,11 +51,13 @@ def generate(options: argparse.Namespace) -> int:
             print(flush=True)
         count = len(generation.tokens)
         seconds = generation.seconds - generation.prompt_seconds
+        # The last token of a full answer is chosen, and never fed.
+        fed = count - (generation.finish_reason in ("length", "context"))
         statistics = {
             "prompt_tokens": generation.prompt_tokens,
             "prompt_tokens_per_second": _rate(generation.prompt_tokens, generation.prompt_seconds),
             "tokens": count,
-            "tokens_per_second": _rate(count, seconds),
+            "tokens_per_second": _rate(fed, seconds),
             "finish_reason": generation.finish_reason,
         }
     if options.json:

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ._errors import NotFoundError
 from ._model import Model
+
+# What this family's own template says when a conversation has no system message.
+_SMOLLM2_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
 
 class Format(Protocol):
@@ -26,7 +30,7 @@ class ChatML:
         self._model = model
         self._start = _control(model, "<|im_start|>")
         self._end = _control(model, "<|im_end|>")
-        self._system = system
+        self._system = _default_system(model) if system is None else system
         self._first = True
         self.end_token: int | None = self._end[0] if len(self._end) == 1 else None
 
@@ -79,3 +83,11 @@ def chat_format(model: Model, system: str | None) -> Format:
 def _control(model: Model, spelling: str) -> list[int]:
     """The ids of a control token's spelling: one id when the vocabulary has it."""
     return model.tokenize(spelling, special=True, continuation=True)
+
+
+def _default_system(model: Model) -> str | None:
+    try:
+        template = str(model.metadata("tokenizer.chat_template"))
+    except NotFoundError:
+        return None
+    return _SMOLLM2_SYSTEM if _SMOLLM2_SYSTEM in template else None

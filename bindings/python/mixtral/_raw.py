@@ -35,12 +35,10 @@ def _library_path() -> str:
     if named:
         return named
     package = pathlib.Path(__file__).resolve().parent
-    candidates = [package / LIBRARY_NAME]
-    if len(package.parents) > 2:
-        candidates.append(package.parents[2] / ".build" / "lib" / LIBRARY_NAME)
-    for candidate in candidates:
-        if candidate.is_file():
-            return str(candidate)
+    build = package.joinpath("../../../.build/lib").resolve()
+    for folder in (package, build):
+        if (folder / LIBRARY_NAME).is_file():
+            return str(folder / LIBRARY_NAME)
     return LIBRARY_NAME
 
 
