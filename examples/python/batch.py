@@ -11,7 +11,7 @@ def main() -> None:
     path, *prompts = sys.argv[1:]
     with Model(path) as model:
         sessions = [model.session() for _ in prompts]
-        answers: "list[list[int]]" = [[] for _ in prompts]
+        answers: list[list[int]] = [[] for _ in prompts]
         inputs = [model.tokenize(prompt, bos=True) for prompt in prompts]
         live = list(range(len(prompts)))
         while live:

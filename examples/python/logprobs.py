@@ -6,7 +6,7 @@ import sys
 from mixtral import Model
 
 
-def log_probability(logits: "list[float]", token: int) -> float:
+def log_probability(logits: list[float], token: int) -> float:
     highest = max(logits)
     return logits[token] - highest - math.log(sum(math.exp(one - highest) for one in logits))
 
