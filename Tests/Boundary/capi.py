@@ -2,7 +2,7 @@
 
 Kinds of argument: "out" receives a result and may not be NULL; "pointer" may not be NULL; "optional"
 may be; "number"; "buffer" with its capacity next; or the kind of handle, with "?" when NULL is
-allowed. Used by test_errors.py, which takes each valid call and breaks one thing.
+allowed. The tests of misuse take each valid call and break one thing.
 """
 
 from __future__ import annotations
@@ -52,6 +52,13 @@ CREATORS = {
     "mixtral_session_fork",
     "mixtral_sampler_create",
 }
+OPTIONS: dict[str, Any] = {
+    "mixtral_load": _raw.mixtral_load_options,
+    "mixtral_session_create": _raw.mixtral_session_options,
+    "mixtral_sampler_create": _raw.mixtral_sampler_options,
+}
+ARGUMENT = _raw.MIXTRAL_INVALID_ARGUMENT
+HANDLE = _raw.MIXTRAL_INVALID_HANDLE
 GARBAGE = 0x7B7B7B7B
 TEXT = "hé!".encode()
 
@@ -72,6 +79,26 @@ def ids(*values: int) -> Any:
     return (_raw.mixtral_token * len(values))(*values)
 
 
+def cases(*kinds: str) -> list[tuple[str, int]]:
+    """Each function with each of its arguments of these kinds."""
+    return [
+        (name, index) for name in KINDS for index, kind in enumerate(KINDS[name]) if kind in kinds
+    ]
+
+
+def assert_sentence(text: str) -> None:
+    assert text
+    assert "\n" not in text
+    assert not text.endswith(".")
+    assert len(text.encode()) <= 1023
+
+
+def assert_results_are_zero(name: str, arguments: list[Any]) -> None:
+    for kind, one in zip(KINDS[name], arguments):
+        if kind == "out" and one is not None:
+            assert not one.value, f"{name} left {one!r}"
+
+
 class World:
     """One object of each kind, in a state in which every call is valid."""
 
@@ -85,9 +112,7 @@ class World:
         options = sized(_raw.mixtral_sampler_options, report=3)
         self.sampler = self._made(_raw.mixtral_sampler_create, ctypes.byref(options))
         self.detokenizer = self._made(_raw.mixtral_detokenizer_create, self.model, 0)
-        ok(_raw.mixtral_step(self.session, ids(1, 5, 9), 3))
-        token = _raw.mixtral_token()
-        ok(_raw.mixtral_sample(ctypes.byref(token), self.session, self.sampler))
+        self.reset()
 
     def new_session(self, **options: int) -> int:
         structure = sized(_raw.mixtral_session_options, **options)
@@ -98,6 +123,13 @@ class World:
         buffer = (_raw.mixtral_token * 32)()
         ok(_raw.mixtral_tokenize(ctypes.byref(count), buffer, 32, self.model, TEXT, len(TEXT), 0))
         return ids(*buffer[: count.value])
+
+    def reset(self) -> None:
+        """The session at position 3, with logits; the sampler with a report."""
+        ok(_raw.mixtral_session_rewind(self.session, 0))
+        ok(_raw.mixtral_step(self.session, ids(1, 5, 9), 3))
+        token = _raw.mixtral_token()
+        ok(_raw.mixtral_sample(ctypes.byref(token), self.session, self.sampler))
 
     def position(self) -> int:
         position = ctypes.c_uint64()
@@ -147,9 +179,7 @@ class World:
     def call(self, name: str, arguments: list[Any]) -> int:
         """Calls, passing results and structures by their address; frees what it creates."""
         passed = [
-            ctypes.byref(one)
-            if isinstance(one, (ctypes.Structure, ctypes._SimpleCData))
-            else one
+            ctypes.byref(one) if isinstance(one, (ctypes.Structure, ctypes._SimpleCData)) else one
             for one in arguments
         ]
         status: int = getattr(_raw, name)(*passed)

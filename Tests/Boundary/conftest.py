@@ -103,3 +103,19 @@ def demo(bundled: pathlib.Path):
 @pytest.fixture
 def random() -> numpy.random.Generator:
     return numpy.random.default_rng(0x51ED)
+
+
+@pytest.fixture(scope="module")
+def shared_world(mixtral_tiny: pathlib.Path):
+    from capi import World
+
+    world = World(mixtral_tiny)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(shared_world):
+    """One object of each kind for the plain C calls."""
+    shared_world.reset()
+    return shared_world

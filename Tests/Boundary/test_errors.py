@@ -5,52 +5,29 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 
 import pytest
-from capi import CREATORS, GARBAGE, HANDLES, KINDS, WITHOUT_KINDS, World, ids, message, ok, sized
 from mixtral import _raw
 
+from capi import (
+    ARGUMENT,
+    CREATORS,
+    GARBAGE,
+    HANDLE,
+    HANDLES,
+    KINDS,
+    OPTIONS,
+    WITHOUT_KINDS,
+    assert_results_are_zero,
+    assert_sentence,
+    cases,
+    ids,
+    message,
+    ok,
+    sized,
+)
+
 FUNCTIONS = list(KINDS)
-ARGUMENT = _raw.MIXTRAL_INVALID_ARGUMENT
-HANDLE = _raw.MIXTRAL_INVALID_HANDLE
-
-
-@pytest.fixture(scope="module")
-def shared(mixtral_tiny):
-    world = World(mixtral_tiny)
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def world(shared):
-    """The objects at position 3, with logits and a report."""
-    ok(_raw.mixtral_session_rewind(shared.session, 0))
-    ok(_raw.mixtral_step(shared.session, ids(1, 5, 9), 3))
-    token = _raw.mixtral_token()
-    ok(_raw.mixtral_sample(ctypes.byref(token), shared.session, shared.sampler))
-    return shared
-
-
-def cases(*kinds: str) -> list[tuple[str, int]]:
-    """Each function with each of its arguments of these kinds."""
-    return [
-        (name, index) for name in KINDS for index, kind in enumerate(KINDS[name]) if kind in kinds
-    ]
-
-
-def assert_sentence(text: str) -> None:
-    assert text
-    assert "\n" not in text
-    assert not text.endswith(".")
-    assert len(text.encode()) <= 1023
-
-
-def assert_results_are_zero(name: str, arguments: list) -> None:
-    for kind, one in zip(KINDS[name], arguments):
-        if kind == "out" and one is not None:
-            assert not one.value, f"{name} left {one!r}"
 
 
 def test_this_file_knows_every_function():
@@ -167,104 +144,6 @@ def test_A06_free_of_null():
     assert _raw.mixtral_free(None) == _raw.MIXTRAL_OK
 
 
-OPTIONS = {
-    "mixtral_load": _raw.mixtral_load_options,
-    "mixtral_session_create": _raw.mixtral_session_options,
-    "mixtral_sampler_create": _raw.mixtral_sampler_options,
-}
-DESCRIPTIONS = {
-    "mixtral_model_info": _raw.mixtral_info,
-    "mixtral_session_state": _raw.mixtral_state,
-}
-
-
-def structure_call(world: World, name: str, size: int, tail: bytes) -> tuple[int, bytearray]:
-    """Calls with a structure of this `struct_size` and these bytes behind today's fields."""
-    structure = {**OPTIONS, **DESCRIPTIONS}[name]
-    memory = bytearray(ctypes.sizeof(structure)) + tail
-    memory[:4] = size.to_bytes(4, "little")
-    view = (ctypes.c_char * len(memory)).from_buffer(memory)
-    pointer = ctypes.cast(view, ctypes.POINTER(structure))
-    arguments = world.arguments(name)
-    arguments[-1] = pointer
-    return world.call(name, arguments), memory
-
-
-@pytest.mark.parametrize("name", [*OPTIONS, *DESCRIPTIONS])
-def test_A07_struct_size_too_small(world, name):
-    size = ctypes.sizeof({**OPTIONS, **DESCRIPTIONS}[name])
-    for wrong in (0, 1, 4, size - 1):
-        status, _ = structure_call(world, name, wrong, b"")
-        assert status == ARGUMENT, wrong
-        assert_sentence(message())
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_A07_larger_struct_with_a_zero_tail(world, name):
-    size = ctypes.sizeof(OPTIONS[name])
-    for more in (8, 64):
-        status, _ = structure_call(world, name, size + more, bytes(more))
-        assert status == _raw.MIXTRAL_OK, message()
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_A07_larger_struct_with_something_in_its_tail(world, name):
-    size = ctypes.sizeof(OPTIONS[name])
-    for more in (8, 64):
-        status, _ = structure_call(world, name, size + more, bytes(more - 1) + b"\1")
-        assert status in (ARGUMENT, _raw.MIXTRAL_UNSUPPORTED), more
-        assert_sentence(message())
-
-
-@pytest.mark.parametrize("name", DESCRIPTIONS)
-def test_A07_larger_description(world, name):
-    size = ctypes.sizeof(DESCRIPTIONS[name])
-    exact, expected = structure_call(world, name, size, b"")
-    status, found = structure_call(world, name, size + 8, bytes(8))
-    assert exact == status == _raw.MIXTRAL_OK, message()
-    assert found[4:size] == expected[4:size]
-    assert found[size:] == bytes(8)
-
-
-def test_A07_reserved_fields_are_zero(world):
-    for name, structure in OPTIONS.items():
-        arguments = world.arguments(name)
-        arguments[-1] = sized(structure, reserved=1)
-        assert world.call(name, arguments) == ARGUMENT, name
-
-
-@pytest.mark.parametrize("name", [name for name, _ in cases("buffer")])
-def test_buffer_rule(world, name):
-    """Asking, one too small, and exact: the count is always told, and nothing else is touched."""
-    place = KINDS[name].index("buffer")
-
-    def call(buffer, capacity):
-        arguments = world.arguments(name)
-        arguments[place : place + 2] = [buffer, capacity]
-        return world.call(name, arguments), arguments[0].value
-
-    element = type(world.arguments(name)[place])._type_
-    status, needed = call(None, 0)
-    assert status == _raw.MIXTRAL_BUFFER_TOO_SMALL
-    assert 0 < needed < GARBAGE
-    assert_sentence(message())
-
-    def canaries(buffer):
-        ctypes.memset(buffer, 0xA5, ctypes.sizeof(buffer))
-        return bytes(buffer)
-
-    small = (element * (needed - 1))()
-    before = canaries(small)
-    assert call(small, needed - 1) == (_raw.MIXTRAL_BUFFER_TOO_SMALL, needed)
-    assert bytes(small) == before
-    exact = (element * (needed + 4))()
-    before = canaries(exact)
-    assert call(exact, needed) == (_raw.MIXTRAL_OK, needed)
-    width = ctypes.sizeof(element)
-    assert bytes(exact)[: needed * width] != before[: needed * width]
-    assert bytes(exact)[needed * width :] == before[needed * width :]
-
-
 def test_a_step_that_lacks_room_for_its_logits_feeds_nothing(world):
     arguments = world.arguments("mixtral_step_logits")
     arguments[2] -= 1
@@ -365,122 +244,6 @@ def test_A14_rewind_beyond_the_position(world):
     for position in (4, 2**32, 2**63, 2**64 - 1):
         assert _raw.mixtral_session_rewind(world.session, position) == ARGUMENT
     assert world.position() == 3
-
-
-def test_A15_calls_inside_a_callback(world):
-    other = world.new_session()
-    seen = []
-
-    def filter(_logits, _count, _user):
-        position = ctypes.c_uint64()
-        token = _raw.mixtral_token()
-        seen.extend(
-            [
-                _raw.mixtral_step(world.session, ids(1), 1),
-                _raw.mixtral_session_position(ctypes.byref(position), world.session),
-                _raw.mixtral_session_rewind(world.session, 0),
-                _raw.mixtral_free(world.session),
-                _raw.mixtral_sample(ctypes.byref(token), other, sampler),
-                _raw.mixtral_free(sampler),
-                _raw.mixtral_step(other, ids(1), 1),
-                _raw.mixtral_sample(ctypes.byref(token), other, None),
-            ]
-        )
-        return 0
-
-    callback = _raw.filter_callback(filter)
-    sampler = ctypes.c_void_p()
-    options = sized(_raw.mixtral_sampler_options, filter=callback)
-    ok(_raw.mixtral_sampler_create(ctypes.byref(sampler), ctypes.byref(options)))
-    token = _raw.mixtral_token()
-    ok(_raw.mixtral_sample(ctypes.byref(token), world.session, sampler))
-    assert seen == [_raw.MIXTRAL_BUSY] * 6 + [_raw.MIXTRAL_OK] * 2
-    assert world.position() == 3
-    ok(_raw.mixtral_free(sampler))
-    ok(_raw.mixtral_free(other))
-
-
-def test_A15_a_callback_stops_the_call(world):
-    callback = _raw.filter_callback(lambda _logits, _count, _user: 1)
-    options = sized(_raw.mixtral_sampler_options, filter=callback)
-    sampler = ctypes.c_void_p()
-    ok(_raw.mixtral_sampler_create(ctypes.byref(sampler), ctypes.byref(options)))
-    token = _raw.mixtral_token(GARBAGE)
-    status = _raw.mixtral_sample(ctypes.byref(token), world.session, sampler)
-    assert status == _raw.MIXTRAL_CANCELLED
-    assert token.value == 0
-    ok(_raw.mixtral_free(sampler))
-    progress = _raw.progress_callback(lambda _done, _total, _user: 1)
-    handle = ctypes.c_void_p(GARBAGE)
-    loading = sized(_raw.mixtral_load_options, progress=progress)
-    status = _raw.mixtral_load(ctypes.byref(handle), world.path, ctypes.byref(loading))
-    assert status == _raw.MIXTRAL_CANCELLED
-    assert handle.value is None
-
-
-def test_A18_a_freed_model_lives_on_unseen(world):
-    model, session = ctypes.c_void_p(), ctypes.c_void_p()
-    ok(_raw.mixtral_load(ctypes.byref(model), world.path, None))
-    ok(_raw.mixtral_session_create(ctypes.byref(session), model, None))
-    ok(_raw.mixtral_free(model))
-    info = sized(_raw.mixtral_info)
-    assert _raw.mixtral_model_info(model, ctypes.byref(info)) == HANDLE
-    ok(_raw.mixtral_step(session, ids(1, 5, 9), 3))
-    ok(_raw.mixtral_free(session))
-
-
-def test_A19_many_sessions_freed_in_any_order_on_any_thread(world, random):
-    sessions = [world.new_session() for _ in range(200)]
-    random.shuffle(sessions)
-    statuses = []
-    threads = [
-        threading.Thread(
-            target=lambda part=part: statuses.extend(map(_raw.mixtral_free, part))
-        )
-        for part in (sessions[i::4] for i in range(4))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert statuses == [_raw.MIXTRAL_OK] * 200
-
-
-def test_A20_the_sentence_belongs_to_the_thread(world):
-    assert _raw.mixtral_step(world.session, None, 1) == ARGUMENT
-    mine = message()
-    found = []
-    thread = threading.Thread(target=lambda: found.append(message()))
-    thread.start()
-    thread.join()
-    assert found == [""]
-    assert message() == mine
-    ok(_raw.mixtral_free(None))
-    assert message() == mine
-
-
-def test_A25_too_many_handles(world):
-    handles = []
-    status = _raw.MIXTRAL_OK
-    while status == _raw.MIXTRAL_OK and len(handles) <= 65536:
-        handle = ctypes.c_void_p()
-        status = _raw.mixtral_sampler_create(ctypes.byref(handle), None)
-        if status == _raw.MIXTRAL_OK:
-            handles.append(handle)
-    assert status == _raw.MIXTRAL_LIMIT_EXCEEDED
-    assert_sentence(message())
-    for handle in handles:
-        ok(_raw.mixtral_free(handle))
-
-
-def test_A30_another_thread_frees(world):
-    session = world.new_session()
-    ok(_raw.mixtral_step(session, ids(1), 1))
-    statuses = []
-    thread = threading.Thread(target=lambda: statuses.append(_raw.mixtral_free(session)))
-    thread.start()
-    thread.join()
-    assert statuses == [_raw.MIXTRAL_OK]
 
 
 def test_batch_refuses_the_same_session_twice(world):

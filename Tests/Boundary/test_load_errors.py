@@ -17,11 +17,11 @@ def refused(path: object, kind: type[mixtral.MixtralError]) -> str:
     return text
 
 
-def test_S29_no_such_file(tmp_path):
-    missing = tmp_path / "missing.gguf"
-    assert "missing.gguf" in refused(missing, mixtral.NotFoundError)
+def test_S29_no_such_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "missing.gguf" in refused("missing.gguf", mixtral.NotFoundError)
     with pytest.raises(FileNotFoundError):
-        mixtral.Model(missing)
+        mixtral.Model("missing.gguf")
 
 
 def test_S29_a_path_through_a_file(mixtral_tiny):

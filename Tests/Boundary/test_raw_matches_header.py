@@ -145,9 +145,7 @@ def test_layout_equals_the_compilers(parsed, header, tmp_path):
         + "\nreturn 0;\n}\n"
     )
     program = tmp_path / "layout"
-    subprocess.run(
-        ["cc", "-I", str(header.parent), str(source), "-o", str(program)], check=True
-    )
+    subprocess.run(["cc", "-I", str(header.parent), str(source), "-o", str(program)], check=True)
     run = subprocess.run([str(program)], capture_output=True, text=True, check=True)
     expected = json.loads("{" + run.stdout.rstrip(",\n") + "}")
     found: dict[str, object] = {}

@@ -159,23 +159,35 @@ def run_step(handles: Sequence[int], token_count: int, call: Callable[[], int]) 
     if token_count <= _SHORT_STEP or threading.current_thread() is not threading.main_thread():
         check(call())
         return
+    gate = threading.Lock()
+    begun = abandoned = False
+    done = threading.Event()
     failure: list[BaseException] = []
 
     def work() -> None:
+        nonlocal begun
+        with gate:
+            if abandoned:
+                return
+            begun = True
         try:
             check(call())
         except BaseException as error:  # noqa: BLE001
             failure.append(error)
+        finally:
+            done.set()
 
-    worker = threading.Thread(target=work, name="mixtral-step", daemon=True)
-    worker.start()
     try:
-        worker.join()
+        # The interrupt may come anywhere, also while the thread starts: the gate decides.
+        threading.Thread(target=work, name="mixtral-step", daemon=True).start()
+        done.wait()
     except BaseException:
-        while worker.is_alive():
+        with gate:
+            abandoned = True
+        while begun and not done.is_set():
             for handle in handles:
                 _raw.mixtral_cancel(handle)
-            worker.join(0.01)
+            done.wait(0.01)
         raise
     if failure:
         raise failure[0]
