@@ -1,0 +1,102 @@
+"""Structures of other releases, and buffers that are asked for, too small, or exact."""
+
+from __future__ import annotations
+
+import ctypes
+
+import pytest
+from mixtral import _raw
+
+from capi import ARGUMENT, GARBAGE, KINDS, OPTIONS, World, assert_sentence, cases, message, sized
+
+DESCRIPTIONS = {
+    "mixtral_model_info": _raw.mixtral_info,
+    "mixtral_session_state": _raw.mixtral_state,
+}
+
+
+def structure_call(world: World, name: str, size: int, tail: bytes) -> tuple[int, bytearray]:
+    """Calls with a structure of this `struct_size` and these bytes behind today's fields."""
+    structure = {**OPTIONS, **DESCRIPTIONS}[name]
+    memory = bytearray(ctypes.sizeof(structure)) + tail
+    memory[:4] = size.to_bytes(4, "little")
+    view = (ctypes.c_char * len(memory)).from_buffer(memory)
+    pointer = ctypes.cast(view, ctypes.POINTER(structure))
+    arguments = world.arguments(name)
+    arguments[-1] = pointer
+    return world.call(name, arguments), memory
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, *DESCRIPTIONS])
+def test_A07_struct_size_too_small(world, name):
+    size = ctypes.sizeof({**OPTIONS, **DESCRIPTIONS}[name])
+    for wrong in (0, 1, 4, size - 1):
+        status, _ = structure_call(world, name, wrong, b"")
+        assert status == ARGUMENT, wrong
+        assert_sentence(message())
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_A07_larger_struct_with_a_zero_tail(world, name):
+    size = ctypes.sizeof(OPTIONS[name])
+    for more in (8, 64):
+        status, _ = structure_call(world, name, size + more, bytes(more))
+        assert status == _raw.MIXTRAL_OK, message()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_A07_larger_struct_with_something_in_its_tail(world, name):
+    size = ctypes.sizeof(OPTIONS[name])
+    for more in (8, 64):
+        status, _ = structure_call(world, name, size + more, bytes(more - 1) + b"\1")
+        assert status in (ARGUMENT, _raw.MIXTRAL_UNSUPPORTED), more
+        assert_sentence(message())
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_A07_larger_description(world, name):
+    size = ctypes.sizeof(DESCRIPTIONS[name])
+    exact, expected = structure_call(world, name, size, b"")
+    status, found = structure_call(world, name, size + 8, bytes(8))
+    assert exact == status == _raw.MIXTRAL_OK, message()
+    assert found[4:size] == expected[4:size]
+    assert found[size:] == bytes(8)
+
+
+def test_A07_reserved_fields_are_zero(world):
+    for name, structure in OPTIONS.items():
+        arguments = world.arguments(name)
+        arguments[-1] = sized(structure, reserved=1)
+        assert world.call(name, arguments) == ARGUMENT, name
+
+
+@pytest.mark.parametrize("name", [name for name, _ in cases("buffer")])
+def test_buffer_rule(world, name):
+    """Asking, one too small, and exact: the count is always told, and nothing else is touched."""
+    place = KINDS[name].index("buffer")
+
+    def call(buffer, capacity):
+        arguments = world.arguments(name)
+        arguments[place : place + 2] = [buffer, capacity]
+        return world.call(name, arguments), arguments[0].value
+
+    element = type(world.arguments(name)[place])._type_
+    status, needed = call(None, 0)
+    assert status == _raw.MIXTRAL_BUFFER_TOO_SMALL
+    assert 0 < needed < GARBAGE
+    assert_sentence(message())
+
+    def canaries(buffer):
+        ctypes.memset(buffer, 0xA5, ctypes.sizeof(buffer))
+        return bytes(buffer)
+
+    small = (element * (needed - 1))()
+    before = canaries(small)
+    assert call(small, needed - 1) == (_raw.MIXTRAL_BUFFER_TOO_SMALL, needed)
+    assert bytes(small) == before
+    exact = (element * (needed + 4))()
+    before = canaries(exact)
+    assert call(exact, needed) == (_raw.MIXTRAL_OK, needed)
+    width = ctypes.sizeof(element)
+    assert bytes(exact)[: needed * width] != before[: needed * width]
+    assert bytes(exact)[needed * width :] == before[needed * width :]
