@@ -1,0 +1,553 @@
+"""Misuse of every function is a status and a sentence. Numbers such as A01 are the cases of the
+project's catalogue of faults."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+
+import pytest
+from capi import CREATORS, GARBAGE, HANDLES, KINDS, WITHOUT_KINDS, World, ids, message, ok, sized
+from mixtral import _raw
+
+FUNCTIONS = list(KINDS)
+ARGUMENT = _raw.MIXTRAL_INVALID_ARGUMENT
+HANDLE = _raw.MIXTRAL_INVALID_HANDLE
+
+
+@pytest.fixture(scope="module")
+def shared(mixtral_tiny):
+    world = World(mixtral_tiny)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def world(shared):
+    """The objects at position 3, with logits and a report."""
+    ok(_raw.mixtral_session_rewind(shared.session, 0))
+    ok(_raw.mixtral_step(shared.session, ids(1, 5, 9), 3))
+    token = _raw.mixtral_token()
+    ok(_raw.mixtral_sample(ctypes.byref(token), shared.session, shared.sampler))
+    return shared
+
+
+def cases(*kinds: str) -> list[tuple[str, int]]:
+    """Each function with each of its arguments of these kinds."""
+    return [
+        (name, index) for name in KINDS for index, kind in enumerate(KINDS[name]) if kind in kinds
+    ]
+
+
+def assert_sentence(text: str) -> None:
+    assert text
+    assert "\n" not in text
+    assert not text.endswith(".")
+    assert len(text.encode()) <= 1023
+
+
+def assert_results_are_zero(name: str, arguments: list) -> None:
+    for kind, one in zip(KINDS[name], arguments):
+        if kind == "out" and one is not None:
+            assert not one.value, f"{name} left {one!r}"
+
+
+def test_this_file_knows_every_function():
+    names = {name for name, one in vars(_raw).items() if isinstance(one, ctypes._CFuncPtr)}
+    assert names == set(KINDS) | WITHOUT_KINDS
+    for name, kinds in KINDS.items():
+        assert len(kinds) == len(getattr(_raw, name).argtypes), name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_valid_call_succeeds(world, name):
+    assert world.call(name, world.arguments(name)) == _raw.MIXTRAL_OK, message()
+
+
+@pytest.mark.parametrize(("name", "index"), cases("out", "pointer"))
+def test_A01_null_pointer(world, name, index):
+    arguments = world.arguments(name)
+    arguments[index] = None
+    assert world.call(name, arguments) == ARGUMENT
+    assert_sentence(message())
+    assert_results_are_zero(name, arguments)
+
+
+@pytest.mark.parametrize(("name", "index"), cases("buffer"))
+def test_A01_null_buffer_with_a_capacity(world, name, index):
+    arguments = world.arguments(name)
+    arguments[index] = None
+    assert world.call(name, arguments) == ARGUMENT
+    assert_sentence(message())
+
+
+@pytest.mark.parametrize(("name", "index"), cases("optional", "sampler?"))
+def test_A01_null_where_it_is_allowed(world, name, index):
+    arguments = world.arguments(name)
+    arguments[index] = None
+    assert world.call(name, arguments) == _raw.MIXTRAL_OK, message()
+
+
+def test_A01_null_with_nothing_to_read(world):
+    for name, size, expected in (
+        ("mixtral_tokenize", 5, _raw.MIXTRAL_OK),
+        ("mixtral_detokenize", 5, _raw.MIXTRAL_OK),
+        ("mixtral_detokenizer_next", 5, _raw.MIXTRAL_OK),
+        ("mixtral_step", 2, ARGUMENT),
+    ):
+        arguments = world.arguments(name)
+        arguments[size] = 0
+        arguments[size - 1] = None
+        assert world.call(name, arguments) == expected, name
+        assert_results_are_zero(name, arguments)
+
+
+@pytest.mark.parametrize(("name", "index"), cases(*HANDLES))
+def test_A02_no_handle_at_all(world, name, index, random):
+    strangers = [None, 1, 2, 0x1000, 2**63, 2**64 - 1, id(world)]
+    strangers += [int(one) for one in random.integers(1, 2**63, 200)]
+    for stranger in strangers:
+        arguments = world.arguments(name)
+        arguments[index] = stranger
+        assert world.call(name, arguments) == HANDLE, stranger
+        assert_results_are_zero(name, arguments)
+    assert_sentence(message())
+
+
+def test_A02_no_handle_in_a_batch(world):
+    arguments = world.arguments("mixtral_step_many")
+    arguments[0] = (ctypes.c_void_p * 1)(None)
+    assert world.call("mixtral_step_many", arguments) == HANDLE
+    assert arguments[3][0] == HANDLE
+
+
+@pytest.mark.parametrize(("name", "index"), cases(*HANDLES, "sampler?"))
+def test_A03_freed_handle(world, name, index):
+    kind = KINDS[name][index].rstrip("?")
+    freed = ctypes.c_void_p()
+    if kind == "model":
+        ok(_raw.mixtral_load(ctypes.byref(freed), world.path, None))
+    elif kind == "session":
+        ok(_raw.mixtral_session_create(ctypes.byref(freed), world.model, None))
+    elif kind == "sampler":
+        ok(_raw.mixtral_sampler_create(ctypes.byref(freed), None))
+    else:
+        ok(_raw.mixtral_detokenizer_create(ctypes.byref(freed), world.model, 0))
+    ok(_raw.mixtral_free(freed))
+    arguments = world.arguments(name)
+    arguments[index] = freed.value
+    assert world.call(name, arguments) == HANDLE
+    assert_results_are_zero(name, arguments)
+    assert _raw.mixtral_free(freed) == HANDLE
+
+
+def test_A03_a_handle_is_not_given_again(world):
+    seen = set()
+    for _ in range(3000):
+        handle = ctypes.c_void_p()
+        ok(_raw.mixtral_sampler_create(ctypes.byref(handle), None))
+        assert handle.value not in seen
+        seen.add(handle.value)
+        ok(_raw.mixtral_free(handle))
+    for old in seen:
+        assert _raw.mixtral_free(old) == HANDLE
+
+
+@pytest.mark.parametrize(("name", "index"), cases(*HANDLES, "sampler?"))
+def test_A04_handle_of_another_kind(world, name, index):
+    for other in HANDLES - {KINDS[name][index].rstrip("?")}:
+        arguments = world.arguments(name)
+        arguments[index] = getattr(world, other)
+        assert world.call(name, arguments) == HANDLE, other
+        assert_results_are_zero(name, arguments)
+
+
+def test_A06_free_of_null():
+    assert _raw.mixtral_free(None) == _raw.MIXTRAL_OK
+
+
+OPTIONS = {
+    "mixtral_load": _raw.mixtral_load_options,
+    "mixtral_session_create": _raw.mixtral_session_options,
+    "mixtral_sampler_create": _raw.mixtral_sampler_options,
+}
+DESCRIPTIONS = {
+    "mixtral_model_info": _raw.mixtral_info,
+    "mixtral_session_state": _raw.mixtral_state,
+}
+
+
+def structure_call(world: World, name: str, size: int, tail: bytes) -> tuple[int, bytearray]:
+    """Calls with a structure of this `struct_size` and these bytes behind today's fields."""
+    structure = {**OPTIONS, **DESCRIPTIONS}[name]
+    memory = bytearray(ctypes.sizeof(structure)) + tail
+    memory[:4] = size.to_bytes(4, "little")
+    view = (ctypes.c_char * len(memory)).from_buffer(memory)
+    pointer = ctypes.cast(view, ctypes.POINTER(structure))
+    arguments = world.arguments(name)
+    arguments[-1] = pointer
+    return world.call(name, arguments), memory
+
+
+@pytest.mark.parametrize("name", [*OPTIONS, *DESCRIPTIONS])
+def test_A07_struct_size_too_small(world, name):
+    size = ctypes.sizeof({**OPTIONS, **DESCRIPTIONS}[name])
+    for wrong in (0, 1, 4, size - 1):
+        status, _ = structure_call(world, name, wrong, b"")
+        assert status == ARGUMENT, wrong
+        assert_sentence(message())
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_A07_larger_struct_with_a_zero_tail(world, name):
+    size = ctypes.sizeof(OPTIONS[name])
+    for more in (8, 64):
+        status, _ = structure_call(world, name, size + more, bytes(more))
+        assert status == _raw.MIXTRAL_OK, message()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_A07_larger_struct_with_something_in_its_tail(world, name):
+    size = ctypes.sizeof(OPTIONS[name])
+    for more in (8, 64):
+        status, _ = structure_call(world, name, size + more, bytes(more - 1) + b"\1")
+        assert status in (ARGUMENT, _raw.MIXTRAL_UNSUPPORTED), more
+        assert_sentence(message())
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_A07_larger_description(world, name):
+    size = ctypes.sizeof(DESCRIPTIONS[name])
+    exact, expected = structure_call(world, name, size, b"")
+    status, found = structure_call(world, name, size + 8, bytes(8))
+    assert exact == status == _raw.MIXTRAL_OK, message()
+    assert found[4:size] == expected[4:size]
+    assert found[size:] == bytes(8)
+
+
+def test_A07_reserved_fields_are_zero(world):
+    for name, structure in OPTIONS.items():
+        arguments = world.arguments(name)
+        arguments[-1] = sized(structure, reserved=1)
+        assert world.call(name, arguments) == ARGUMENT, name
+
+
+@pytest.mark.parametrize("name", [name for name, _ in cases("buffer")])
+def test_buffer_rule(world, name):
+    """Asking, one too small, and exact: the count is always told, and nothing else is touched."""
+    place = KINDS[name].index("buffer")
+
+    def call(buffer, capacity):
+        arguments = world.arguments(name)
+        arguments[place : place + 2] = [buffer, capacity]
+        return world.call(name, arguments), arguments[0].value
+
+    element = type(world.arguments(name)[place])._type_
+    status, needed = call(None, 0)
+    assert status == _raw.MIXTRAL_BUFFER_TOO_SMALL
+    assert 0 < needed < GARBAGE
+    assert_sentence(message())
+
+    def canaries(buffer):
+        ctypes.memset(buffer, 0xA5, ctypes.sizeof(buffer))
+        return bytes(buffer)
+
+    small = (element * (needed - 1))()
+    before = canaries(small)
+    assert call(small, needed - 1) == (_raw.MIXTRAL_BUFFER_TOO_SMALL, needed)
+    assert bytes(small) == before
+    exact = (element * (needed + 4))()
+    before = canaries(exact)
+    assert call(exact, needed) == (_raw.MIXTRAL_OK, needed)
+    width = ctypes.sizeof(element)
+    assert bytes(exact)[: needed * width] != before[: needed * width]
+    assert bytes(exact)[needed * width :] == before[needed * width :]
+
+
+def test_a_step_that_lacks_room_for_its_logits_feeds_nothing(world):
+    arguments = world.arguments("mixtral_step_logits")
+    arguments[2] -= 1
+    assert world.call("mixtral_step_logits", arguments) == _raw.MIXTRAL_BUFFER_TOO_SMALL
+    assert world.position() == 3
+
+
+def test_A08_nothing_to_step(world):
+    assert _raw.mixtral_step(world.session, ids(1), 0) == ARGUMENT
+    for count in (0, 4097):
+        arguments = world.arguments("mixtral_step_many")
+        arguments[2] = count
+        assert world.call("mixtral_step_many", arguments) == ARGUMENT
+    assert world.position() == 3
+
+
+@pytest.mark.parametrize("bad", [-1, -(2**31), 2**31 - 1, None])
+def test_A09_token_out_of_range(world, bad):
+    bad = world.vocabulary if bad is None else bad
+    tokens = ids(3, 4, bad, 5)
+    size = ctypes.c_size_t()
+    floats = (ctypes.c_float * (4 * world.vocabulary))()
+    characters = (ctypes.c_char * 64)()
+    calls = [
+        lambda: _raw.mixtral_step(world.session, tokens, 4),
+        lambda: _raw.mixtral_step_logits(
+            ctypes.byref(size), floats, len(floats), world.session, tokens, 4
+        ),
+        lambda: _raw.mixtral_detokenize(
+            ctypes.byref(size), characters, 64, world.model, tokens, 4, 0
+        ),
+        lambda: _raw.mixtral_detokenizer_next(
+            ctypes.byref(size), characters, 64, world.detokenizer, tokens, 4
+        ),
+    ]
+    for call in calls:
+        assert call() == ARGUMENT
+        assert "2" in message()
+        assert str(bad) in message()
+    assert world.position() == 3
+
+
+def test_A10_misaligned_floats(world):
+    arguments = world.arguments("mixtral_step_logits")
+    memory = (ctypes.c_char * (4 * arguments[2] + 4))()
+    address = ctypes.addressof(memory)
+    for shift in (1, 2, 3):
+        arguments[1] = ctypes.cast(address + shift, ctypes.POINTER(ctypes.c_float))
+        assert world.call("mixtral_step_logits", arguments) == ARGUMENT
+    assert world.position() == 3
+
+
+def test_A11_A12_numbers_out_of_range(world):
+    info = sized(_raw.mixtral_info)
+    ok(_raw.mixtral_model_info(world.model, ctypes.byref(info)))
+    for name, field, value in (
+        ("mixtral_load", "threads", 513),
+        ("mixtral_load", "isa", 4),
+        ("mixtral_load", "isa", 2**32 - 1),
+        ("mixtral_load", "experts_used", info.experts + 1),
+        ("mixtral_load", "sliding_window", -2),
+        ("mixtral_load", "sliding_window", -(2**63)),
+        ("mixtral_load", "batch", 4097),
+        ("mixtral_session_create", "context", 16777217),
+        ("mixtral_session_create", "cache_type", 1),
+        ("mixtral_sampler_create", "report", 2**32 - 1),
+    ):
+        arguments = world.arguments(name)
+        arguments[-1] = sized(OPTIONS[name], **{field: value})
+        allowed = (ARGUMENT, _raw.MIXTRAL_LIMIT_EXCEEDED)
+        assert world.call(name, arguments) in allowed, (field, value)
+        assert_sentence(message())
+        assert_results_are_zero(name, arguments)
+
+
+def test_unknown_flags(world):
+    for name in ("mixtral_tokenize", "mixtral_detokenize", "mixtral_detokenizer_create"):
+        arguments = world.arguments(name)
+        arguments[-1] = 1 << 31
+        assert world.call(name, arguments) == ARGUMENT, name
+
+
+def test_A13_context_full(world):
+    session = world.new_session(context=8)
+    assert _raw.mixtral_step(session, ids(*range(9)), 9) == _raw.MIXTRAL_CONTEXT_FULL
+    assert_sentence(message())
+    position = ctypes.c_uint64(GARBAGE)
+    ok(_raw.mixtral_session_position(ctypes.byref(position), session))
+    assert position.value == 0
+    ok(_raw.mixtral_step(session, ids(*range(8)), 8))
+    assert _raw.mixtral_step(session, ids(1), 1) == _raw.MIXTRAL_CONTEXT_FULL
+    ok(_raw.mixtral_session_position(ctypes.byref(position), session))
+    assert position.value == 8
+    ok(_raw.mixtral_free(session))
+
+
+def test_A14_rewind_beyond_the_position(world):
+    for position in (4, 2**32, 2**63, 2**64 - 1):
+        assert _raw.mixtral_session_rewind(world.session, position) == ARGUMENT
+    assert world.position() == 3
+
+
+def test_A15_calls_inside_a_callback(world):
+    other = world.new_session()
+    seen = []
+
+    def filter(_logits, _count, _user):
+        position = ctypes.c_uint64()
+        token = _raw.mixtral_token()
+        seen.extend(
+            [
+                _raw.mixtral_step(world.session, ids(1), 1),
+                _raw.mixtral_session_position(ctypes.byref(position), world.session),
+                _raw.mixtral_session_rewind(world.session, 0),
+                _raw.mixtral_free(world.session),
+                _raw.mixtral_sample(ctypes.byref(token), other, sampler),
+                _raw.mixtral_free(sampler),
+                _raw.mixtral_step(other, ids(1), 1),
+                _raw.mixtral_sample(ctypes.byref(token), other, None),
+            ]
+        )
+        return 0
+
+    callback = _raw.filter_callback(filter)
+    sampler = ctypes.c_void_p()
+    options = sized(_raw.mixtral_sampler_options, filter=callback)
+    ok(_raw.mixtral_sampler_create(ctypes.byref(sampler), ctypes.byref(options)))
+    token = _raw.mixtral_token()
+    ok(_raw.mixtral_sample(ctypes.byref(token), world.session, sampler))
+    assert seen == [_raw.MIXTRAL_BUSY] * 6 + [_raw.MIXTRAL_OK] * 2
+    assert world.position() == 3
+    ok(_raw.mixtral_free(sampler))
+    ok(_raw.mixtral_free(other))
+
+
+def test_A15_a_callback_stops_the_call(world):
+    callback = _raw.filter_callback(lambda _logits, _count, _user: 1)
+    options = sized(_raw.mixtral_sampler_options, filter=callback)
+    sampler = ctypes.c_void_p()
+    ok(_raw.mixtral_sampler_create(ctypes.byref(sampler), ctypes.byref(options)))
+    token = _raw.mixtral_token(GARBAGE)
+    status = _raw.mixtral_sample(ctypes.byref(token), world.session, sampler)
+    assert status == _raw.MIXTRAL_CANCELLED
+    assert token.value == 0
+    ok(_raw.mixtral_free(sampler))
+    progress = _raw.progress_callback(lambda _done, _total, _user: 1)
+    handle = ctypes.c_void_p(GARBAGE)
+    loading = sized(_raw.mixtral_load_options, progress=progress)
+    status = _raw.mixtral_load(ctypes.byref(handle), world.path, ctypes.byref(loading))
+    assert status == _raw.MIXTRAL_CANCELLED
+    assert handle.value is None
+
+
+def test_A18_a_freed_model_lives_on_unseen(world):
+    model, session = ctypes.c_void_p(), ctypes.c_void_p()
+    ok(_raw.mixtral_load(ctypes.byref(model), world.path, None))
+    ok(_raw.mixtral_session_create(ctypes.byref(session), model, None))
+    ok(_raw.mixtral_free(model))
+    info = sized(_raw.mixtral_info)
+    assert _raw.mixtral_model_info(model, ctypes.byref(info)) == HANDLE
+    ok(_raw.mixtral_step(session, ids(1, 5, 9), 3))
+    ok(_raw.mixtral_free(session))
+
+
+def test_A19_many_sessions_freed_in_any_order_on_any_thread(world, random):
+    sessions = [world.new_session() for _ in range(200)]
+    random.shuffle(sessions)
+    statuses = []
+    threads = [
+        threading.Thread(
+            target=lambda part=part: statuses.extend(map(_raw.mixtral_free, part))
+        )
+        for part in (sessions[i::4] for i in range(4))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [_raw.MIXTRAL_OK] * 200
+
+
+def test_A20_the_sentence_belongs_to_the_thread(world):
+    assert _raw.mixtral_step(world.session, None, 1) == ARGUMENT
+    mine = message()
+    found = []
+    thread = threading.Thread(target=lambda: found.append(message()))
+    thread.start()
+    thread.join()
+    assert found == [""]
+    assert message() == mine
+    ok(_raw.mixtral_free(None))
+    assert message() == mine
+
+
+def test_A25_too_many_handles(world):
+    handles = []
+    status = _raw.MIXTRAL_OK
+    while status == _raw.MIXTRAL_OK and len(handles) <= 65536:
+        handle = ctypes.c_void_p()
+        status = _raw.mixtral_sampler_create(ctypes.byref(handle), None)
+        if status == _raw.MIXTRAL_OK:
+            handles.append(handle)
+    assert status == _raw.MIXTRAL_LIMIT_EXCEEDED
+    assert_sentence(message())
+    for handle in handles:
+        ok(_raw.mixtral_free(handle))
+
+
+def test_A30_another_thread_frees(world):
+    session = world.new_session()
+    ok(_raw.mixtral_step(session, ids(1), 1))
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(_raw.mixtral_free(session)))
+    thread.start()
+    thread.join()
+    assert statuses == [_raw.MIXTRAL_OK]
+
+
+def test_batch_refuses_the_same_session_twice(world):
+    inputs = (_raw.mixtral_input * 2)()
+    tokens = world.tokens()
+    for one in inputs:
+        one.tokens = ctypes.cast(tokens, ctypes.POINTER(_raw.mixtral_token))
+        one.count = 1
+    sessions = (ctypes.c_void_p * 2)(world.session, world.session)
+    assert _raw.mixtral_step_many(sessions, inputs, 2, None) == ARGUMENT
+    assert world.position() == 3
+
+
+def test_batch_refuses_sessions_of_two_models(world, mistral_tiny):
+    model, stranger = ctypes.c_void_p(), ctypes.c_void_p()
+    ok(_raw.mixtral_load(ctypes.byref(model), os.fsencode(mistral_tiny), None))
+    ok(_raw.mixtral_session_create(ctypes.byref(stranger), model, None))
+    inputs = (_raw.mixtral_input * 2)()
+    tokens = world.tokens()
+    for one in inputs:
+        one.tokens = ctypes.cast(tokens, ctypes.POINTER(_raw.mixtral_token))
+        one.count = 1
+    sessions = (ctypes.c_void_p * 2)(world.session, stranger)
+    assert _raw.mixtral_step_many(sessions, inputs, 2, None) == ARGUMENT
+    assert world.position() == 3
+    ok(_raw.mixtral_free(stranger))
+    ok(_raw.mixtral_free(model))
+
+
+def test_logits_before_the_first_step(world):
+    session = world.new_session()
+    token = _raw.mixtral_token(GARBAGE)
+    assert _raw.mixtral_sample(ctypes.byref(token), session, None) == ARGUMENT
+    count = ctypes.c_size_t(GARBAGE)
+    assert _raw.mixtral_logits(ctypes.byref(count), None, 0, session) == ARGUMENT
+    assert count.value == 0
+    ok(_raw.mixtral_free(session))
+
+
+def test_report_before_the_first_draw_or_without_a_report(world):
+    for report in (0, 3):
+        sampler = ctypes.c_void_p()
+        options = sized(_raw.mixtral_sampler_options, report=report)
+        ok(_raw.mixtral_sampler_create(ctypes.byref(sampler), ctypes.byref(options)))
+        count = ctypes.c_size_t(GARBAGE)
+        assert _raw.mixtral_sample_report(ctypes.byref(count), None, 0, sampler) == ARGUMENT
+        assert count.value == 0
+        if report == 0:
+            token = _raw.mixtral_token()
+            ok(_raw.mixtral_sample(ctypes.byref(token), world.session, sampler))
+            assert _raw.mixtral_sample_report(ctypes.byref(count), None, 0, sampler) == ARGUMENT
+        ok(_raw.mixtral_free(sampler))
+
+
+def test_status_names():
+    for name, value in vars(_raw).items():
+        if name.startswith("MIXTRAL_") and not name.startswith(
+            ("MIXTRAL_ISA_", "MIXTRAL_TOKENIZE_", "MIXTRAL_DETOKENIZE_", "MIXTRAL_CACHE_")
+        ):
+            assert _raw.mixtral_status_name(value) == name.removeprefix("MIXTRAL_").encode()
+    for value in (-1, 17, 2**31 - 1, -(2**31)):
+        assert _raw.mixtral_status_name(value) == b"UNKNOWN"
+
+
+def test_creators_are_known():
+    for name, kinds in KINDS.items():
+        creates = kinds[0] == "out" and getattr(_raw, name).argtypes[0] == ctypes.POINTER(
+            ctypes.c_void_p
+        )
+        assert creates == (name in CREATORS), name

@@ -1,0 +1,302 @@
+"""A model: loading, its description, its tokenizer, and the ways to run it."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from . import _raw
+from ._errors import InvalidArgumentError, check
+from ._generate import Generation
+from ._sampler import Sampler, SamplerOptions
+from ._session import Session
+from ._support import Handle, byte_text, c_tokens, signed, text_bytes, token_array, unsigned
+from ._text import Detokenizer, StopFilter
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+Progress = Callable[[int, int], Optional[bool]]
+
+_ISA_NUMBERS = {
+    "reference": _raw.MIXTRAL_ISA_REFERENCE,
+    "avx2": _raw.MIXTRAL_ISA_AVX2,
+    "avx512": _raw.MIXTRAL_ISA_AVX512,
+}
+_ISA_NAMES = {number: name for name, number in _ISA_NUMBERS.items()}
+_TOKENS = ("bos_token", "eos_token", "unknown_token", "padding_token")
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a model is. Sizes in bytes, widths in values; None for a token that the file lacks."""
+
+    layers: int
+    hidden_width: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    feed_forward_width: int
+    experts: int
+    experts_used: int
+    vocabulary: int
+    context_length: int
+    sliding_window: int
+    bos_token: int | None
+    eos_token: int | None
+    unknown_token: int | None
+    padding_token: int | None
+    threads: int
+    isa: str
+    batch: int
+    tied_embeddings: bool
+    rope_base: float
+    norm_epsilon: float
+    parameters: int
+    active_parameters: int
+    file_size: int
+    weight_size: int
+    scratch_size: int
+    cache_size_per_position: int
+    tensors: int
+    unused_tensors: int
+
+
+class Model(Handle):
+    """A GGUF model of the Mistral family, loaded and ready.
+
+    threads: None for the processors that this process may use.
+    isa: None for the best; "reference", "avx2" or "avx512". All give the same bits.
+    sliding_window: positions a token sees; None as the file says, -1 for all.
+    experts_used: experts a token; None as the file says.
+    batch: rows computed in one pass; None for the default.
+    progress: called with bytes done and in all; returning True ends with CancelledError.
+
+    Safe to use from many threads. Sessions outlive the model's close().
+    """
+
+    info: Info
+
+    def __init__(
+        self,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        *,
+        threads: int | None = None,
+        isa: str | None = None,
+        sliding_window: int | None = None,
+        experts_used: int | None = None,
+        batch: int | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        raised: list[BaseException] = []
+        callback = _progress_callback(progress, raised)
+        options = _raw.mixtral_load_options(
+            struct_size=ctypes.sizeof(_raw.mixtral_load_options),
+            threads=unsigned("threads", threads or 0),
+            isa=_isa_number(isa),
+            experts_used=unsigned("experts_used", experts_used or 0),
+            sliding_window=signed("sliding_window", sliding_window or 0),
+            batch=unsigned("batch", batch or 0),
+            progress=callback,
+        )
+        handle = ctypes.c_void_p()
+        status = _raw.mixtral_load(ctypes.byref(handle), _path_bytes(path), ctypes.byref(options))
+        if status == _raw.MIXTRAL_CANCELLED and raised:
+            raise raised.pop()
+        check(status)
+        self._own(handle.value or 0, callback)
+        self.info = _read_info(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def metadata(self, key: str | None = None) -> Any:
+        """The value of a GGUF key, or a dict of all (long arrays as their type and count).
+
+        The dict has under "tensors" the count and bytes of each tensor type.
+        """
+        name = None if key is None else _without_nul("key", text_bytes(key))
+        text = byte_text(
+            lambda size, buffer, capacity: _raw.mixtral_model_metadata(
+                size, buffer, capacity, self._handle, name
+            ),
+            4096,
+        )
+        return json.loads(text.decode("utf-8", "replace"))
+
+    def tokenize(
+        self,
+        text: str | bytes,
+        *,
+        bos: bool = False,
+        special: bool = False,
+        continuation: bool = False,
+    ) -> list[int]:
+        """Text to ids, exactly as the model's own tokenizer does.
+
+        bos: add what the file says belongs before (and after) a text.
+        special: "<s>" and the like become control tokens. For trusted text only.
+        continuation: the text continues another; no space is put in front.
+        """
+        data = text_bytes(text)
+        flags = (
+            _raw.MIXTRAL_TOKENIZE_BOS * bool(bos)
+            | _raw.MIXTRAL_TOKENIZE_SPECIAL * bool(special)
+            | _raw.MIXTRAL_TOKENIZE_CONTINUE * bool(continuation)
+        )
+        # Rarely more ids than bytes and what stands before and after.
+        capacity = len(data) + 8
+        count = ctypes.c_size_t()
+        while True:
+            buffer = (_raw.mixtral_token * capacity)()
+            status = _raw.mixtral_tokenize(
+                ctypes.byref(count), buffer, capacity, self._handle, data, len(data), flags
+            )
+            if status == _raw.MIXTRAL_BUFFER_TOO_SMALL and count.value > capacity:
+                capacity = count.value
+                continue
+            check(status)
+            return buffer[: count.value]
+
+    def detokenize(
+        self, ids: Iterable[int], *, special: bool = False, continuation: bool = False
+    ) -> str:
+        """Ids to text; bytes that are no UTF-8 become U+FFFD.
+
+        special: write control tokens as their spelling instead of nothing.
+        continuation: the ids continue others; no leading space is taken away.
+        """
+        data = self.detokenize_bytes(ids, special=special, continuation=continuation)
+        return data.decode("utf-8", "replace")
+
+    def detokenize_bytes(
+        self, ids: Iterable[int], *, special: bool = False, continuation: bool = False
+    ) -> bytes:
+        """Ids to bytes, exactly."""
+        tokens = token_array(ids)
+        pointer = c_tokens(tokens)
+        flags = _detokenize_flags(special, continuation)
+        return byte_text(
+            lambda size, buffer, capacity: _raw.mixtral_detokenize(
+                size, buffer, capacity, self._handle, pointer, len(tokens), flags
+            ),
+            8 * len(tokens) + 64,
+        )
+
+    def detokenizer(self, *, special: bool = False, continuation: bool = False) -> Detokenizer:
+        """A detokenizer for tokens that come one by one."""
+        handle = ctypes.c_void_p()
+        flags = _detokenize_flags(special, continuation)
+        check(_raw.mixtral_detokenizer_create(ctypes.byref(handle), self._handle, flags))
+        return Detokenizer(handle.value or 0)
+
+    def session(self, context: int | None = None) -> Session:
+        """A conversation. context: most positions; None for what the model was made for.
+
+        Memory is taken as the conversation grows, so a large context costs nothing at first.
+        """
+        options = _raw.mixtral_session_options(
+            struct_size=ctypes.sizeof(_raw.mixtral_session_options),
+            context=unsigned("context", context or 0),
+        )
+        handle = ctypes.c_void_p()
+        check(
+            _raw.mixtral_session_create(ctypes.byref(handle), self._handle, ctypes.byref(options))
+        )
+        return Session(handle.value or 0, self.info.vocabulary)
+
+    def generate(
+        self,
+        prompt: str | bytes | Iterable[int],
+        *,
+        max_tokens: int | None = None,
+        stop: str | Sequence[str] | None = None,
+        context: int | None = None,
+        **options: Unpack[SamplerOptions],
+    ) -> Generation:
+        """Goes on with a prompt, as an iterator of pieces of text.
+
+        prompt: plain text, which gets the model's BOS, or ids, which are taken as they are.
+        max_tokens: most tokens; None: until the model ends or the context is full.
+        stop: strings that end the text, themselves not in it.
+        options: those of `Sampler`; by default the likeliest token each time.
+        """
+        if isinstance(prompt, (str, bytes)):
+            ids = self.tokenize(prompt, bos=True)
+        else:
+            ids = list(token_array(prompt))
+        if max_tokens is not None:
+            unsigned("max_tokens", max_tokens)
+        stops = StopFilter(stop)
+        # After nothing but BOS a text begins: only then is a leading space not part of it.
+        detokenizer = self.detokenizer(continuation=ids != [self.info.bos_token])
+        return Generation(
+            session=self.session(context),
+            sampler=Sampler(**options),
+            detokenizer=detokenizer,
+            stops=stops,
+            prompt=ids,
+            end_token=self.info.eos_token,
+            max_tokens=max_tokens,
+        )
+
+
+def _progress_callback(progress: Progress | None, raised: list[BaseException]) -> Any:
+    # Without a progress function too: Python's turn to see Ctrl-C while a large file is read.
+    def call(done: int, total: int, _user: Any) -> int:
+        try:
+            return 1 if progress is not None and progress(done, total) else 0
+        except BaseException as error:  # noqa: BLE001
+            raised.append(error)
+            return 1
+
+    return _raw.progress_callback(call)
+
+
+def _isa_number(isa: str | None) -> int:
+    if isa is None:
+        return _raw.MIXTRAL_ISA_AUTO
+    if isa not in _ISA_NUMBERS:
+        raise InvalidArgumentError(f"isa is {isa!r}; allowed {', '.join(_ISA_NUMBERS)}")
+    return _ISA_NUMBERS[isa]
+
+
+def _path_bytes(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bytes:
+    return _without_nul("path", os.fsencode(path))
+
+
+def _without_nul(name: str, text: bytes) -> bytes:
+    if b"\0" in text:
+        raise InvalidArgumentError(f"{name} has a NUL byte")
+    return text
+
+
+def _detokenize_flags(special: bool, continuation: bool) -> int:
+    return _raw.MIXTRAL_DETOKENIZE_SPECIAL * bool(
+        special
+    ) | _raw.MIXTRAL_DETOKENIZE_CONTINUE * bool(continuation)
+
+
+def _read_info(handle: int) -> Info:
+    raw = _raw.mixtral_info(struct_size=ctypes.sizeof(_raw.mixtral_info))
+    check(_raw.mixtral_model_info(handle, ctypes.byref(raw)))
+    values: dict[str, Any] = {name: getattr(raw, name) for name in Info.__dataclass_fields__}
+    for name in _TOKENS:
+        values[name] = None if values[name] < 0 else values[name]
+    values["isa"] = _ISA_NAMES.get(values["isa"], str(values["isa"]))
+    values["tied_embeddings"] = bool(values["tied_embeddings"])
+    return Info(**values)

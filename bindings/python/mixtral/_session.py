@@ -1,0 +1,196 @@
+"""A conversation with a model."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import _raw
+from ._errors import MixtralError, check, error, last_error, status_name
+from ._sampler import Sampler, SamplerOptions
+from ._support import (
+    Handle,
+    Logits,
+    c_floats,
+    c_tokens,
+    float_rows,
+    float_vector,
+    run_step,
+    token_array,
+    unsigned,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+
+@dataclass(frozen=True)
+class SessionState:
+    """Where a session stands. Sizes are in bytes."""
+
+    context: int
+    position: int
+    first_position: int
+    cache_size: int
+
+
+class Session(Handle):
+    """Made by `Model.session`. One call at a time; another thread's call meanwhile is a BusyError.
+
+    Sessions of one model may run in different threads. Every step releases Python's lock.
+    """
+
+    def __init__(self, handle: int, vocabulary: int) -> None:
+        self._vocabulary = vocabulary
+        self._sampler: Sampler | None = None
+        self._sampler_options: SamplerOptions | None = None
+        self._own(handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def feed(self, ids: Iterable[int]) -> None:
+        """Feeds tokens at the next positions, any number of them, and copies no logits."""
+        tokens = token_array(ids)
+        pointer = c_tokens(tokens)
+        run_step(
+            [self._handle],
+            len(tokens),
+            lambda: _raw.mixtral_step(self._handle, pointer, len(tokens)),
+        )
+
+    def step(self, ids: Iterable[int]) -> Logits:
+        """Feeds tokens and returns the logits after the last one."""
+        self.feed(ids)
+        return self.logits()
+
+    def step_logits(self, ids: Iterable[int]) -> Logits:
+        """Feeds tokens and returns the logits after each of them, a row a token."""
+        tokens = token_array(ids)
+        pointer = c_tokens(tokens)
+        vector = float_vector(len(tokens) * self._vocabulary)
+        floats = c_floats(vector)
+        written = ctypes.c_size_t()
+        run_step(
+            [self._handle],
+            len(tokens),
+            lambda: _raw.mixtral_step_logits(
+                ctypes.byref(written), floats, len(vector), self._handle, pointer, len(tokens)
+            ),
+        )
+        return float_rows(vector, self._vocabulary)
+
+    def logits(self) -> Logits:
+        """The logits after the last token, one a token of the vocabulary."""
+        vector = float_vector(self._vocabulary)
+        count = ctypes.c_size_t()
+        check(_raw.mixtral_logits(ctypes.byref(count), c_floats(vector), len(vector), self._handle))
+        return vector
+
+    def sample(self, sampler: Sampler | None = None, **options: Unpack[SamplerOptions]) -> int:
+        """Chooses the next token and does not feed it: by a sampler, by options, or greedily.
+
+        Calls with equal options go on with the same random numbers; other options start anew.
+        """
+        if sampler is not None:
+            if options:
+                raise TypeError("sample takes a sampler or options, not both")
+            return sampler._sample(self._handle)
+        if options:
+            return self._sampler_for(options)._sample(self._handle)
+        token = _raw.mixtral_token()
+        check(_raw.mixtral_sample(ctypes.byref(token), self._handle, None))
+        return token.value
+
+    @property
+    def position(self) -> int:
+        """Tokens fed so far."""
+        position = ctypes.c_uint64()
+        check(_raw.mixtral_session_position(ctypes.byref(position), self._handle))
+        return position.value
+
+    @property
+    def state(self) -> SessionState:
+        """Position, room and memory of the session."""
+        state = _raw.mixtral_state(struct_size=ctypes.sizeof(_raw.mixtral_state))
+        check(_raw.mixtral_session_state(self._handle, ctypes.byref(state)))
+        return SessionState(state.context, state.position, state.first_position, state.cache_size)
+
+    def rewind(self, position: int) -> None:
+        """Forgets all tokens from `position` on; there are no logits until the next step."""
+        check(_raw.mixtral_session_rewind(self._handle, unsigned("position", position, 64)))
+
+    def fork(self) -> Session:
+        """A second session that stands where this one does; memory is shared until one writes."""
+        handle = ctypes.c_void_p()
+        check(_raw.mixtral_session_fork(ctypes.byref(handle), self._handle))
+        return Session(handle.value or 0, self._vocabulary)
+
+    def cancel(self) -> None:
+        """Ends the call that runs on this session in another thread with a CancelledError."""
+        check(_raw.mixtral_cancel(self._handle))
+
+    def _sampler_for(self, options: SamplerOptions) -> Sampler:
+        if self._sampler is None or options != self._sampler_options:
+            if self._sampler is not None:
+                self._sampler.close()
+            self._sampler = Sampler(**options)
+            bias = options.get("logit_bias")
+            # A copy, so that a change of the caller's mapping is seen.
+            self._sampler_options = options
+            if bias is not None:
+                self._sampler_options = SamplerOptions(**{**options, "logit_bias": dict(bias)})
+        return self._sampler
+
+
+def step_many(
+    sessions: Sequence[Session], inputs: Sequence[Iterable[int]]
+) -> list[MixtralError | None]:
+    """Steps different sessions of one model together: the weights are read once for all of them.
+
+    Every session gets the bits that it would get alone. Returns an entry a session: None when it
+    stepped, otherwise the exception that it would have raised.
+    """
+    if len(sessions) != len(inputs):
+        raise ValueError(f"{len(sessions)} sessions, but {len(inputs)} inputs")
+    count = len(sessions)
+    handles = (ctypes.c_void_p * count)(*(one._handle for one in sessions))
+    statuses = (_raw.mixtral_status * count)()
+    arrays = [token_array(ids) for ids in inputs]
+    packed = (_raw.mixtral_input * count)()
+    for entry, tokens in zip(packed, arrays):
+        entry.tokens = ctypes.cast(c_tokens(tokens), ctypes.POINTER(_raw.mixtral_token))
+        entry.count = len(tokens)
+    failure: list[MixtralError] = []
+
+    def call() -> int:
+        status: Any = _raw.mixtral_step_many(handles, packed, count, statuses)
+        if status != _raw.MIXTRAL_OK:
+            failure.append(last_error(status))
+        return _raw.MIXTRAL_OK
+
+    run_step([one._handle for one in sessions], sum(map(len, arrays)), call)
+    results: list[MixtralError | None] = []
+    for index, status in enumerate(statuses):
+        if status == _raw.MIXTRAL_OK:
+            results.append(None)
+        elif failure:
+            # The library's sentence is about the first session that failed.
+            results.append(failure.pop())
+        else:
+            results.append(error(status, f"session {index}: {status_name(status)}"))
+    if failure:
+        raise failure[0]
+    return results

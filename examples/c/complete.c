@@ -1,0 +1,68 @@
+/* A completion, written while it is made: complete MODEL PROMPT [TOKENS]. */
+#define _POSIX_C_SOURCE 200112L
+#include <mixtral.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void check(mixtral_status status) {
+  if (status == MIXTRAL_OK) return;
+  fprintf(stderr, "%s: %s\n", mixtral_status_name(status), mixtral_last_error());
+  exit(1);
+}
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Writes what one token (or, with count 0, the end of the text) completes. */
+static void show(mixtral_detokenizer *detokenizer, const mixtral_token *token, size_t count) {
+  char piece[1024]; /* longer than the pieces of any tokenizer in use; else the call says so */
+  size_t size = 0;
+  check(mixtral_detokenizer_next(&size, piece, sizeof piece, detokenizer, token, count));
+  fwrite(piece, 1, size, stdout);
+  fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 3) return fprintf(stderr, "usage: complete MODEL PROMPT [TOKENS]\n"), 1;
+  const long limit = argc > 3 ? strtol(argv[3], NULL, 10) : 128;
+  mixtral_model *model = NULL;
+  mixtral_session *session = NULL;
+  mixtral_detokenizer *detokenizer = NULL;
+  mixtral_info info;
+  memset(&info, 0, sizeof info);
+  info.struct_size = sizeof info;
+  check(mixtral_load(&model, argv[1], NULL));
+  check(mixtral_model_info(model, &info));
+  check(mixtral_session_create(&session, model, NULL));
+  check(mixtral_detokenizer_create(&detokenizer, model, MIXTRAL_DETOKENIZE_CONTINUE));
+
+  size_t count = 0, size = strlen(argv[2]); /* NULL with capacity 0 asks for the count */
+  mixtral_status status =
+      mixtral_tokenize(&count, NULL, 0, model, argv[2], size, MIXTRAL_TOKENIZE_BOS);
+  if (status != MIXTRAL_BUFFER_TOO_SMALL) check(status);
+  mixtral_token *prompt = (mixtral_token *)malloc((count + 1) * sizeof *prompt);
+  if (!prompt) return fprintf(stderr, "out of memory\n"), 1;
+  check(mixtral_tokenize(&count, prompt, count, model, argv[2], size, MIXTRAL_TOKENIZE_BOS));
+  check(mixtral_step(session, prompt, count));
+  free(prompt);
+
+  const double start = seconds();
+  long made = 0;
+  for (mixtral_token token = 0; made < limit; made++) {
+    check(mixtral_sample(&token, session, NULL)); /* no sampler: the likeliest */
+    if (token == info.eos_token) break;
+    show(detokenizer, &token, 1);
+    check(mixtral_step(session, &token, 1));
+  }
+  show(detokenizer, NULL, 0);
+  fprintf(stderr, "\n%ld tokens, %.2f tokens/s\n", made, (double)made / (seconds() - start));
+  check(mixtral_free(detokenizer));
+  check(mixtral_free(session));
+  check(mixtral_free(model));
+  return 0;
+}

@@ -1,0 +1,34 @@
+"""Several prompts at once, each matrix read once for all: batch.py MODEL PROMPT..."""
+
+import sys
+
+from mixtral import Model, step_many
+
+TOKENS = 32
+
+
+def main() -> None:
+    path, *prompts = sys.argv[1:]
+    with Model(path) as model:
+        sessions = [model.session() for _ in prompts]
+        answers: list[list[int]] = [[] for _ in prompts]
+        inputs = [model.tokenize(prompt, bos=True) for prompt in prompts]
+        live = list(range(len(prompts)))
+        while live:
+            errors = step_many([sessions[i] for i in live], [inputs[i] for i in live])
+            for error in errors:
+                if error is not None:
+                    raise error
+            for i in list(live):
+                token = sessions[i].sample()
+                if token != model.info.eos_token:
+                    answers[i].append(token)
+                    inputs[i] = [token]
+                if token == model.info.eos_token or len(answers[i]) == TOKENS:
+                    live.remove(i)
+        for prompt, answer in zip(prompts, answers):
+            print(prompt + model.detokenize(answer, continuation=True))
+
+
+if __name__ == "__main__":
+    main()
