@@ -52,8 +52,8 @@ private func samplerOptions(
     throw EngineError(
       .limitExceeded, "bias_count is \(given.bias_count); allowed 0..1048576")
   }
-  let bias = try array(
-    UnsafePointer<mixtral_logit_bias>?(given.bias), Int(given.bias_count), "bias")
+  let base: UnsafePointer<mixtral_logit_bias>? = given.bias
+  let bias = try array(base, Int(given.bias_count), "bias")
   options.bias = bias.map { (token: $0.token, bias: $0.bias) }
   try options.check()
   return options

@@ -132,7 +132,8 @@ private func beginRequest(
   guard let count = Int(exactly: input.count) else {
     throw EngineError(.invalidArgument, "count of tokens is \(input.count)")
   }
-  let tokens = try array(UnsafePointer<mixtral_token>?(input.tokens), count, "tokens")
+  let base: UnsafePointer<mixtral_token>? = input.tokens
+  let tokens = try array(base, count, "tokens")
   guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
   return StepRequest(session: session, tokens: tokens)
 }
