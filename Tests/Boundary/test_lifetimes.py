@@ -12,6 +12,7 @@ from capi import ARGUMENT, GARBAGE, HANDLE, assert_sentence, ids, message, ok, s
 
 def test_A15_calls_inside_a_callback(world):
     other = world.new_session()
+    ok(_raw.mixtral_step(other, ids(1), 1))
     seen = []
 
     def filter(_logits, _count, _user):
@@ -23,8 +24,8 @@ def test_A15_calls_inside_a_callback(world):
                 _raw.mixtral_session_position(ctypes.byref(position), world.session),
                 _raw.mixtral_session_rewind(world.session, 0),
                 _raw.mixtral_free(world.session),
-                _raw.mixtral_sample(ctypes.byref(token), other, sampler),
                 _raw.mixtral_free(sampler),
+                _raw.mixtral_sample(ctypes.byref(token), other, sampler),
                 _raw.mixtral_step(other, ids(1), 1),
                 _raw.mixtral_sample(ctypes.byref(token), other, None),
             ]

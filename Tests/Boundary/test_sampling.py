@@ -175,11 +175,16 @@ def test_N20_report(session, model):
         assert one.logit == logits[one.token]
         # One float for the logit's sum, one for the result.
         assert one.log_probability == pytest.approx(logits[one.token] - total, rel=1e-5, abs=1e-5)
-    with (
-        mixtral.Sampler(report=model.info.vocabulary + 1) as sampler,
-        pytest.raises(mixtral.InvalidArgumentError),
-    ):
+    # How many there can be is known when there is a model.
+    for report in (model.info.vocabulary + 1, 2**32 - 1):
+        with mixtral.Sampler(report=report) as sampler:
+            with pytest.raises(mixtral.InvalidArgumentError):
+                session.sample(sampler)
+            with pytest.raises(mixtral.InvalidArgumentError):
+                sampler.report()
+    with mixtral.Sampler(report=model.info.vocabulary) as sampler:
         session.sample(sampler)
+        assert [one.token for one in sampler.report()[1:]] == best
 
 
 def test_options_go_on_with_their_numbers(session):

@@ -79,13 +79,11 @@ def test_tekken_ids(nemo_shape, oracle):
             assert model.detokenize(ids) == one["prompt"]
 
 
-def test_T02_T03_every_byte_survives(demo, windowed, random):
-    for model in (demo, windowed):
-        for text in texts(random, 100):
-            ids = model.tokenize(text)
-            assert model.detokenize_bytes(ids) == text
-            ids = model.tokenize(text, continuation=True)
-            assert model.detokenize_bytes(ids, continuation=True) == text
+def test_T02_T03_every_byte_survives(demo, random):
+    for text in texts(random, 200):
+        assert demo.detokenize_bytes(demo.tokenize(text)) == text
+        ids = demo.tokenize(text, continuation=True)
+        assert demo.detokenize_bytes(ids, continuation=True) == text
 
 
 def test_T01_empty_text(demo):

@@ -100,7 +100,6 @@ class Sampler(Handle):
         )
         handle = ctypes.c_void_p()
         check(_raw.mixtral_sampler_create(ctypes.byref(handle), ctypes.byref(options)))
-        self._report = report
         self._own(handle.value or 0, callback)
 
     def __enter__(self) -> Self:
@@ -116,10 +115,13 @@ class Sampler(Handle):
 
     def report(self) -> list[Candidate]:
         """What the last draw saw: the token drawn, then the `report` likeliest, best first."""
-        capacity = self._report + 1
         count = ctypes.c_size_t()
-        buffer = (_raw.mixtral_candidate * capacity)()
-        check(_raw.mixtral_sample_report(ctypes.byref(count), buffer, capacity, self._handle))
+        needed = ctypes.byref(count)
+        status = _raw.mixtral_sample_report(needed, None, 0, self._handle)
+        if status != _raw.MIXTRAL_BUFFER_TOO_SMALL:
+            check(status)
+        buffer = (_raw.mixtral_candidate * count.value)()
+        check(_raw.mixtral_sample_report(needed, buffer, count.value, self._handle))
         return [
             Candidate(one.token, one.logit, one.log_probability) for one in buffer[: count.value]
         ]
