@@ -1,13 +1,13 @@
-// Elementary functions of Double out of + - * / alone: the same bits on every machine and with every
-// C library, which no libm promises. Each is an argument reduction that is exact (or keeps what it
-// rounds away), a Taylor sum on a small interval, and a correction term. Swift never contracts
-// a product and a sum into a fused one, so the written order is the executed order.
+// Elementary functions of Double out of + - * / alone: the same bits on every machine and with
+// every C library, which no libm promises. Each is an argument reduction that is exact (or keeps
+// what it rounds away), a Taylor sum on a small interval, and a correction term. Swift never
+// contracts a product and a sum into a fused one, so the written order is the executed order.
 
 /// Exponential, logarithm, sine, cosine and power with stated bounds and fixed bits.
 ///
 /// An ulp is the distance of neighbouring Doubles at the true result. Domain errors give NaN.
 package enum Elementary {
-  /// 1.5 x 2^52: added to |x| < 2^51 it leaves x, rounded to nearest even, in the low mantissa bits.
+  /// 1.5 x 2^52: added to |x| < 2^51 it leaves x, rounded to nearest even, in the low bits.
   private static var roundingShift: Double { 6_755_399_441_055_744 }
 
   /// Rounds to the nearest integer, ties to even; `x` must be finite and below 2^51 in magnitude.
@@ -24,7 +24,7 @@ package enum Elementary {
     Double(bitPattern: UInt64(bitPattern: (k &+ 1023) << 52))
   }
 
-  /// ln 2 in two parts: 32 bits, so that its product with any binary exponent is exact, and the rest.
+  /// ln 2 in two parts: 32 bits, whose product with any binary exponent is exact, and the rest.
   private static var ln2High: Double { 0x1.62e42feep-1 }
   private static var ln2Low: Double { 0x1.a39ef35793c76p-33 }
 
@@ -62,8 +62,9 @@ package enum Elementary {
   /// The natural logarithm of `x`, within 1 ulp.
   ///
   /// x = 2^k (1 + f) with 1 + f in [0.707, 1.415); with s = f / (2 + f), ln(1 + f) is
-  /// 2 artanh s = f - s (f - R), R = 2 s^2/3 + 2 s^4/5 + … to s^20 (truncation below 2^-60 of it).
-  /// Edge cases: NaN and x < 0 give NaN; 0 and -0 give -infinity; infinity gives infinity; 1 gives 0.
+  /// 2 artanh s = f - s (f - R), R = 2 s^2/3 + 2 s^4/5 + ... to s^20 (truncated below 2^-58).
+  /// Edge cases: NaN and x < 0 give NaN; 0 and -0 give -infinity; infinity gives infinity; 1
+  /// gives 0.
   package static func log(_ x: Double) -> Double {
     guard x > 0 else { return x == 0 ? -.infinity : .nan }
     guard x < .infinity else { return x }
@@ -142,8 +143,9 @@ package enum Elementary {
 
   /// `base` to the power `exponent`, as exp(exponent log base).
   ///
-  /// With t = exponent log base, the relative error of a normal result is below (3 |t| + 3) 2^-53: under 1e-14 for
-  /// rotary frequencies (|t| <= 16), under 1e-13 for |t| <= 290, under 2.5e-13 everywhere.
+  /// With t = exponent log base, the relative error of a normal result is below (3 |t| + 3) 2^-53:
+  /// under 1e-14 for rotary frequencies (|t| <= 25), under 1e-13 for |t| <= 290, under 2.5e-13
+  /// everywhere.
   /// Edge cases: exponent 0 and base 1 give 1, even with NaN; other NaNs and base < 0 give NaN, for
   /// whole exponents too; 0 and -0 give 0 for a positive and infinity for a negative exponent.
   package static func power(_ base: Double, _ exponent: Double) -> Double {
