@@ -151,7 +151,7 @@ import Testing
   func greedy() throws {
     for seed in 0..<50 as Range<UInt64> {
       let logits = randomLogits(97, spread: 3, seed: seed).map { $0.rounded() }
-      let expected = Int32(try #require(logits.firstIndex(of: try #require(logits.max()))))
+      let expected = Int32(try #require(logits.indices.first { logits[$0] == logits.max() }))
       #expect(try Sampler.greedy(logits) == expected)
       var sampler = try Sampler(SamplerOptions())
       #expect(try sampler.draw(logits) == expected)
