@@ -5,8 +5,8 @@ import Sampling
 import Testing
 
 @Suite struct OracleTests {
-  /// The oracle works in Float: a logit of magnitude <= 32 after three Float operations is off by at
-  /// most 3 x 2^-19, so a probability by a factor of at most e^(2 x 3 x 2^-19); eight digits are kept.
+  /// The oracle works in Float: a logit of magnitude <= 32 is off by at most 3 x 2^-19 after three
+  /// operations, a probability so by a factor of at most e^(2 x 3 x 2^-19); eight digits are kept.
   private static let relativeBound = 1.2e-5
 
   @Test("top-k, typical, top-p, min-p, temperature and penalties keep what llama.cpp keeps")
