@@ -63,7 +63,8 @@ extension Model {
 
   /// One pass: as many tokens of the open requests as it has rows.
   private func compute(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
-    pass.batch.reset()
+    // Sessions keep their model: none may stay in it.
+    defer { pass.batch.reset() }
     var room = pass.scratch.rows
     for i in requests.indices {
       requests[i].taken = 0

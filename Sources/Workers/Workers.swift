@@ -54,9 +54,8 @@ package final class Workers: @unchecked Sendable {
         { raw in
           guard let raw else { return nil }
           let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
-          let workers = start.workers.takeUnretainedValue()
-          let index = start.index
-          workers.work(index)
+          // Without a reference of its own: a thread that kept its team would never be joined.
+          start.workers._withUnsafeGuaranteedRef { $0.work(start.index) }
           return nil
         }, start.toOpaque())
       guard status == 0 else {
