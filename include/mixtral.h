@@ -333,7 +333,7 @@ typedef struct mixtral_logit_bias {
 /**
  * How to choose a token. All zero is greedy: the highest logit, ties to the lower id.
  * The order: filter callback, bias, penalties, then for temperature > 0: top-k, typical, top-p, min-p,
- * temperature, draw from the likeliest down, ties to the lower id. One draw takes one number of SplitMix64 started with `seed`, its upper 53 bits as a
+ * temperature, draw in the order of the ids. One draw takes one number of SplitMix64 started with `seed`, its upper 53 bits as a
  * fraction of 1: a seed gives the same tokens on every machine and in every release.
  */
 typedef struct mixtral_sampler_options {

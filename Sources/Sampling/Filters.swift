@@ -1,106 +1,107 @@
-// The truncations of a draw, in the order the header states, and the draw itself. Keys are logits
-// after bias and penalties; probabilities are of the candidates that are left, in Double, taken
-// relative to the largest logit so that nothing overflows. Each keeps at least one candidate.
-// Semantics as in ggml-org/llama.cpp src/llama-sampling.cpp (top-k, top-p, min-p, typical).
+// The filters that leave the unlikely out, in their order: top-k, typical, top-p, min-p. Probabilities
+// are those of the tokens still left, before temperature. A score is a logit after filter callback,
+// bias and penalties; minus infinity means that the token is out.
 
 import Kernels
 
-extension Ranking {
-  /// Keeps the `k` best; 0 keeps all.
-  mutating func keepTopK(_ k: UInt32) {
-    guard k > 0 && Int(k) < count else { return }
-    var left = Int(k)
-    keepBest { _ in
-      left &-= 1
-      return left == 0
+/// The filters of one sampler with their workspace.
+struct Filters: Sendable {
+  private let topK: Int
+  private let topP: Double
+  private let minP: Double
+  private let typicalP: Double
+  private var selection = Selection()
+
+  init(_ options: SamplerOptions) {
+    topK = Int(options.topK)
+    topP = Double(options.topP)
+    minP = Double(options.minP)
+    typicalP = Double(options.typicalP)
+  }
+
+  private var isTypicalOn: Bool { typicalP > 0 && typicalP < 1 }
+  private var isTopPOn: Bool { topP > 0 && topP < 1 }
+
+  /// Makes room for a vocabulary.
+  mutating func prepare(vocabulary: Int) {
+    if isTypicalOn || isTopPOn || topK > 0 {
+      selection.reserve(topK > 0 ? min(topK, vocabulary) : vocabulary)
     }
   }
 
-  /// Keeps the fewest of the best whose probabilities sum to at least `p`; 0 and 1 keep all.
-  mutating func keepTopP(_ p: Float) {
-    guard p > 0 && p < 1 else { return }
-    let (largest, total) = mass(temperature: 1)
-    let goal = Double(p) * total
-    var sum = 0.0
-    keepBest { entry in
-      sum += Elementary.exp(entry.key - largest)
-      return sum >= goal
-    }
-  }
-
-  /// Keeps what is at least `p` times as likely as the best; 0 keeps all, 1 the best and its
-  /// equals.
-  mutating func keepMinP(_ p: Float) {
-    guard p > 0 else { return }
-    let least = largestKey() + Elementary.log(Double(p))
-    filter { $0.key >= least }
-  }
-
-  /// Keeps the fewest candidates whose probabilities sum to at least `p`, the most typical first;
-  /// 0 and 1 keep all.
+  /// Sets the scores of the tokens left out to minus infinity.
   ///
-  /// Typical is a candidate whose surprise -log q is near the distribution's entropy.
-  /// Source: Meister et al., "Locally typical sampling", TACL 2023.
-  mutating func keepTypical(_ p: Float, scores: Span<Double>) {
-    guard p > 0 && p < 1 else { return }
-    let (largest, total) = mass(temperature: 1)
+  /// There is at least one finite score, no NaN and no infinity, before and afterwards.
+  mutating func apply(to scores: inout [Double]) {
+    let isTopKOn = topK > 0 && topK < scores.count
+    if isTopKOn || isTypicalOn || isTopPOn {
+      if isTopKOn { selection.takeBest(topK, scores) } else { selection.takeAll(scores) }
+      if isTypicalOn { keepTypical(scores) }
+      if isTopPOn { keepTopP(scores) }
+      // Back in the order of ids, without sorting by them.
+      selection.rank { scores[Int($0)] }
+      for i in scores.indices { scores[i] = -.infinity }
+      for entry in selection.entries { scores[Int(entry.token)] = entry.key }
+    }
+    if minP > 0 { dropBelowMinP(&scores) }
+  }
+
+  /// Keeps the tokens whose information is closest to the entropy until they are likely enough.
+  ///
+  /// That is when their probabilities exceed `typicalP`.
+  /// Source: C. Meister et al., Locally Typical Sampling, 2022.
+  private mutating func keepTypical(_ scores: [Double]) {
+    let (maximum, total) = weigh()
     let logTotal = Elementary.log(total)
-    // Entropy = sum of q (-log q) with -log q = logTotal - (key - largest); a q of 0 adds 0.
-    var weighted = 0.0
-    forEach { entry in
-      let difference = entry.key - largest
-      let weight = Elementary.exp(difference)
-      if weight > 0 { weighted += weight * difference }
+    var entropy = 0.0
+    for entry in selection.entries where entry.key > -.infinity {
+      let relative = entry.key - maximum
+      entropy += Elementary.exp(relative) / total * (logTotal - relative)
     }
-    let entropy = logTotal - weighted / total
-    rekey { -abs(logTotal - ($0.key - largest) - entropy) }
-    let goal = Double(p) * total
+    selection.rank { -((logTotal - (scores[Int($0)] - maximum)) - entropy).magnitude }
     var sum = 0.0
-    keepBest { entry in
-      sum += Elementary.exp(scores[Int(entry.token)] - largest)
-      return sum >= goal
+    selection.keepBest { entry in
+      sum += Elementary.exp(scores[Int(entry.token)] - maximum)
+      return sum > typicalP * total
     }
-    rekey { scores[Int($0.token)] }
+    selection.rank { scores[Int($0)] }
   }
 
-  /// The token at `fraction` of the probability at `temperature`, counted from the best downwards.
+  /// Keeps the most likely tokens until their probabilities reach `topP`.
   ///
-  /// `fraction` is in [0, 1); there must be a candidate. Ranks only as far as the count has to go.
-  mutating func draw(fraction: Double, temperature: Float) -> Int32 {
-    let (largest, total) = mass(temperature: temperature)
-    let divisor = Double(temperature)
-    let goal = fraction * total
+  /// Source: A. Holtzman et al., The Curious Case of Neural Text Degeneration, 2019.
+  private mutating func keepTopP(_ scores: [Double]) {
+    let (maximum, total) = weigh()
     var sum = 0.0
-    var token: Int32 = -1
-    keepBest { entry in
-      let weight = Elementary.exp((entry.key - largest) / divisor)
-      // Only what has a probability can be drawn, also when rounding leaves the sum below the goal.
-      if weight > 0 { token = entry.token }
-      sum += weight
-      return sum > goal
+    selection.keepBest { entry in
+      sum += Elementary.exp(entry.key - maximum)
+      return sum >= topP * total
     }
-    return token
   }
 
-  /// Token and probability at `temperature` of every candidate, best first.
-  mutating func probabilities(temperature: Float) -> [(token: Int32, probability: Double)] {
-    let (largest, total) = mass(temperature: temperature)
-    let divisor = Double(temperature)
-    keepBest { _ in false }
-    var result: [(token: Int32, probability: Double)] = []
-    result.reserveCapacity(count)
-    forEach { entry in
-      result.append((entry.token, Elementary.exp((entry.key - largest) / divisor) / total))
-    }
-    return result
+  /// Drops what is less likely than `minP` times the most likely token.
+  ///
+  /// Ratios of probabilities are differences of scores.
+  /// Source: N. N. Minh et al., Turning Up the Heat: Min-p Sampling, 2024.
+  private func dropBelowMinP(_ scores: inout [Double]) {
+    let threshold = Elementary.log(minP)
+    let maximum = largest(scores)
+    for i in scores.indices where scores[i] - maximum < threshold { scores[i] = -.infinity }
   }
 
-  /// The largest key, and the sum of exp((key - largest) / temperature) over all candidates, >= 1.
-  private func mass(temperature: Float) -> (largest: Double, total: Double) {
-    let largest = largestKey()
-    let divisor = Double(temperature)
+  /// The largest key and the sum of exp(key - largest key).
+  private func weigh() -> (maximum: Double, total: Double) {
+    var maximum = -Double.infinity
+    for entry in selection.entries where entry.key > maximum { maximum = entry.key }
     var total = 0.0
-    forEach { total += Elementary.exp(($0.key - largest) / divisor) }
-    return (largest, total)
+    for entry in selection.entries { total += Elementary.exp(entry.key - maximum) }
+    return (maximum, total)
   }
+}
+
+/// The largest of some scores.
+func largest(_ scores: [Double]) -> Double {
+  var maximum = -Double.infinity
+  for score in scores where score > maximum { maximum = score }
+  return maximum
 }

@@ -1,221 +1,191 @@
-// Logits to a token, in the order of include/mixtral.h: filter callback, bias, penalties, then
-// top-k, typical, top-p, min-p, temperature, draw. A draw that fails changes nothing that a later
-// one sees.
+// Chooses a token from logits. The arithmetic is in double precision with the engine's own exponential
+// and logarithm, in a fixed order: a seed gives the same tokens on every machine.
 
 import Formats
+import Kernels
 
-/// Chooses tokens; owns the random numbers, the workspaces and the last draw's report.
+/// A token with what the model thought of it, before filter, bias, penalties and temperature.
+package struct Candidate: Equatable, Sendable {
+  /// The token.
+  package var token: Int32
+  /// The model's logit.
+  package var logit: Float
+  /// The natural logarithm of the probability that goes with it; minus infinity for probability 0.
+  package var logProbability: Float
+
+  /// A candidate.
+  package init(token: Int32, logit: Float, logProbability: Float) {
+    (self.token, self.logit, self.logProbability) = (token, logit, logProbability)
+  }
+}
+
+/// The chain from logits to a token: filter callback, bias, penalties, and then for a temperature
+/// above zero top-k, typical, top-p, min-p, temperature and the draw.
 ///
-/// Workspaces (up to 32 bytes a token of the vocabulary) are made at the first draw that needs
-/// them; later draws over vocabularies no larger allocate nothing.
-package struct Sampler: ~Copyable {
+/// The first draw sizes the workspaces for its vocabulary; later ones of that vocabulary allocate
+/// nothing. A draw that fails leaves the random numbers and the report as they were.
+package struct Sampler: Sendable {
   private let options: SamplerOptions
   private var random: SplitMix64
-  private var filtered = Memory<Float>()
-  private var scores = Memory<Double>()
-  private var counts = Memory<UInt32>()
-  private var ranking = Ranking()
-  private var candidates = Memory<Candidate>()
-  private var candidateCount = 0
+  private var penalties: Penalties
+  private var filters: Filters
+  private var reported: [Candidate] = []
+  private var best = Selection()
+  /// What the filter callback may change.
+  private var changeable: [Float] = []
+  /// A number for each token: its logit after the steps so far, in the end its weight in the draw.
+  private var scores: [Double] = []
 
-  /// Makes a sampler that starts at the seed.
+  /// A sampler whose random numbers start at the seed.
   ///
-  /// - Throws: what `SamplerOptions.check()` throws.
+  /// - Throws: what `SamplerOptions.check` throws.
   package init(_ options: SamplerOptions) throws(EngineError) {
     try options.check()
     self.options = options
     random = SplitMix64(seed: options.seed)
+    penalties = Penalties(options)
+    filters = Filters(options)
   }
 
-  /// The drawn token, then the `report` most likely ones, best first, ties to the lower id.
+  /// What the last draw saw, for a sampler whose `report` option is above 0.
   ///
-  /// Empty before the first draw and when `report` is 0; logits and probabilities are the model's.
-  package var report: [Candidate] {
-    unsafe Array(candidates.prefix(candidateCount))
-  }
-
-  /// Lends the report to `body` without a copy.
-  package func withReport<Result>(_ body: (UnsafeBufferPointer<Candidate>) -> Result) -> Result {
-    unsafe body(UnsafeBufferPointer(candidates.prefix(candidateCount)))
-  }
+  /// First the token drawn, then the `report` most likely ones best first,
+  /// ties to the lower id. Empty before the first draw.
+  package var report: [Candidate] { reported }
 
   /// Chooses the next token.
   ///
   /// - Parameters:
-  ///   - logits: One a token of the vocabulary; not changed.
-  ///   - history: The session's tokens, oldest first; read only for penalties.
-  ///   - filter: Gets a copy of the logits to change; true ends the draw.
-  /// - Returns: The token, in 0..<vocabulary.
-  /// - Throws: `.invalidArgument` (no logits, a bias or the report beyond the vocabulary),
-  ///   `.cancelled` by the filter, `.numeric` (NaN, infinity, every token banned), `.outOfMemory`,
-  ///   `.limitExceeded`. The sampler is then as it was.
+  ///   - logits: One number for each token of the vocabulary; not changed.
+  ///   - history: The tokens of the session, oldest first, for the penalties.
+  ///   - filter: Gets a copy of the logits, which it may change; true stops the draw.
+  /// - Returns: A token of the vocabulary.
+  /// - Throws: `numeric` for a NaN or an infinity or when every token is banned; `invalidArgument`
+  ///   for a bias or a report beyond the vocabulary or no logits; `cancelled` when the filter says so.
   package mutating func draw(
     logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>,
     filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
   ) throws(EngineError) -> Int32 {
-    let original = unsafe logits.span
-    try unsafe prepare(logits, history: history, filter: filter)
-    let token: Int32
-    if options.temperature > 0 {
-      // Nothing fails from here on, so the random number is taken for good.
-      token = ranking.draw(fraction: random.nextFraction(), temperature: options.temperature)
+    let logits = unsafe logits.span
+    try checkLogits(logits, "")
+    try check(vocabulary: logits.count)
+    prepare(vocabulary: logits.count, hasFilter: unsafe filter != nil)
+    if let filter = unsafe filter {
+      for i in logits.indices { changeable[i] = logits[i] }
+      let isStopped = unsafe changeable.withUnsafeMutableBufferPointer { unsafe filter($0) }
+      guard !isStopped else { throw EngineError(.cancelled, "the sampler's filter ended the draw") }
+      let changed = changeable
+      try checkLogits(changed.span, " after the filter")
+      load(changed.span, into: &scores)
     } else {
-      token = ranking.best
+      load(logits, into: &scores)
     }
-    writeReport(token, original)
-    return token
+    for entry in options.bias { scores[Int(entry.token)] += Double(entry.bias) }
+    penalties.apply(to: &scores, history: unsafe history.span)
+    let mostLikely = indexOfLargest(scores)
+    guard scores[mostLikely] > -.infinity else { throw allBanned(scores.count, " with the bias") }
+    // From here on nothing fails.
+    var chosen = mostLikely
+    if options.temperature > 0 {
+      filters.apply(to: &scores)
+      let total = weigh(&scores, temperature: Double(options.temperature))
+      chosen = choose(from: scores, total: total, fraction: random.nextFraction())
+    }
+    if options.report > 0 { makeReport(logits, chosen) }
+    return Int32(truncatingIfNeeded: chosen)
   }
 
-  /// What the next draw would choose from, best first, ties to the lower id.
+  /// The token with the highest logit, ties to the lower id.
   ///
-  /// Probabilities are those of the draw, after temperature, and sum to 1; a greedy sampler has one
-  /// candidate. Takes no random number and changes no report, but allocates the result.
-  /// - Throws: As `draw`.
-  package mutating func distribution(
-    logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>
-  ) throws(EngineError) -> [(token: Int32, probability: Double)] {
-    try unsafe prepare(logits, history: history, filter: nil)
-    guard options.temperature > 0 else { return [(ranking.best, 1)] }
-    return ranking.probabilities(temperature: options.temperature)
-  }
-
-  /// The token of the highest logit, ties to the lower id.
-  ///
-  /// - Throws: `.numeric` for NaN, infinity or nothing above -infinity; `.invalidArgument` for no
-  ///   logits.
+  /// - Throws: `numeric` for a NaN or an infinity or when every logit is minus infinity;
+  ///   `invalidArgument` for no logits.
   package static func greedy(_ logits: UnsafeBufferPointer<Float>) throws(EngineError) -> Int32 {
-    try checkVocabulary(logits.count)
-    let (token, logit) = try largest(unsafe logits.span)
-    guard logit > -.infinity else { throw allBanned }
-    return token
-  }
-}
-
-extension Sampler {
-  private static var allBanned: EngineError {
-    EngineError(.numeric, "every token is banned: all logits are -infinity; allowed at least one")
+    let logits = unsafe logits.span
+    return Int32(truncatingIfNeeded: try checkLogits(logits, ""))
   }
 
-  private static func checkVocabulary(_ vocabulary: Int) throws(EngineError) {
-    guard vocabulary > 0 else {
-      throw EngineError(.invalidArgument, "there are 0 logits; step the session first")
+  private mutating func prepare(vocabulary: Int, hasFilter: Bool) {
+    if hasFilter, changeable.count != vocabulary {
+      changeable = [Float](repeating: 0, count: vocabulary)
     }
-    guard vocabulary <= Int(Int32.max) else {
-      throw EngineError(
-        .limitExceeded, "there are \(vocabulary) logits; allowed 1 to \(Int32.max)")
+    penalties.prepare(vocabulary: vocabulary)
+    guard scores.count != vocabulary else { return }
+    scores = [Double](repeating: 0, count: vocabulary)
+    if options.temperature > 0 { filters.prepare(vocabulary: vocabulary) }
+    if options.report > 0 {
+      best.reserve(Int(options.report))
+      reported.reserveCapacity(Int(options.report) + 1)
     }
   }
 
-  private func check(_ vocabulary: Int) throws(EngineError) {
-    try Self.checkVocabulary(vocabulary)
+  /// What the options say of tokens, which a sampler without a model could not check before.
+  private func check(vocabulary: Int) throws(EngineError) {
     guard Int(options.report) <= vocabulary else {
       throw EngineError(
-        .invalidArgument,
-        "report is \(options.report); allowed 0 to \(vocabulary), the vocabulary")
+        .invalidArgument, "report is \(options.report); allowed 0..\(vocabulary), the vocabulary")
     }
     for (index, entry) in options.bias.enumerated() where Int(entry.token) >= vocabulary {
       throw EngineError(
-        .invalidArgument,
-        "bias[\(index)].token is \(entry.token); allowed 0 to \(vocabulary - 1)")
+        .invalidArgument, "bias[\(index)].token is \(entry.token); allowed 0..\(vocabulary - 1)")
     }
   }
 
-  /// The first of the highest logits; refuses what cannot be ordered or has no probability.
-  private static func largest(
-    _ logits: Span<Float>
-  ) throws(EngineError) -> (token: Int32, logit: Float) {
-    var largest = -Float.infinity
-    var token = 0
-    for i in logits.indices {
-      let logit = logits[i]
-      // False for NaN as well.
-      guard logit < .infinity else {
-        throw EngineError(
-          .numeric, "the logit of token \(i) is \(logit); allowed finite numbers and -infinity")
-      }
-      if logit > largest {
-        largest = logit
-        token = i
-      }
+  /// Notes what the model thought of the token drawn and of the most likely ones.
+  private mutating func makeReport(_ logits: Span<Float>, _ chosen: Int) {
+    load(logits, into: &scores)
+    let maximum = largest(scores)
+    var total = 0.0
+    for score in scores { total += Elementary.exp(score - maximum) }
+    let logTotal = Elementary.log(total)
+    best.takeBest(Int(options.report), scores)
+    best.sort()
+    reported.removeAll(keepingCapacity: true)
+    func add(_ token: Int) {
+      reported.append(
+        Candidate(
+          token: Int32(truncatingIfNeeded: token), logit: logits[token],
+          logProbability: Float((scores[token] - maximum) - logTotal)))
     }
-    return (Int32(truncatingIfNeeded: token), largest)
+    add(chosen)
+    for entry in best.entries { add(Int(entry.token)) }
   }
+}
 
-  /// Everything before the random number: leaves the candidates of the draw in `ranking`.
-  private mutating func prepare(
-    _ logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>,
-    filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
-  ) throws(EngineError) {
-    let vocabulary = logits.count
-    try check(vocabulary)
-    let original = unsafe logits.span
-    _ = try Self.largest(original)
-    try unsafe reserve(vocabulary, filters: filter != nil)
-    if let filter = unsafe filter {
-      let copy = unsafe filtered.prefix(vocabulary)
-      _ = unsafe copy.update(fromContentsOf: logits)
-      let isCancelled = unsafe filter(copy)
-      guard !isCancelled else {
-        throw EngineError(.cancelled, "the filter callback ended the draw")
-      }
-      _ = try Self.largest(unsafe copy.span)
-      adjust(unsafe copy.span, history: unsafe history.span)
-    } else {
-      adjust(original, history: unsafe history.span)
+/// Sets the scores to the logits; as many as there are scores.
+private func load(_ logits: Span<Float>, into scores: inout [Double]) {
+  for i in logits.indices { scores[i] = Double(logits[i]) }
+}
+
+/// The index of the largest score, the first of equals.
+private func indexOfLargest(_ scores: [Double]) -> Int {
+  var index = 0
+  for i in scores.indices where scores[i] > scores[index] { index = i }
+  return index
+}
+
+private func allBanned(_ count: Int, _ place: String) -> EngineError {
+  EngineError(
+    .numeric,
+    "every token is banned: all \(count) logits are -inf\(place); allowed at least one above")
+}
+
+/// Refuses logits that no token can be chosen from and finds the largest one, the first of equals.
+@discardableResult
+private func checkLogits(_ logits: Span<Float>, _ place: String) throws(EngineError) -> Int {
+  guard (1...Int(Int32.max)).contains(logits.count) else {
+    throw EngineError(
+      .invalidArgument, "there are \(logits.count) logits; allowed 1..\(Int32.max): step first")
+  }
+  var index = 0
+  for i in logits.indices {
+    // False for a NaN as well.
+    guard logits[i] < .infinity else {
+      throw EngineError(
+        .numeric,
+        "logit of token \(i) is \(logits[i])\(place); allowed finite numbers and -inf")
     }
-    try truncate(vocabulary)
+    if logits[i] > logits[index] { index = i }
   }
-
-  private mutating func reserve(_ vocabulary: Int, filters: Bool) throws(EngineError) {
-    try scores.reserve(vocabulary)
-    if filters { try filtered.reserve(vocabulary) }
-    if options.hasPenalties && counts.count < vocabulary {
-      try counts.reserve(vocabulary)
-      unsafe counts.prefix(vocabulary).update(repeating: 0)
-    }
-    try ranking.memory.reserve(vocabulary)
-    if options.report > 0 { try candidates.reserve(Int(options.report) + 1) }
-  }
-
-  /// Fills `scores` with `logits` after bias and penalties.
-  private mutating func adjust(_ logits: Span<Float>, history: Span<Int32>) {
-    var adjusted = unsafe scores.prefix(logits.count).mutableSpan
-    for i in logits.indices { adjusted[i] = Double(logits[i]) }
-    options.applyBias(to: &adjusted)
-    guard options.hasPenalties else { return }
-    var seen = unsafe counts.prefix(logits.count).mutableSpan
-    options.applyPenalties(to: &adjusted, history: history, counts: &seen)
-  }
-
-  /// Makes candidates of `scores` and keeps those that the options allow.
-  private mutating func truncate(_ vocabulary: Int) throws(EngineError) {
-    let adjusted = unsafe scores.prefix(vocabulary).span
-    ranking.load(count: vocabulary) { adjusted[$0] }
-    ranking.filter { $0.key > -.infinity }
-    guard ranking.count > 0 else { throw Self.allBanned }
-    guard options.temperature > 0 else { return }
-    ranking.keepTopK(options.topK)
-    ranking.keepTypical(options.typicalP, scores: adjusted)
-    ranking.keepTopP(options.topP)
-    ranking.keepMinP(options.minP)
-  }
-
-  private mutating func writeReport(_ token: Int32, _ logits: Span<Float>) {
-    guard options.report > 0 else { return }
-    let normalizer = LogNormalizer(logits)
-    ranking.load(count: logits.count) { Double(logits[$0]) }
-    var left = Int(options.report)
-    ranking.keepBest { _ in
-      left &-= 1
-      return left == 0
-    }
-    var written = unsafe candidates.prefix(Int(options.report) + 1).mutableSpan
-    written[0] = normalizer.candidate(token, logit: logits[Int(token)])
-    var next = 1
-    ranking.forEach { entry in
-      written[next] = normalizer.candidate(entry.token, logit: logits[Int(entry.token)])
-      next &+= 1
-    }
-    candidateCount = next
-  }
+  guard logits[index] > -.infinity else { throw allBanned(logits.count, place) }
+  return index
 }

@@ -1,25 +1,23 @@
-// The random numbers of a draw. The generator is part of the contract: a seed means the same tokens
-// on every machine and in every release.
+// The random numbers of a draw. The algorithm is part of the library's promise: a seed gives the same
+// tokens in every release.
 
-/// SplitMix64: a counter in steps of the golden ratio, mixed.
+/// SplitMix64: 64 bits of state, period 2^64, any seed is a good one.
 ///
-/// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014; the
-/// constants are those of Vigna's splitmix64.c.
-package struct SplitMix64: Sendable {
+/// Source: G. Steele, D. Lea, C. Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014.
+struct SplitMix64: Sendable {
   private var state: UInt64
 
-  /// Starts the counter at `seed`.
-  package init(seed: UInt64) { state = seed }
+  init(seed: UInt64) { state = seed }
 
   /// The next 64 bits.
-  package mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
   }
 
-  /// The next number's upper 53 bits as a fraction in [0, 1).
-  package mutating func nextFraction() -> Double { Double(next() >> 11) * 0x1p-53 }
+  /// The next number of [0, 1): the upper 53 bits, all that a double holds.
+  mutating func nextFraction() -> Double { Double(next() >> 11) * 0x1p-53 }
 }

@@ -1,100 +1,106 @@
-// Calls of the sampler over arrays, seeded logits, and the golden files beside their scripts.
+// What all tests of the room use: golden files, logits, one call for a draw.
 
 import Formats
 import Glibc
 import Sampling
+import Support
+import Testing
+
+/// The lines of a golden file under Tests/Oracle/sampling, split at spaces.
+func goldenLines(_ name: String) throws -> [[Substring]] {
+  let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2)
+  let path = parts.joined(separator: "/") + "/Oracle/sampling/" + name
+  let file = try #require(fopen(path, "r"), "no file \(path)")
+  defer { fclose(file) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 65_536)
+  while case let count = fread(&buffer, 1, buffer.count, file), count > 0 {
+    bytes += buffer.prefix(count)
+  }
+  let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+  return lines.map { $0.split(separator: " ") }
+}
+
+/// A float from the hexadecimal digits of its bits.
+func float(_ hexadecimal: Substring) throws -> Float {
+  Float(bitPattern: try #require(UInt32(hexadecimal, radix: 16)))
+}
+
+/// The logits that make_goldens.py makes.
+func goldenLogits(_ count: Int, seed: UInt64) -> [Float] {
+  var generator = SeededGenerator(seed: seed)
+  return (0..<count).map { _ in
+    let n = generator.next()
+    var value = Double((n & 0x3fffff) + (n >> 22 & 0x3fffff)) / 1_048_576 - 4
+    let extra = n >> 44 & 0xff
+    if extra < 12 { value += Double(extra) / 2 }
+    return Float(value)
+  }
+}
+
+extension SamplerOptions {
+  /// All zero but for what `change` sets.
+  init(_ change: (inout SamplerOptions) -> Void) {
+    self.init()
+    change(&self)
+  }
+}
 
 extension Sampler {
+  /// One draw from arrays.
   mutating func draw(
     _ logits: [Float], history: [Int32] = [],
     filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)? = nil
   ) throws(EngineError) -> Int32 {
-    try unwrap(
-      logits.withUnsafeBufferPointer { logits in
-        history.withUnsafeBufferPointer { history in
-          capture { () throws(EngineError) in
-            try draw(logits: logits, history: history, filter: filter)
-          }
+    var result: Result<Int32, EngineError> = .success(-1)
+    logits.withUnsafeBufferPointer { logits in
+      history.withUnsafeBufferPointer { history in
+        result = Result { () throws(EngineError) in
+          try draw(logits: logits, history: history, filter: filter)
         }
-      })
+      }
+    }
+    return try result.get()
   }
 
-  mutating func distribution(
-    _ logits: [Float], history: [Int32] = []
-  ) throws(EngineError) -> [(token: Int32, probability: Double)] {
-    try unwrap(
-      logits.withUnsafeBufferPointer { logits in
-        history.withUnsafeBufferPointer { history in
-          capture { () throws(EngineError) in
-            try distribution(logits: logits, history: history)
-          }
-        }
-      })
-  }
-
+  /// The greedy choice from an array.
   static func greedy(_ logits: [Float]) throws(EngineError) -> Int32 {
-    try unwrap(
-      logits.withUnsafeBufferPointer { logits in
-        capture { () throws(EngineError) in try greedy(logits) }
-      })
+    var result: Result<Int32, EngineError> = .success(-1)
+    logits.withUnsafeBufferPointer { logits in
+      result = Result { () throws(EngineError) in try greedy(logits) }
+    }
+    return try result.get()
   }
 }
 
-private func capture<T>(_ body: () throws(EngineError) -> T) -> Result<T, EngineError> {
-  do { return .success(try body()) } catch { return .failure(error) }
-}
-
-private func unwrap<T>(_ result: Result<T, EngineError>) throws(EngineError) -> T {
-  try result.get()
-}
-
-/// Options with some fields set.
-func options(_ set: (inout SamplerOptions) -> Void) -> SamplerOptions {
-  var options = SamplerOptions()
-  set(&options)
-  return options
-}
-
-/// The error of a call that must fail, or nil when it did not.
+/// The error that `body` throws.
 func failure(_ body: () throws(EngineError) -> Void) -> EngineError? {
-  do {
-    try body()
-    return nil
-  } catch { return error }
+  do { try body() } catch { return error }
+  return nil
 }
 
-/// The error of making a sampler with some fields set.
-func refusal(_ set: (inout SamplerOptions) -> Void) -> EngineError? {
-  let options = options(set)
-  return failure { () throws(EngineError) in _ = try Sampler(options) }
-}
-
-/// Numbers that look normal: the sum of twelve uniform ones, less 6, times `spread`.
-func randomLogits(_ count: Int, spread: Double, seed: UInt64) -> [Float] {
-  var random = SplitMix64(seed: seed)
-  return (0..<count).map { _ in
-    Float(spread * ((0..<12).reduce(0.0) { sum, _ in sum + random.nextFraction() } - 6))
+/// Chi-square over its degrees of freedom; tokens that must not be drawn have expectation 0.
+func chiSquare(_ counts: [Int], _ probabilities: [Double]) -> (value: Double, freedom: Int) {
+  let total = Double(counts.reduce(0, +))
+  var value = 0.0
+  var freedom = -1
+  for (count, probability) in zip(counts, probabilities) {
+    if probability == 0 {
+      if count > 0 { value = .infinity }
+      continue
+    }
+    let expected = probability * total
+    value += (Double(count) - expected) * (Double(count) - expected) / expected
+    freedom += 1
   }
+  return (value, freedom)
 }
 
-/// Softmax at a temperature with libm in Double.
-func softmax(_ logits: [Float], temperature: Double = 1) -> [Double] {
-  let largest = Double(logits.max() ?? 0)
-  let weights = logits.map { Glibc.exp((Double($0) - largest) / temperature) }
-  let total = weights.reduce(0, +)
-  return weights.map { $0 / total }
-}
-
-/// The lines of a golden file, split at spaces.
-func goldenLines(_ name: String) throws -> [[String]] {
-  let root = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
-  guard let file = fopen("/\(root)/Oracle/sampling/\(name)", "r") else {
-    throw EngineError(.notFound, name)
-  }
-  defer { fclose(file) }
-  var bytes = [UInt8](repeating: 0, count: 1 << 20)
-  let count = fread(&bytes, 1, bytes.count, file)
-  return String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n").map { line in
-    line.split(separator: " ").map(String.init)
-  }
+/// A bound that chi-square exceeds in fewer than one of a hundred thousand fair samples.
+///
+/// The approximation of E. B. Wilson and M. M. Hilferty (1931) with 4.3 standard deviations.
+func chiSquareBound(freedom: Int) -> Double {
+  let n = Double(freedom)
+  let a = 2 / (9 * n)
+  return n * pow(1 - a + 4.3 * a.squareRoot(), 3)
 }

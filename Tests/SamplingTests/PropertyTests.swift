@@ -1,206 +1,221 @@
-// What must hold for all logits: symmetry, monotonicity, frequencies, determinism, selection.
+// Properties that hold for all logits and options.
 
 import Formats
 import Glibc
-import Sampling
+import Support
 import Testing
 
+@testable import Sampling
+
 @Suite struct PropertyTests {
-  @Test("the same seed gives the same tokens, another seed others")
-  func seeds() throws {
-    let logits = randomLogits(300, spread: 2, seed: 1)
-    func tokens(_ seed: UInt64) throws -> [Int32] {
-      var sampler = try Sampler(
-        options {
-          $0.temperature = 0.9; $0.topP = 0.9; $0.seed = seed
-        })
-      return try (0..<64).map { _ in try sampler.draw(logits) }
-    }
-    let first = try tokens(7)
-    #expect(try tokens(7) == first)
-    #expect(try tokens(8) != first)
+  /// Probabilities of a softmax at a temperature.
+  private func softmax(_ logits: [Float], _ temperature: Double) -> [Double] {
+    let top = Double(logits.max() ?? 0)
+    let weights = logits.map { exp((Double($0) - top) / temperature) }
+    let total = weights.reduce(0, +)
+    return weights.map { $0 / total }
   }
 
-  @Test("draws follow the probabilities: chi-square of 50,000 draws", arguments: [0.5, 1, 2.0])
-  func frequencies(temperature: Float) throws {
-    let logits = randomLogits(24, spread: 1, seed: 5)
-    let expected = softmax(logits, temperature: Double(temperature))
-    let drawCount = 50_000
+  @Test(arguments: [0.5, 1, 2] as [Float])
+  func frequenciesAreTheProbabilities(temperature: Float) throws {
+    let logits: [Float] = [0, 1.5, -1, -.infinity, 2, 0.25, 2, -2.5]
     var sampler = try Sampler(
-      options {
-        $0.temperature = temperature; $0.seed = 99
-      })
+      SamplerOptions { ($0.temperature, $0.seed) = (temperature, 17) })
     var counts = [Int](repeating: 0, count: logits.count)
-    for _ in 0..<drawCount { counts[Int(try sampler.draw(logits))] += 1 }
-    // Cells that expect fewer than 10 draws are one cell.
-    var statistic = 0.0
-    var cellCount = 0
-    var rest = (observed: 0.0, expected: 0.0)
-    for (count, probability) in zip(counts, expected) {
-      let mean = probability * Double(drawCount)
-      if mean < 10 {
-        rest = (rest.observed + Double(count), rest.expected + mean)
-      } else {
-        statistic += (Double(count) - mean) * (Double(count) - mean) / mean
-        cellCount += 1
+    for _ in 0..<200_000 { counts[Int(try sampler.draw(logits))] += 1 }
+    let (value, freedom) = chiSquare(counts, softmax(logits, Double(temperature)))
+    #expect(freedom == 6)
+    #expect(value < chiSquareBound(freedom: freedom))
+  }
+
+  @Test func frequenciesWithTopK() throws {
+    let logits: [Float] = [0, 1.5, -1, 2.25, 2, 0.25]
+    var sampler = try Sampler(
+      SamplerOptions { ($0.temperature, $0.topK, $0.seed) = (1, 3, 18) })
+    var counts = [Int](repeating: 0, count: logits.count)
+    for _ in 0..<100_000 { counts[Int(try sampler.draw(logits))] += 1 }
+    let kept: [Float] = [-.infinity, 1.5, -.infinity, 2.25, 2, -.infinity]
+    let (value, freedom) = chiSquare(counts, softmax(kept, 1))
+    #expect(value < chiSquareBound(freedom: freedom))
+  }
+
+  /// The tokens that are left after the filters.
+  private func survivors(_ options: SamplerOptions, _ logits: [Float]) -> Set<Int> {
+    var filters = Filters(options)
+    var scores = logits.map { Double($0) }
+    filters.prepare(vocabulary: scores.count)
+    filters.apply(to: &scores)
+    return Set(scores.indices.filter { scores[$0] > -.infinity })
+  }
+
+  @Test func looserFiltersKeepMore() {
+    var generator = SeededGenerator(seed: 31)
+    for round in 0..<200 {
+      // Few values, so that there are many ties, and some bans.
+      let count = Int.random(in: 1...60, using: &generator)
+      let logits = (0..<count).map { i -> Float in
+        if i > 0, Int.random(in: 0..<8, using: &generator) == 0 { return -.infinity }
+        let value = Float.random(in: -5...5, using: &generator)
+        return round % 2 == 0 ? value.rounded() : value
       }
-    }
-    if rest.expected > 0 {
-      let difference = rest.observed - rest.expected
-      statistic += difference * difference / rest.expected
-      cellCount += 1
-    }
-    // Mean n - 1, deviation sqrt(2 (n - 1)): five deviations are far beyond the 99.99th percentile.
-    let freedom = Double(cellCount - 1)
-    #expect(statistic < freedom + 5 * (2 * freedom).squareRoot())
-  }
-
-  @Test("renaming the tokens renames the survivors and changes no probability")
-  func permutation() throws {
-    let logits = randomLogits(200, spread: 3, seed: 11)
-    var random = SplitMix64(seed: 4)
-    var order = Array(logits.indices)
-    for i in order.indices.reversed() { order.swapAt(i, Int(random.next() % UInt64(i + 1))) }
-    let settings = options {
-      $0.temperature = 0.8
-      $0.topK = 60
-      $0.typicalP = 0.9
-      $0.topP = 0.95
-      $0.minP = 0.01
-    }
-    var sampler = try Sampler(settings)
-    let plain = try sampler.distribution(logits)
-    let shuffled = try sampler.distribution(order.map { logits[$0] })
-    #expect(shuffled.map { Int32(order[Int($0.token)]) } == plain.map(\.token))
-    for (a, b) in zip(plain, shuffled) {
-      // Only the order of the sums differs: 200 additions of 2^-53 each, twice.
-      #expect(abs(a.probability - b.probability) <= 400 * 0x1p-53)
-    }
-  }
-
-  @Test("probabilities are those of libm's softmax and sum to 1", arguments: [0.1, 1, 7.5])
-  func probabilities(temperature: Float) throws {
-    let logits = randomLogits(1000, spread: 4, seed: 21)
-    let expected = softmax(logits, temperature: Double(temperature))
-    var sampler = try Sampler(options { $0.temperature = temperature })
-    let kept = try sampler.distribution(logits)
-    #expect(kept.count == 1000)
-    for entry in kept {
-      let probability = expected[Int(entry.token)]
-      #expect(abs(entry.probability - probability) <= 2100 * 0x1p-53 * probability + 0x1p-1060)
-    }
-    #expect(abs(kept.reduce(0) { $0 + $1.probability } - 1) <= 2000 * 0x1p-53)
-  }
-
-  @Test("a stricter filter keeps a subset, and every filter keeps the likeliest or one token")
-  func monotonicity() throws {
-    let logits = randomLogits(500, spread: 2.5, seed: 31)
-    let shares: [Float] = [0.05, 0.2, 0.5, 0.8, 0.95, 0.999, 1]
-    let settings: [(Float) -> SamplerOptions] = [
-      { share in
-        options {
-          $0.temperature = 1; $0.topP = share
-        }
-      },
-      { share in
-        options {
-          $0.temperature = 1; $0.minP = 1.01 - share
-        }
-      },
-      { share in
-        options {
-          $0.temperature = 1; $0.typicalP = share
-        }
-      },
-      { share in
-        options {
-          $0.temperature = 1; $0.topK = UInt32(share * 500)
-        }
-      },
-    ]
-    for make in settings {
-      var previous: Set<Int32> = []
-      for share in shares {
-        var sampler = try Sampler(make(share))
-        let kept = Set(try sampler.distribution(logits).map(\.token))
-        #expect(!kept.isEmpty && kept.isSuperset(of: previous))
-        previous = kept
+      let fields: [WritableKeyPath<SamplerOptions, Float>] = [\.topP, \.typicalP]
+      for field in fields {
+        let a = Float.random(in: 0.01...1, using: &generator)
+        let b = Float.random(in: a...1, using: &generator)
+        let narrow = survivors(SamplerOptions { $0[keyPath: field] = a }, logits)
+        let wide = survivors(SamplerOptions { $0[keyPath: field] = b }, logits)
+        #expect(!narrow.isEmpty && narrow.isSubset(of: wide))
       }
+      let k = UInt32.random(in: 1...60, using: &generator)
+      let few = survivors(SamplerOptions { $0.topK = k }, logits)
+      #expect(few.count == min(Int(k), logits.filter { $0 > -.infinity }.count))
+      #expect(few.isSubset(of: survivors(SamplerOptions { $0.topK = k + 1 }, logits)))
+      let low = Float.random(in: 0...1, using: &generator)
+      let strict = Float.random(in: low...1, using: &generator)
+      #expect(
+        survivors(SamplerOptions { $0.minP = strict }, logits)
+          .isSubset(of: survivors(SamplerOptions { $0.minP = low }, logits)))
+      #expect(survivors(SamplerOptions { $0.minP = strict }, logits).contains(largestIndex(logits)))
     }
   }
 
-  @Test(
-    "selection equals a full sort, ties by id, for every k",
-    arguments: [1, 2, 3, 4, 5, 6, 7, 8, 15, 16, 17, 31, 33, 64, 101])
-  func selection(count: Int) throws {
-    var random = SplitMix64(seed: UInt64(count))
-    // Few different values, so that ties are everywhere.
-    let logits = (0..<count).map { _ in Float(random.next() % 7) }
-    let order = logits.indices.sorted { (-logits[$0], $0) < (-logits[$1], $1) }
-    for k in 1...count {
-      var sampler = try Sampler(
-        options {
-          $0.temperature = 1; $0.topK = UInt32(k)
-        })
-      let kept = try sampler.distribution(logits).map { Int($0.token) }
-      #expect(kept == Array(order.prefix(k)))
+  private func largestIndex(_ logits: [Float]) -> Int {
+    logits.indices.max { (logits[$0], $1) < (logits[$1], $0) } ?? 0
+  }
+
+  @Test func selectionIsThePrefixOfASort() {
+    var generator = SeededGenerator(seed: 32)
+    for _ in 0..<300 {
+      let count = Int.random(in: 1...80, using: &generator)
+      let scores = (0..<count).map { _ in Double(Int.random(in: -9...9, using: &generator)) }
+      let sorted = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
+      let k = Int.random(in: 0...count, using: &generator)
+      var best = Selection()
+      best.takeBest(k, scores)
+      best.sort()
+      #expect(best.entries.map { Int($0.token) } == Array(sorted.prefix(k)))
+      var popped: [Int] = []
+      best.takeAll(scores)
+      best.keepBest { entry in
+        popped.append(Int(entry.token))
+        return popped.count >= max(k, 1)
+      }
+      #expect(popped == Array(sorted.prefix(max(k, 1))))
+      #expect(Set(best.entries.map { Int($0.token) }) == Set(popped))
     }
   }
 
-  @Test("greedy is the first maximum, with and without options that change nothing")
-  func greedy() throws {
-    for seed in 0..<50 as Range<UInt64> {
-      let logits = randomLogits(97, spread: 3, seed: seed).map { $0.rounded() }
-      let expected = Int32(try #require(logits.indices.first { logits[$0] == logits.max() }))
+  @Test func greedyIsTheFirstMaximum() throws {
+    var generator = SeededGenerator(seed: 33)
+    for _ in 0..<500 {
+      let count = Int.random(in: 1...40, using: &generator)
+      let logits = (0..<count).map { _ in Float(Int.random(in: -3...3, using: &generator)) }
+      let expected = Int32(largestIndex(logits))
       #expect(try Sampler.greedy(logits) == expected)
       var sampler = try Sampler(SamplerOptions())
       #expect(try sampler.draw(logits) == expected)
-      var filters = try Sampler(
-        options {
-          $0.topP = 0.1; $0.topK = 9; $0.repetitionPenalty = 1
-        })
-      #expect(try filters.draw(logits, history: [expected]) == expected)
+      var hot = try Sampler(SamplerOptions { ($0.temperature, $0.topK) = (3, 1) })
+      #expect(try hot.draw(logits) == expected)
     }
   }
 
-  @Test("a vocabulary of 131,072: top-k, top-p and the plain draw agree with a sort")
-  func largeVocabulary() throws {
-    let logits = randomLogits(131_072, spread: 2, seed: 77)
+  @Test func reportIsOfTheUnmodifiedLogits() throws {
+    let logits = goldenLogits(200, seed: 12)
+    let options = SamplerOptions {
+      ($0.temperature, $0.topK, $0.report, $0.presencePenalty) = (1.5, 20, 7, 3)
+      $0.bias = [(3, 4), (5, -.infinity)]
+    }
+    var sampler = try Sampler(options)
+    let probabilities = softmax(logits, 1)
     let order = logits.indices.sorted { (-logits[$0], $0) < (-logits[$1], $1) }
-    var topK = try Sampler(
-      options {
-        $0.temperature = 1; $0.topK = 40
-      })
-    #expect(try topK.distribution(logits).map { Int($0.token) } == Array(order.prefix(40)))
-    let probabilities = softmax(logits)
-    var sum = 0.0
-    let needed = order.prefix { token in
-      defer { sum += probabilities[token] }
-      return sum < Double(Float(0.95))
+    for round in 0..<20 {
+      let token = try sampler.draw(logits, history: [Int32(order[0]), 9]) {
+        for i in 0..<100 { $0[i] -= Float(round) }
+        return false
+      }
+      let report = sampler.report
+      #expect(report.map(\.token) == [token] + order.prefix(7).map { Int32($0) })
+      for candidate in report {
+        #expect(candidate.logit == logits[Int(candidate.token)])
+        let expected = log(probabilities[Int(candidate.token)])
+        #expect((Double(candidate.logProbability) - expected).magnitude < 1e-6)
+      }
     }
-    var topP = try Sampler(
-      options {
-        $0.temperature = 1; $0.topP = 0.95
-      })
-    #expect(try topP.distribution(logits).map { Int($0.token) } == Array(needed))
-    var plain = try Sampler(options { $0.temperature = 1 })
-    #expect(try plain.distribution(logits).count == 131_072)
   }
 
-  @Test("one sampler serves vocabularies of many sizes, each as a fresh one would")
-  func resizing() throws {
-    let settings = options {
-      $0.temperature = 1; $0.topP = 0.9; $0.presencePenalty = 1
+  @Test func aFailedDrawChangesNothing() throws {
+    let logits = goldenLogits(50, seed: 13)
+    let options = SamplerOptions {
+      ($0.temperature, $0.report, $0.frequencyPenalty, $0.bias) = (2, 3, 1, [(40, 1)])
     }
-    var shared = try Sampler(settings)
-    for count in [10, 1000, 3, 1000, 5000, 1] {
-      let logits = randomLogits(count, spread: 2, seed: UInt64(count))
-      var fresh = try Sampler(settings)
-      let history = [0, Int32(count) - 1, Int32(count), -1, .max]
-      let ours = try shared.distribution(logits, history: history)
-      let theirs = try fresh.distribution(logits, history: history)
-      #expect(ours.map(\.token) == theirs.map(\.token))
-      #expect(ours.map(\.probability) == theirs.map(\.probability))
+    var clean = try Sampler(options)
+    var troubled = try Sampler(options)
+    for round in 0..<40 {
+      let before = troubled.report
+      let failures: [EngineError?] = [
+        failure { () throws(EngineError) in _ = try troubled.draw([Float.nan] + logits) },
+        failure { () throws(EngineError) in _ = try troubled.draw([1, 2, 3]) },
+        failure { () throws(EngineError) in
+          _ = try troubled.draw(logits, history: [1, 2]) {
+            $0[0] = 99
+            return true
+          }
+        },
+        failure { () throws(EngineError) in
+          _ = try troubled.draw(logits, history: [1, 2]) {
+            for i in $0.indices { $0[i] = -.infinity }
+            return false
+          }
+        },
+      ]
+      #expect(failures.map { $0?.kind } == [.numeric, .invalidArgument, .cancelled, .numeric])
+      #expect(troubled.report == before)
+      let history = [Int32](repeating: Int32(round), count: 3)
+      #expect(
+        try troubled.draw(logits, history: history) == clean.draw(logits, history: history))
+      #expect(troubled.report == clean.report)
     }
+  }
+
+  @Test func oneSamplerServesManyVocabularies() throws {
+    let options = SamplerOptions {
+      ($0.temperature, $0.topP, $0.typicalP, $0.report) = (1, 0.9, 0.95, 5)
+      $0.presencePenalty = 1
+    }
+    var shared = try Sampler(options)
+    var random = SplitMix64(seed: 0)
+    for count in [10, 300, 7, 300, 1, 64] {
+      let logits = goldenLogits(count, seed: UInt64(count))
+      let token = try shared.draw(logits, history: [0, 3, 200])
+      #expect(shared.report.count == 1 + min(5, count))
+      var scores = logits.map { Double($0) }
+      for seen in [0, 3, 200] where seen < count { scores[seen] -= 1 }
+      var filters = Filters(options)
+      filters.prepare(vocabulary: count)
+      filters.apply(to: &scores)
+      let total = weigh(&scores, temperature: 1)
+      #expect(
+        Int(token) == choose(from: scores, total: total, fraction: random.nextFraction()))
+    }
+  }
+
+  @Test func theFilterSeesTheLogitsAndItsChangesCount() throws {
+    let logits: [Float] = [1, 2, 3]
+    var sampler = try Sampler(SamplerOptions { $0.bias = [(0, 1)] })
+    let token = try sampler.draw(logits) {
+      #expect(Array($0) == logits)
+      $0[0] = 2.5
+      return false
+    }
+    #expect(token == 0)
+    #expect(try sampler.draw(logits) == 2)
+  }
+
+  @Test func choosingCoversTheEnds() {
+    let weights = [0, 0.25, 0, 1, 0.5, 0]
+    #expect(choose(from: weights, total: 1.75, fraction: 0) == 1)
+    #expect(choose(from: weights, total: 1.75, fraction: 0.25 / 1.75) == 3)
+    #expect(choose(from: weights, total: 1.75, fraction: Double(1).nextDown) == 4)
+    #expect(choose(from: weights, total: 2, fraction: Double(1).nextDown) == 4)
   }
 }
