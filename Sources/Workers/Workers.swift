@@ -54,9 +54,9 @@ package final class Workers: @unchecked Sendable {
         { raw in
           guard let raw else { return nil }
           let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
-          let workers = start.workers.takeUnretainedValue()
           let index = start.index
-          workers.work(index)
+          // A strong reference here would live as long as the thread, and `deinit` would never run.
+          start.workers._withUnsafeGuaranteedRef { $0.work(index) }
           return nil
         }, start.toOpaque())
       guard status == 0 else {
