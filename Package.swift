@@ -70,13 +70,18 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "Support"]),
     .testTarget(
       name: "KernelsTests",
-      dependencies: ["Kernels", "KernelsAVX2", "KernelsAVX512", "Quantization", "Support"]),
+      dependencies: [
+        "Kernels", "KernelsAVX2", "KernelsAVX512", "Platform", "Quantization", "Support",
+      ]),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Support"]),
+    .testTarget(name: "WorkersTests", dependencies: ["Workers", "Support"]),
     .testTarget(name: "TextTests", dependencies: ["Text", "Support"]),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Support"]),
     .testTarget(
       name: "ModelTests",
-      dependencies: ["Model", "KernelsAVX2", "KernelsAVX512", "Support"]),
+      dependencies: [
+        "Model", "KernelsAVX2", "KernelsAVX512", "Platform", "Support",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )
