@@ -54,8 +54,9 @@ package final class Workers: @unchecked Sendable {
         { raw in
           guard let raw else { return nil }
           let start = Unmanaged<Start>.fromOpaque(raw).takeRetainedValue()
-          // Without a reference of its own: a thread that kept its team would never be joined.
-          start.workers._withUnsafeGuaranteedRef { $0.work(start.index) }
+          let index = start.index
+          // A strong reference here would live as long as the thread, and `deinit` would never run.
+          start.workers._withUnsafeGuaranteedRef { $0.work(index) }
           return nil
         }, start.toOpaque())
       guard status == 0 else {
