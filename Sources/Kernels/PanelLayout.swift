@@ -1,5 +1,5 @@
-// The layout of one block of a panel, and of the activations that meet it. Packing (Quantization) writes
-// what the products (Products/) read.
+// The layout of one block of a panel, and of the activations that meet it. Packing (Quantization)
+// writes what the products (Products/) read.
 //
 // A panel is sixteen rows of a matrix, block after block. A block of a panel holds, for 256 columns
 // (k-quants) or 32 (the others):

@@ -1,5 +1,5 @@
-// The numbers of a model, read from the metadata of its file and checked against each other: whatever the
-// forward pass divides by or indexes with has a lower and an upper bound here.
+// The numbers of a model, read from the metadata of its file and checked against each other:
+// whatever the forward pass divides by or indexes with has a lower and an upper bound here.
 import Formats
 
 /// The shape of a model of architecture `llama`: Mistral, Mixtral and their fine-tunes.
@@ -30,8 +30,8 @@ package struct Hyperparameters: Sendable {
 
   /// Reads and checks the metadata.
   ///
-  /// `slidingWindow` overrides the file: 0 keeps it, -1 switches the window off. `expertsPerToken` 0 keeps
-  /// the file's number.
+  /// `slidingWindow` overrides the file: 0 keeps it, -1 switches the window off. `expertsPerToken`
+  /// 0 keeps the file's number.
   package init(
     _ metadata: GGUFMetadata, slidingWindow window: Int64, expertsPerToken used: Int
   ) throws(EngineError) {

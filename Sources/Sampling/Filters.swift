@@ -1,6 +1,6 @@
-// The filters that leave the unlikely out, in their order: top-k, typical, top-p, min-p. Probabilities
-// are those of the tokens still left, before temperature. A score is a logit after filter callback,
-// bias and penalties; minus infinity means that the token is out.
+// The filters that leave the unlikely out, in their order: top-k, typical, top-p, min-p.
+// Probabilities are those of the tokens still left, before temperature. A score is a logit after
+// filter callback, bias and penalties; minus infinity means that the token is out.
 
 import Kernels
 

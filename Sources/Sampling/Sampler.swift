@@ -1,5 +1,5 @@
-// Chooses a token from logits. The arithmetic is in double precision with the engine's own exponential
-// and logarithm, in a fixed order: a seed gives the same tokens on every machine.
+// Chooses a token from logits. The arithmetic is in double precision with the engine's own
+// exponential and logarithm, in a fixed order: a seed gives the same tokens on every machine.
 
 import Formats
 import Kernels

@@ -1,5 +1,5 @@
-// What a sampler does, as mixtral_sampler_options of include/mixtral.h says. Zero in any field means
-// that the field does nothing; all zero is greedy.
+// What a sampler does, as mixtral_sampler_options of include/mixtral.h says. Zero in any field
+// means that the field does nothing; all zero is greedy.
 
 import Formats
 
@@ -18,7 +18,8 @@ package struct SamplerOptions: Sendable {
   package var minP: Float = 0
   /// Keep the most typical tokens whose probabilities exceed this sum; 0..1; 0 and 1: off.
   package var typicalP: Float = 0
-  /// Divides positive and multiplies negative logits of seen tokens; finite, 0 or more; 0 and 1: off.
+  /// Divides positive and multiplies negative logits of seen tokens; finite, 0 or more; 0 and 1:
+  /// off.
   package var repetitionPenalty: Float = 0
   /// Subtracted from a token's logit for every time it was seen; -100..100.
   package var frequencyPenalty: Float = 0

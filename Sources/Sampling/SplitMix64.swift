@@ -1,9 +1,10 @@
-// The random numbers of a draw. The algorithm is part of the library's promise: a seed gives the same
-// tokens in every release.
+// The random numbers of a draw. The algorithm is part of the library's promise: a seed gives the
+// same tokens in every release.
 
 /// SplitMix64: 64 bits of state, period 2^64, any seed is a good one.
 ///
-/// Source: G. Steele, D. Lea, C. Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014.
+/// Source: G. Steele, D. Lea, C. Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA
+/// 2014.
 struct SplitMix64: Sendable {
   private var state: UInt64
 

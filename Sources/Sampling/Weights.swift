@@ -1,12 +1,14 @@
-// The last step: from scores to weights to one token. The tokens stand in the order of their ids, also
-// after filters that rank them; which token a fraction stands for is part of the library's promise.
+// The last step: from scores to weights to one token. The tokens stand in the order of their ids,
+// also after filters that rank them; which token a fraction stands for is part of the library's
+// promise.
 
 import Kernels
 
 /// Divides the scores by the temperature and turns them into weights; returns their sum.
 ///
-/// The largest score becomes 1, so the sum is never 0; minus infinity becomes 0. No temperature above
-/// zero is too low or too high: the differences are at most 0, and their quotients stay finite.
+/// The largest score becomes 1, so the sum is never 0; minus infinity becomes 0. No temperature
+/// above zero is too low or too high: the differences are at most 0, and their quotients stay
+/// finite.
 func weigh(_ scores: inout [Double], temperature: Double) -> Double {
   let maximum = largest(scores)
   var total = 0.0
