@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 
 import gguf
-
 from gguf_files import Kind, Tensor, copy, decode, encode
 
 MERGED = re.compile(r"(blk\.\d+\.ffn_(?:gate|up|down))_exps\.weight")

@@ -16,12 +16,11 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
-import pytest
-from mixtral import Model
-
 import older_layout
+import pytest
 import upcycle
 from gguf_files import Kind, Shape, write_random
+from mixtral import Model
 from reference_forward import Reference, Rounding, f32_bound
 
 TINY = pathlib.Path(__file__).parent / "tiny"

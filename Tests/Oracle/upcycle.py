@@ -14,7 +14,6 @@ from collections.abc import Iterator
 
 import gguf
 import numpy as np
-
 from gguf_files import Kind, Tensor, copy
 
 DENSE = re.compile(r"(blk\.\d+)\.(ffn_(?:gate|up|down))\.weight")
