@@ -93,7 +93,7 @@ extension VectorISA {
   @inlinable @inline(__always)
   public static func seconds(_ pairs: Integers) -> Integers { shiftRight(pairs, 16) }
 
-  /// e^x for x <= 0: relative error below 2e-7; 0 below -87; NaN for NaN.
+  /// e^x for x <= 0: relative error below 2.5e-7; 0 below -87; NaN for NaN.
   ///
   /// Cody-Waite reduction by ln 2 in two parts, then a polynomial of degree 6 (Taylor's, the
   /// argument is within 0.347).
