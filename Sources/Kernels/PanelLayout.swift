@@ -5,7 +5,7 @@
 // (k-quants) or 32 (the others):
 //
 //   codes         `CodeStorage`, one group after another
-//   scales        k-quants: one byte a row and sub-block, sub-blocks in pairs: (2i, 2i + 1) of row 0, of
+//   scales        k-quants: one byte a row and sub-block, in pairs: (2i, 2i + 1) of row 0, of
 //   minimums      row 1, ...: 32 bytes a pair. Q2_K: both in one byte, the scale in the low nibble
 //   d, dmin or m  sixteen half-precision values each
 //

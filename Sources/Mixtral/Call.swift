@@ -118,7 +118,8 @@ func options<Options: BitwiseCopyable>(
     for i in known..<size where raw.load(fromByteOffset: i, as: UInt8.self) != 0 {
       throw EngineError(
         .unsupported,
-        "\(name).struct_size is \(size) and byte \(i) is not zero; this release knows \(known) bytes"
+        "\(name).struct_size is \(size) and byte \(i) is not zero; "
+          + "this release knows \(known) bytes"
       )
     }
   }

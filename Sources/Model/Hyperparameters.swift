@@ -44,7 +44,8 @@ package struct Hyperparameters: Sendable {
     guard heads % kvHeads == 0 else {
       throw EngineError(
         .malformed,
-        "key 'llama.attention.head_count_kv' is \(kvHeads), which does not divide the \(heads) heads"
+        "key 'llama.attention.head_count_kv' is \(kvHeads), "
+          + "which does not divide the \(heads) heads"
       )
     }
     headWidth = try Self.headWidth(metadata, hiddenWidth: hiddenWidth, heads: heads)
@@ -122,7 +123,8 @@ package struct Hyperparameters: Sendable {
     for i in 0..<list.count where list.integer(i) != first {
       throw EngineError(
         .unsupported,
-        "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); supported one number"
+        "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); "
+          + "supported one number"
       )
     }
     guard let value = UInt64(exactly: first), range.contains(value) else {

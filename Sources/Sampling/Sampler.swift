@@ -61,7 +61,8 @@ package struct Sampler: Sendable {
   ///   - filter: Gets a copy of the logits, which it may change; true stops the draw.
   /// - Returns: A token of the vocabulary.
   /// - Throws: `numeric` for a NaN or an infinity or when every token is banned; `invalidArgument`
-  ///   for a bias or a report beyond the vocabulary or no logits; `cancelled` when the filter says so.
+  ///   for a bias or a report beyond the vocabulary or no logits; `cancelled` when the filter
+  ///   says so.
   package mutating func draw(
     logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>,
     filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
