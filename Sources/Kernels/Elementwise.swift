@@ -1,5 +1,5 @@
-// What happens to rows of activations between products: quantisation to 8 bits, RMS norm, SwiGLU. Rows are
-// padded to whole vectors of sixteen; the padding is zero and stays zero.
+// What happens to rows of activations between products: quantisation to 8 bits, RMS norm, SwiGLU.
+// Rows are padded to whole vectors of sixteen; the padding is zero and stays zero.
 
 /// The elementwise kernels of one instruction set.
 public enum Elementwise<ISA: VectorISA> {
@@ -80,8 +80,8 @@ public enum Elementwise<ISA: VectorISA> {
 
   /// Scales `x` to unit root mean square, then by `weight`, into `out`.
   ///
-  /// `x`, `weight` and `out` hold `vectors` x 16 values, of which `width` count. The sum of squares is
-  /// sixteen chains of FMA added in the order of `VectorISA.sum`.
+  /// `x`, `weight` and `out` hold `vectors` x 16 values, of which `width` count. The sum of squares
+  /// is sixteen chains of FMA added in the order of `VectorISA.sum`.
   /// Source: Zhang and Sennrich, Root Mean Square Layer Normalization (2019).
   @inlinable @inline(__always)
   public static func rmsNorm(
@@ -102,6 +102,7 @@ public enum Elementwise<ISA: VectorISA> {
   }
 
   /// gate / (1 + e^-gate) x up, into `gate`: SwiGLU of `vectors` x 16 values.
+  ///
   /// Source: Shazeer, GLU Variants Improve Transformer (2020).
   @inlinable @inline(__always)
   public static func swiGLU(

@@ -1,5 +1,6 @@
-// A table is all kernels of one instruction set, as plain function pointers. Every table gives the bits of
-// `reference`. Adding a block type: its panel type here, one line in each of the three tables.
+// A table is all kernels of one instruction set, as plain function pointers. Every table gives the
+// bits of `reference`. Adding a block type: its panel type here, one line in each of the three
+// tables.
 
 /// The types of panel that have a product.
 public enum PanelType: Int, CaseIterable, Sendable {
@@ -8,9 +9,11 @@ public enum PanelType: Int, CaseIterable, Sendable {
 
 /// The kernels of one instruction set.
 public struct KernelTable: Sendable {
-  /// (weights, panelCount, blockCount, activations, rowCount, rowStride, out, outStride): rowCount rows
-  /// of activations, `rowStride` bytes apart, times panelCount panels of blockCount blocks; sixteen
-  /// outputs a panel, rows `outStride` floats apart. See `forEachTile`.
+  /// (weights, panelCount, blockCount, activations, rowCount, rowStride, out, outStride): rowCount
+  /// rows of activations, `rowStride` bytes apart, times panelCount panels of blockCount blocks;
+  /// sixteen outputs a panel, rows `outStride` floats apart.
+  ///
+  /// See `forEachTile`.
   public typealias Product =
     @convention(c) (
       UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, Int, UnsafeMutablePointer<Float>, Int

@@ -1,11 +1,11 @@
-// The layout of one block of a panel, and of the activations that meet it. Packing (Quantization) writes
-// what the products (Products/) read.
+// The layout of one block of a panel, and of the activations that meet it. Packing (Quantization)
+// writes what the products (Products/) read.
 //
 // A panel is sixteen rows of a matrix, block after block. A block of a panel holds, for 256 columns
 // (k-quants) or 32 (the others):
 //
 //   codes         `CodeStorage`, one group after another
-//   scales        k-quants: one byte a row and sub-block, sub-blocks in pairs: (2i, 2i + 1) of row 0, of
+//   scales        k-quants: one byte a row and sub-block, in pairs: (2i, 2i + 1) of row 0, of
 //   minimums      row 1, ...: 32 bytes a pair. Q2_K: both in one byte, the scale in the low nibble
 //   d, dmin or m  sixteen half-precision values each
 //

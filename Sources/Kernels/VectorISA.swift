@@ -1,12 +1,12 @@
-// The vocabulary of the kernels: sixteen lanes side by side. A lane is an output row of a matrix (or a
-// position, or a value of a head), so that no kernel adds across lanes except in the fixed order of
-// `sum`. How many registers sixteen lanes take is the affair of the instruction set; every conformance
-// gives the same bits, and `Reference` defines them.
+// The vocabulary of the kernels: sixteen lanes side by side. A lane is an output row of a matrix
+// (or a position, or a value of a head), so that no kernel adds across lanes except in the fixed
+// order of `sum`. How many registers sixteen lanes take is the affair of the instruction set; every
+// conformance gives the same bits, and `Reference` defines them.
 
 /// Sixteen 32-bit lanes of one instruction set.
 ///
-/// `Integers` is 64 bytes: sixteen Int32, or thirty-two Int16 in pairs, or sixty-four codes of eight
-/// bits, four a lane. `Floats` is sixteen Float. Pointers need no alignment.
+/// `Integers` is 64 bytes: sixteen Int32, or thirty-two Int16 in pairs, or sixty-four codes of
+/// eight bits, four a lane. `Floats` is sixteen Float. Pointers need no alignment.
 public protocol VectorISA {
   associatedtype Integers
   associatedtype Floats
@@ -95,8 +95,8 @@ extension VectorISA {
 
   /// e^x for x <= 0: relative error below 2.5e-7; 0 below -87; NaN for NaN.
   ///
-  /// Cody-Waite reduction by ln 2 in two parts, then a polynomial of degree 6 (Taylor's, the argument
-  /// is within 0.347).
+  /// Cody-Waite reduction by ln 2 in two parts, then a polynomial of degree 6 (Taylor's, the
+  /// argument is within 0.347).
   @inlinable @inline(__always)
   public static func exponential(_ x: Floats) -> Floats {
     let bound = broadcast(-87)

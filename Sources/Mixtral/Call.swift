@@ -1,5 +1,5 @@
-// How every function of the header begins and ends: the host's errno and floating-point state are as they
-// were, an error becomes a status and this thread's sentence.
+// How every function of the header begins and ends: the host's errno and floating-point state are
+// as they were, an error becomes a status and this thread's sentence.
 import CMixtral
 import Formats
 import Glibc
@@ -78,7 +78,9 @@ func write<Element>(
   if let from = elements.baseAddress { out?.update(from: from, count: elements.count) }
 }
 
-/// The buffer, when `needed` elements fit; otherwise BUFFER_TOO_SMALL. The count is written in any case.
+/// The buffer, when `needed` elements fit; otherwise BUFFER_TOO_SMALL.
+///
+/// The count is written in any case.
 func room<Element>(
   for needed: Int, _ count: UnsafeMutablePointer<Int>?,
   _ buffer: UnsafeMutablePointer<Element>?, _ capacity: Int
@@ -103,8 +105,8 @@ func room<Element>(
 
 /// A caller's option struct, or all defaults for NULL.
 ///
-/// A shorter struct is an older release's: the rest is zero. A longer one is a later release's: its tail
-/// must be zero, as an option this library does not know must not be ignored in silence.
+/// A shorter struct is an older release's: the rest is zero. A longer one is a later release's: its
+/// tail must be zero, as an option this library does not know must not be ignored in silence.
 func options<Options: BitwiseCopyable>(
   _ pointer: UnsafePointer<Options>?, _ zero: Options, _ name: String
 ) throws(EngineError) -> Options {
@@ -116,7 +118,9 @@ func options<Options: BitwiseCopyable>(
     for i in known..<size where raw.load(fromByteOffset: i, as: UInt8.self) != 0 {
       throw EngineError(
         .unsupported,
-        "\(name).struct_size is \(size) and byte \(i) is not zero; this release knows \(known) bytes")
+        "\(name).struct_size is \(size) and byte \(i) is not zero; "
+          + "this release knows \(known) bytes"
+      )
     }
   }
   var options = zero

@@ -1,5 +1,6 @@
-// Handles: opaque pointers whose bits are a slot, its generation, a kind and a number of this copy of the
-// library. They are looked up, never followed, so a stale, foreign or wrong handle is a status.
+// Handles: opaque pointers whose bits are a slot, its generation, a kind and a number of this copy
+// of the library. They are looked up, never followed, so a stale, foreign or wrong handle is a
+// status.
 //
 //   bits 0...15 slot   16...35 generation   36...38 kind   39...52 nonce, never 0
 //
@@ -81,8 +82,10 @@ final class HandleTable: Sendable {
   /// Bits of an unowned reference to the table in force; it lives as long as the process.
   private static let current = Atomic<UInt>(0)
 
-  /// The table of this process. A forked child gets a fresh one: its parent's locks and threads mean
-  /// nothing here, and its parent's handles are known by their nonce.
+  /// The table of this process.
+  ///
+  /// A forked child gets a fresh one: its parent's locks and threads mean nothing here, and its
+  /// parent's handles are known by their nonce.
   static var shared: HandleTable {
     let bits = current.load(ordering: .acquiring)
     if let pointer = UnsafeRawPointer(bitPattern: bits) {
@@ -149,7 +152,8 @@ final class HandleTable: Sendable {
   /// Drops the object of a handle of any kind.
   func free(_ handle: OpaquePointer) throws(EngineError) {
     let bits = UInt64(UInt(bitPattern: handle))
-    // A forked child shares no threads with its parent's objects: their memory stays, nothing is joined.
+    // A forked child shares no threads with its parent's objects: their memory stays, nothing is
+    // joined.
     if parentNonce != 0, bits >> 39 == parentNonce { return }
     _ = try check(handle, "handle")
     guard let object = find(bits) else { throw Self.stale(bits, "handle") }

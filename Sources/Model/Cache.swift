@@ -1,10 +1,13 @@
-// The key-value cache of a session: pages of 64 absolute positions, taken as the conversation grows, shared
-// by forks until one writes, given back when a sliding window has passed them. One page holds all layers.
+// The key-value cache of a session: pages of 64 absolute positions, taken as the conversation
+// grows, shared by forks until one writes, given back when a sliding window has passed them. One
+// page holds all layers.
 import Formats
 import Kernels
 
-/// Where the parts of a page lie, in bytes. Keys of a head are [headWidth][64], values [64][headStride],
-/// half precision (Kernels/Attention.swift).
+/// Where the parts of a page lie, in bytes.
+///
+/// Keys of a head are [headWidth][64], values [64][headStride], half precision
+/// (Kernels/Attention.swift).
 struct PageLayout: Sendable {
   let kvHeads: Int
   let headWidth: Int

@@ -3,7 +3,9 @@ import Kernels
 import Quantization
 
 extension ForwardPass {
-  /// x = x + Wo attention(norm(x)). The sum is left to `feedForward`, which reads x next.
+  /// x = x + Wo attention(norm(x)).
+  ///
+  /// The sum is left to `feedForward`, which reads x next.
   func attention() {
     let layer = self.layer.pointee
     let rows = batch.rows.count

@@ -1,6 +1,6 @@
-// The feed-forward layer: dense, or a mixture of experts. The rows of a mixture are grouped by expert, so
-// that a prompt reads each expert once and a token reads only its own. A dense layer is one expert that
-// every row has.
+// The feed-forward layer: dense, or a mixture of experts. The rows of a mixture are grouped by
+// expert, so that a prompt reads each expert once and a token reads only its own. A dense layer is
+// one expert that every row has.
 //
 // A slot is a pair of a row and one of its experts; slots lie in the order of the experts.
 import Kernels
@@ -37,8 +37,8 @@ extension ForwardPass {
     for i in 0..<scratch.hiddenStride { x[i] += added[i] }
   }
 
-  /// Chooses a row's experts: the largest of the router's logits, ties to the lower index, weighted by
-  /// the softmax over the chosen ones, which is that over all, renormalised.
+  /// Chooses a row's experts: the largest of the router's logits, ties to the lower index, weighted
+  /// by the softmax over the chosen ones, which is that over all, renormalised.
   private func route(_ row: Int) {
     guard let router = layer.pointee.router else { return }
     prepare(scratch.normed, row: row, FormSet(router.form), width: shape.hiddenWidth)

@@ -1,6 +1,6 @@
-// The forward pass, and the only one: one token, a piece of a prompt and a batch of many sessions are the
-// same code. Each phase is a number of units that the workers share: rows, groups of rows, or panels of a
-// matrix. A layer reads from top to bottom in the order of the papers:
+// The forward pass, and the only one: one token, a piece of a prompt and a batch of many sessions
+// are the same code. Each phase is a number of units that the workers share: rows, groups of rows,
+// or panels of a matrix. A layer reads from top to bottom in the order of the papers:
 //
 //   x = x + Wo attention(norm(x))          ForwardPass+Attention.swift
 //   x = x + feedForward(norm(x))           ForwardPass+FeedForward.swift
@@ -47,8 +47,10 @@ final class ForwardPass {
 
   deinit { tasks.deallocate() }
 
-  /// Computes all rows of `batch`: writes their keys and values, and the normalised stream of the rows
-  /// whose logits are wanted. False when `isCancelled` said so between layers.
+  /// Computes all rows of `batch`: writes their keys and values, and the normalised stream of the
+  /// rows whose logits are wanted.
+  ///
+  /// False when `isCancelled` said so between layers.
   func run() -> Bool {
     forRows { pass, row in pass.begin(row) }
     for index in 0..<shape.layers {
@@ -61,7 +63,8 @@ final class ForwardPass {
     return true
   }
 
-  /// The logits of up to `Scratch.outputRows` of `batch.outputs` from `first` on, into `scratch.logits`.
+  /// The logits of up to `Scratch.outputRows` of `batch.outputs` from `first` on, into
+  /// `scratch.logits`.
   func logits(of outputs: Range<Int>) {
     for (i, output) in outputs.enumerated() {
       let x = scratch.hidden + batch.outputs[output] &* scratch.hiddenStride
@@ -91,8 +94,8 @@ final class ForwardPass {
     forEach(batch.rows.count, body)
   }
 
-  /// Runs `body` for each of `count` small pieces, in runs of neighbours shared among the workers: about
-  /// eight runs a thread, so that claiming them costs little.
+  /// Runs `body` for each of `count` small pieces, in runs of neighbours shared among the workers:
+  /// about eight runs a thread, so that claiming them costs little.
   func forEach(_ count: Int, _ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
     let run = max(1, count / (workers.count &* 8))
     share((count &+ run &- 1) / run, UnitJob(pass: self, count: count, run: run, body: body))
@@ -169,8 +172,10 @@ final class ForwardPass {
       rowCount: task.pointee.rowCount, into: task.pointee.out, outStride: task.pointee.outStride)
   }
 
-  /// Panels of a unit: whole groups of four for the row shape, about four units a thread, and no more
-  /// than the second-level cache keeps while the rows of a prompt pass by. Little work stays whole.
+  /// Panels of a unit: whole groups of four for the row shape, about four units a thread, and no
+  /// more than the second-level cache keeps while the rows of a prompt pass by.
+  ///
+  /// Little work stays whole.
   func chunk(of matrix: Matrix, rowCount: Int) -> Int {
     let panels = matrix.panelCount
     let byteCount = panels &* matrix.panelStride

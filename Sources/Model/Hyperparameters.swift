@@ -1,5 +1,5 @@
-// The numbers of a model, read from the metadata of its file and checked against each other: whatever the
-// forward pass divides by or indexes with has a lower and an upper bound here.
+// The numbers of a model, read from the metadata of its file and checked against each other:
+// whatever the forward pass divides by or indexes with has a lower and an upper bound here.
 import Formats
 
 /// The shape of a model of architecture `llama`: Mistral, Mixtral and their fine-tunes.
@@ -30,8 +30,8 @@ package struct Hyperparameters: Sendable {
 
   /// Reads and checks the metadata.
   ///
-  /// `slidingWindow` overrides the file: 0 keeps it, -1 switches the window off. `expertsPerToken` 0 keeps
-  /// the file's number.
+  /// `slidingWindow` overrides the file: 0 keeps it, -1 switches the window off. `expertsPerToken`
+  /// 0 keeps the file's number.
   package init(
     _ metadata: GGUFMetadata, slidingWindow window: Int64, expertsPerToken used: Int
   ) throws(EngineError) {
@@ -44,7 +44,8 @@ package struct Hyperparameters: Sendable {
     guard heads % kvHeads == 0 else {
       throw EngineError(
         .malformed,
-        "key 'llama.attention.head_count_kv' is \(kvHeads), which does not divide the \(heads) heads"
+        "key 'llama.attention.head_count_kv' is \(kvHeads), "
+          + "which does not divide the \(heads) heads"
       )
     }
     headWidth = try Self.headWidth(metadata, hiddenWidth: hiddenWidth, heads: heads)
@@ -122,7 +123,8 @@ package struct Hyperparameters: Sendable {
     for i in 0..<list.count where list.integer(i) != first {
       throw EngineError(
         .unsupported,
-        "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); supported one number"
+        "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); "
+          + "supported one number"
       )
     }
     guard let value = UInt64(exactly: first), range.contains(value) else {

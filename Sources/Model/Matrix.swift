@@ -1,5 +1,5 @@
-// One packed matrix: where its panels lie and which product multiplies it. A plain value, copied freely;
-// the weights' memory outlives it.
+// One packed matrix: where its panels lie and which product multiplies it. A plain value, copied
+// freely; the weights' memory outlives it.
 import Kernels
 import Quantization
 
@@ -40,7 +40,9 @@ struct FormSet: OptionSet {
   init(_ form: ActivationForm) { rawValue = 1 &<< UInt8(truncatingIfNeeded: form.rawValue) }
 }
 
-/// The weights of one layer. Dense models have one expert and no router.
+/// The weights of one layer.
+///
+/// Dense models have one expert and no router.
 struct Layer {
   let attentionNorm: UnsafeMutablePointer<Float>
   let query: Matrix

@@ -1,5 +1,5 @@
-// Where all large memory comes from: anonymous mappings, zeroed by the system, taken page by page only
-// when touched. A refusal is a value, not a trap.
+// Where all large memory comes from: anonymous mappings, zeroed by the system, taken page by page
+// only when touched. A refusal is a value, not a trap.
 import Formats
 import Glibc
 

@@ -1,11 +1,13 @@
-// Stepping: tokens of one or many sessions are cut into passes, each pass takes a turn of the model.
+// Stepping: tokens of one or many sessions are cut into passes, each pass takes a turn of the
+// model.
 import Formats
 
 /// What one session is to be fed.
 package struct StepRequest {
   package let session: Session
   package let tokens: UnsafeBufferPointer<Int32>
-  /// Receives the logits after every token, [tokens][vocabulary]; nil keeps those after the last one.
+  /// Receives the logits after every token, [tokens][vocabulary]; nil keeps those after the last
+  /// one.
   package let everyLogits: UnsafeMutablePointer<Float>?
   /// Why the session could not step.
   package var error: EngineError?
@@ -28,8 +30,10 @@ package struct StepRequest {
 }
 
 extension Model {
-  /// Feeds every request's tokens to its session and computes logits. Sessions are all of this model,
-  /// different ones, each begun by the caller. A request that fails gets its error; the others go on.
+  /// Feeds every request's tokens to its session and computes logits.
+  ///
+  /// Sessions are all of this model, different ones, each begun by the caller. A request that fails
+  /// gets its error; the others go on.
   package func step(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
     for i in requests.indices { check(&requests[i]) }
     while requests.contains(where: \.isOpen) {
@@ -63,7 +67,8 @@ extension Model {
 
   /// One pass: as many tokens of the open requests as it has rows.
   private func compute(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
-    pass.batch.reset()
+    // Sessions keep their model: none may stay in it.
+    defer { pass.batch.reset() }
     var room = pass.scratch.rows
     for i in requests.indices {
       requests[i].taken = 0
@@ -158,8 +163,8 @@ extension Model {
     }
   }
 
-  /// Ends a request: the session stands where it stood before, or, when its window has moved on, after
-  /// the last whole pass.
+  /// Ends a request: the session stands where it stood before, or, when its window has moved on,
+  /// after the last whole pass.
   private func fail(_ request: inout StepRequest, _ error: EngineError) {
     request.error = error
     let session = request.session

@@ -30,7 +30,9 @@ package struct LoadOptions {
   }
 }
 
-/// A model in memory. Immutable once loaded; sessions of it step in turns.
+/// A model in memory.
+///
+/// Immutable once loaded; sessions of it step in turns.
 package final class Model: @unchecked Sendable {
   package let shape: Hyperparameters
   package let vocabulary: Int

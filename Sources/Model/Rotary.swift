@@ -1,6 +1,7 @@
-// Rotary position embedding: pair i of a head, values 2i and 2i + 1, turns by position x base^(-2i / width).
-// Angles are computed in Double by our own arithmetic and rounded once, so they are the same bits on every
-// machine. Source: Su et al., RoFormer (2021); the order of pairs is that of GGUF's architecture `llama`.
+// Rotary position embedding: pair i of a head, values 2i and 2i + 1, turns by position x base^(-2i
+// / width). Angles are computed in Double by our own arithmetic and rounded once, so they are the
+// same bits on every machine. Source: Su et al., RoFormer (2021); the order of pairs is that of
+// GGUF's architecture `llama`.
 import Kernels
 
 /// The angles of a model's rotary embedding.

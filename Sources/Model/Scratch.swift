@@ -1,5 +1,5 @@
-// The memory of a pass, planned once per model: every buffer of the forward pass with its shape, for the
-// largest batch. Sessions share it, as they take turns.
+// The memory of a pass, planned once per model: every buffer of the forward pass with its shape,
+// for the largest batch. Sessions share it, as they take turns.
 import Formats
 import Quantization
 
@@ -202,7 +202,8 @@ struct AttentionWorkspace {
   /// [queries][headStride].
   let outputs: UnsafeMutablePointer<Float>
 
-  /// Groups hold at most this many queries: a row may bring more heads than `Batch.queriesPerGroup`.
+  /// Groups hold at most this many queries: a row may bring more heads than
+  /// `Batch.queriesPerGroup`.
   static let queries = 1024
 
   static func byteCount(headStride: Int) -> Int {

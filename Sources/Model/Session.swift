@@ -1,4 +1,5 @@
-// A conversation: its tokens, its cache, its last logits. What a session says depends on its tokens alone.
+// A conversation: its tokens, its cache, its last logits. What a session says depends on its tokens
+// alone.
 import Formats
 import Synchronization
 

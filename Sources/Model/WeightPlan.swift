@@ -1,5 +1,5 @@
-// Which tensors of a file a model needs, with which shapes: the plan that loading follows. Nothing is
-// allocated for weights before the whole plan stands.
+// Which tensors of a file a model needs, with which shapes: the plan that loading follows. Nothing
+// is allocated for weights before the whole plan stands.
 import Formats
 import Quantization
 
@@ -120,7 +120,8 @@ struct WeightPlan {
     return layer
   }
 
-  /// All experts of one role: the merged tensor `…_exps`, or one tensor an expert (before April 2024).
+  /// All experts of one role: the merged tensor `…_exps`, or one tensor an expert (before April
+  /// 2024).
   private mutating func experts(
     _ name: String, rows: Int, columns: Int
   ) throws(EngineError) -> Int {

@@ -1,7 +1,6 @@
-// Loading: every matrix of the plan is read with `pread` through small buffers, packed by all threads, and
-// is then in memory once. The file is not touched again.
+// Loading: every matrix of the plan is read with `pread` through small buffers, packed by all
+// threads, and is then in memory once. The file is not touched again.
 import Formats
-import Glibc
 import Kernels
 import Quantization
 import Synchronization
@@ -23,7 +22,8 @@ package final class Weights: @unchecked Sendable {
 
   /// Reads and packs all weights of `plan`.
   ///
-  /// `progress` is called on this thread with bytes packed and in all; true stops with `.cancelled`.
+  /// `progress` is called on this thread with bytes packed and in all; true stops with
+  /// `.cancelled`.
   init(
     _ plan: WeightPlan, file: GGUFFile, table: KernelTable, workers: Workers,
     progress: (UInt64, UInt64) -> Bool

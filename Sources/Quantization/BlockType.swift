@@ -1,6 +1,7 @@
-// What a quantisation type says of itself: one file a type (Types/), one line in `BlockTypes.all`. All of
-// a type's knowledge of bytes on disk is its `unpack`; packing into panels and reading values back follow
-// from its family (`PanelPacking`, `PanelDecoding`), its products from its panel type (Kernels).
+// What a quantisation type says of itself: one file a type (Types/), one line in `BlockTypes.all`.
+// All of a type's knowledge of bytes on disk is its `unpack`; packing into panels and reading
+// values back follow from its family (`PanelPacking`, `PanelDecoding`), its products from its panel
+// type (Kernels).
 import Formats
 import Kernels
 
@@ -19,7 +20,8 @@ package protocol BlockType: SendableMetatype {
   static var codeOffset: Int32 { get }
   /// Reads one block of the file.
   ///
-  /// `block` is `fileByteCount` bytes at any alignment; `out` is `Unpacked.byteCount` writable bytes.
+  /// `block` is `fileByteCount` bytes at any alignment; `out` is `Unpacked.byteCount` writable
+  /// bytes.
   static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer)
 }
 

@@ -1,5 +1,5 @@
-// Reading a row of values back from a panel: the embedding of a token, and what tests compare with the
-// dequantiser of the `gguf` package.
+// Reading a row of values back from a panel: the embedding of a token, and what tests compare with
+// the dequantiser of the `gguf` package.
 import Kernels
 
 extension PanelFormat {
@@ -20,7 +20,8 @@ extension PanelFormat {
     }
   }
 
-  /// Value `index` of plain values in a row, as the file has them and as a column of a panel has them.
+  /// Value `index` of plain values in a row, as the file has them and as a column of a panel has
+  /// them.
   package func plainValue(_ values: UnsafeRawPointer, _ index: Int) -> Float {
     switch panelType {
     case .f32: values.loadUnaligned(fromByteOffset: index &* 4, as: Float.self)

@@ -1,6 +1,6 @@
-// Packing: sixteen rows as the file has them become one panel. Nothing is rounded: the same bits, moved.
-// Codes move four at a time, as words of four neighbouring columns, which is what a code vector holds of
-// each row (Kernels/CodeStorage.swift draws it).
+// Packing: sixteen rows as the file has them become one panel. Nothing is rounded: the same bits,
+// moved. Codes move four at a time, as words of four neighbouring columns, which is what a code
+// vector holds of each row (Kernels/CodeStorage.swift draws it).
 import Kernels
 
 extension PanelFormat {

@@ -18,7 +18,8 @@ extension Tokenizer {
     guard (1...max(rows, 1)).contains(tokens.count) else {
       throw EngineError(
         .malformed,
-        "tokenizer.ggml.tokens has \(tokens.count) entries; allowed 1..\(rows), the embedding's rows"
+        "tokenizer.ggml.tokens has \(tokens.count) entries; "
+          + "allowed 1..\(rows), the embedding's rows"
       )
     }
     var description = TokenizerDescription(algorithm: algorithm, pieces: Self.strings(tokens))

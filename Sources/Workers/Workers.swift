@@ -1,10 +1,10 @@
-// The threads of a model. Work is a number of units that threads claim one by one: a unit is done by
-// whoever is awake, and nobody waits for a thread that sleeps or was preempted before it claimed one.
-// Which thread does a unit never changes its result.
+// The threads of a model. Work is a number of units that threads claim one by one: a unit is done
+// by whoever is awake, and nobody waits for a thread that sleeps or was preempted before it claimed
+// one. Which thread does a unit never changes its result.
 //
-// The state of the current job is one 64-bit word: 24 bits of job number, 20 of unit count, 20 of the next
-// unit. A claim is a compare-and-swap of that word, so a late thread can never take a unit of a job that
-// is over, and the fields of a job stay put until its last unit is done.
+// The state of the current job is one 64-bit word: 24 bits of job number, 20 of unit count, 20 of
+// the next unit. A claim is a compare-and-swap of that word, so a late thread can never take a unit
+// of a job that is over, and the fields of a job stay put until its last unit is done.
 import Formats
 import Glibc
 import Kernels
@@ -70,7 +70,9 @@ package final class Workers: @unchecked Sendable {
     pthread_attr_destroy(&attributes)
   }
 
-  /// What a new thread is told. It does not keep the team alive: `deinit` joins it.
+  /// What a new thread is told.
+  ///
+  /// It does not keep the team alive: `deinit` joins it.
   private final class Start {
     let workers: Unmanaged<Workers>
     let index: Int

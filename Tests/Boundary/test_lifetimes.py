@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import pathlib
 import threading
 
+import mixtral
+import pytest
 from mixtral import _raw
 
 from capi import ARGUMENT, GARBAGE, HANDLE, assert_sentence, ids, message, ok, sized
@@ -124,3 +128,49 @@ def test_A30_another_thread_frees(world):
     thread.start()
     thread.join()
     assert statuses == [_raw.MIXTRAL_OK]
+
+
+def only_load(model: mixtral.Model) -> None:
+    model.close()
+
+
+def model_first(model: mixtral.Model) -> None:
+    session = model.session()
+    session.feed([1, 5, 9])
+    fork = session.fork()
+    model.close()
+    session.close()
+    fork.feed([1])
+    fork.close()
+
+
+def model_last(model: mixtral.Model) -> None:
+    sessions = [model.session(), model.session()]
+    mixtral.step_many(sessions, [[1, 5], [9]])
+    for session in sessions:
+        session.close()
+    model.close()
+
+
+@pytest.mark.parametrize("life", [only_load, model_first, model_last])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_L01_freeing_gives_everything_back(mixtral_tiny, life, threads):
+    """No thread, no file and no model's memory is left, whatever is freed first."""
+
+    def held() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+
+    def resident() -> int:
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    life(mixtral.Model(mixtral_tiny, threads=threads))
+    before, memory = held(), resident()
+    model = mixtral.Model(mixtral_tiny, threads=threads)
+    size = model.info.weight_size
+    life(model)
+    for _ in range(30):
+        life(mixtral.Model(mixtral_tiny, threads=threads))
+        assert held() == before
+    # Fewer than three of thirty models, what an allocator may keep.
+    assert resident() - memory < 3 * size

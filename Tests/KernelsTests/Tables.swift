@@ -1,5 +1,5 @@
-// The tables that this processor runs, found as the library finds them; a table that is missing is a
-// failure of every test that asks.
+// The tables that this processor runs, found as the library finds them; a table that is missing is
+// a failure of every test that asks.
 import Kernels
 import KernelsAVX2
 import KernelsAVX512

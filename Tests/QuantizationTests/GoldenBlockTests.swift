@@ -1,5 +1,5 @@
-// Blocks of every type, packed into panels and read back, against what the `gguf` package reads in the same
-// bytes. Made by Tests/Oracle/blocks/make_blocks.py.
+// Blocks of every type, packed into panels and read back, against what the `gguf` package reads in
+// the same bytes. Made by Tests/Oracle/blocks/make_blocks.py.
 import Formats
 import Kernels
 import Quantization
@@ -34,7 +34,8 @@ private struct Golden {
   var blocks: Int { columns / format.columns }
   var panelByteCount: Int { blocks * format.panelBlockByteCount }
 
-  /// Packs the rows from `rows`, `stride` bytes apart, into panels guarded on `side`, each by itself.
+  /// Packs the rows from `rows`, `stride` bytes apart, into panels guarded on `side`, each by
+  /// itself.
   func packed(
     _ rows: UnsafeRawPointer, stride: Int, _ side: GuardedBuffer.Side
   ) throws -> [GuardedBuffer] {
@@ -67,8 +68,8 @@ struct GoldenBlockTests {
     for type in types { _ = try Golden(type) }
   }
 
-  /// Both sides do the same few float operations on exact products: d x scale has at most 11 + 8 bits,
-  /// times a code at most 24, so only the last addition rounds, and it rounds the same sum.
+  /// Both sides do the same few float operations on exact products: d x scale has at most 11 + 8
+  /// bits, times a code at most 24, so only the last addition rounds, and it rounds the same sum.
   @Test("packed rows decode to the bits of the gguf package", arguments: types)
   func decode(type: TensorType) throws {
     let golden = try Golden(type)
@@ -148,7 +149,8 @@ struct GoldenBlockTests {
     let format = try #require(PanelFormat.of(type))
     #expect(format.columns == type.weightsPerBlock)
     #expect(format.fileBlockByteCount == type.bytesPerBlock)
-    // A panel holds sixteen rows; only the six-bit scales and Q3_K's take more room than in the file.
+    // A panel holds sixteen rows; only the six-bit scales and Q3_K's take more room than in the
+    // file.
     #expect(format.panelBlockByteCount >= 16 * format.fileBlockByteCount)
     #expect(format.panelBlockByteCount <= 16 * (format.fileBlockByteCount + 4))
   }

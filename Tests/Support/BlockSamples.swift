@@ -1,6 +1,6 @@
-// Rows of quantised blocks as a file holds them, for tests that need any valid weights: random codes with
-// scales of a chosen kind. Where the parts of a block lie is written here anew, from ggml's structures,
-// so that it can disagree with the engine.
+// Rows of quantised blocks as a file holds them, for tests that need any valid weights: random
+// codes with scales of a chosen kind. Where the parts of a block lie is written here anew, from
+// ggml's structures, so that it can disagree with the engine.
 import Formats
 
 /// Where a type's half-precision scales and its codes lie in a block.

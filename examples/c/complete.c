@@ -1,4 +1,4 @@
-/* A completion, written while it is made: complete MODEL PROMPT [TOKENS]. */
+/* A completion, written while it is made: complete MODEL PROMPT [TOKENS [TEMPERATURE]]. */
 #define _POSIX_C_SOURCE 200112L
 #include <mixtral.h>
 #include <stdio.h>
@@ -14,47 +14,47 @@ static void check(mixtral_status status) {
 
 static double seconds(void) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+  return clock_gettime(CLOCK_MONOTONIC, &now) ? 0 : (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* Writes what one token (or, with count 0, the end of the text) completes. */
 static void show(mixtral_detokenizer *detokenizer, const mixtral_token *token, size_t count) {
   char piece[1024]; /* longer than the pieces of any tokenizer in use; else the call says so */
-  size_t size = 0;
+  size_t size;
   check(mixtral_detokenizer_next(&size, piece, sizeof piece, detokenizer, token, count));
   fwrite(piece, 1, size, stdout);
   fflush(stdout);
 }
 
 int main(int argc, char **argv) {
-  if (argc < 3) return fprintf(stderr, "usage: complete MODEL PROMPT [TOKENS]\n"), 1;
+  if (argc < 3) return fprintf(stderr, "usage: complete MODEL PROMPT [TOKENS [TEMPERATURE]]\n"), 1;
   const long limit = argc > 3 ? strtol(argv[3], NULL, 10) : 128;
-  mixtral_model *model = NULL;
+  mixtral_model *model = NULL; /* every function sets what it creates, NULL on errors */
   mixtral_session *session = NULL;
+  mixtral_sampler *sampler = NULL;
   mixtral_detokenizer *detokenizer = NULL;
-  mixtral_info info;
-  memset(&info, 0, sizeof info);
+  static mixtral_info info; /* static: all zero, and zero is the default */
+  static mixtral_sampler_options options;
   info.struct_size = sizeof info;
+  options.struct_size = sizeof options;
+  options.temperature = argc > 4 ? strtof(argv[4], NULL) : 0; /* 0: always the likeliest token */
   check(mixtral_load(&model, argv[1], NULL));
   check(mixtral_model_info(model, &info));
   check(mixtral_session_create(&session, model, NULL));
+  check(mixtral_sampler_create(&sampler, &options));
   check(mixtral_detokenizer_create(&detokenizer, model, MIXTRAL_DETOKENIZE_CONTINUE));
 
   size_t count = 0, size = strlen(argv[2]); /* NULL with capacity 0 asks for the count */
-  mixtral_status status =
-      mixtral_tokenize(&count, NULL, 0, model, argv[2], size, MIXTRAL_TOKENIZE_BOS);
-  if (status != MIXTRAL_BUFFER_TOO_SMALL) check(status);
-  mixtral_token *prompt = (mixtral_token *)malloc((count + 1) * sizeof *prompt);
-  if (!prompt) return fprintf(stderr, "out of memory\n"), 1;
+  mixtral_tokenize(&count, NULL, 0, model, argv[2], size, MIXTRAL_TOKENIZE_BOS);
+  mixtral_token *prompt = (mixtral_token *)calloc(count + 1, sizeof *prompt);
+  if (!prompt) return 1;
   check(mixtral_tokenize(&count, prompt, count, model, argv[2], size, MIXTRAL_TOKENIZE_BOS));
   check(mixtral_step(session, prompt, count));
   free(prompt);
-
   const double start = seconds();
   long made = 0;
-  for (mixtral_token token = 0; made < limit; made++) {
-    check(mixtral_sample(&token, session, NULL)); /* no sampler: the likeliest */
+  for (mixtral_token token; made < limit; made++) {
+    check(mixtral_sample(&token, session, sampler));
     if (token == info.eos_token) break;
     show(detokenizer, &token, 1);
     check(mixtral_step(session, &token, 1));
@@ -62,6 +62,7 @@ int main(int argc, char **argv) {
   show(detokenizer, NULL, 0);
   fprintf(stderr, "\n%ld tokens, %.2f tokens/s\n", made, (double)made / (seconds() - start));
   check(mixtral_free(detokenizer));
+  check(mixtral_free(sampler));
   check(mixtral_free(session));
   check(mixtral_free(model));
   return 0;

@@ -1,5 +1,5 @@
-// Products of blocks of 32 columns. One block adds to an output with one multiplication and one FMA, and
-// for those with a minimum one more.
+// Products of blocks of 32 columns. One block adds to an output with one multiplication and one
+// FMA, and for those with a minimum one more.
 //
 // One panel times `M` rows of activations (`ProductShape`).
 

@@ -1,5 +1,6 @@
-// Products of plain values: F32, F16, BF16 matrices with Float activations. An output is four chains of
-// FMA by column modulo 4, added as (0 + 1) + (2 + 3). A "block" is one column of sixteen values.
+// Products of plain values: F32, F16, BF16 matrices with Float activations. An output is four
+// chains of FMA by column modulo 4, added as (0 + 1) + (2 + 3). A "block" is one column of sixteen
+// values.
 //
 // One panel times `M` rows of activations (`ProductShape`).
 

@@ -1,10 +1,11 @@
-// The shape of every product, and the loop over it: one panel times a few rows of activations, so that each
-// unpacked code is used once for each row. A panel is read front to back, once for one row, and stays in
-// the first cache while the rows of a prompt pass by.
+// The shape of every product, and the loop over it: one panel times a few rows of activations, so
+// that each unpacked code is used once for each row. A panel is read front to back, once for one
+// row, and stays in the first cache while the rows of a prompt pass by.
 //
-// Integer sums are exact and the float sum of one output is one chain in the order of the blocks, so every
-// number of rows gives the same bits. Side by side, 4 panels for one row were tried: their sums hide
-// latency, but four streams reach 54 % of the memory's speed where one reaches 90 % (Q4_K, Zen 5).
+// Integer sums are exact and the float sum of one output is one chain in the order of the blocks,
+// so every number of rows gives the same bits. Side by side, 4 panels for one row were tried: their
+// sums hide latency, but four streams reach 54 % of the memory's speed where one reaches 90 %
+// (Q4_K, Zen 5).
 
 /// A product of one panel layout in one instruction set with a fixed number of rows.
 public protocol ProductShape {

@@ -1,5 +1,5 @@
-// Products of the k-quants: blocks of 256 columns. Within a block all sums are exact integers; one block
-// adds to an output with one multiplication and one FMA, and one more for the minimums.
+// Products of the k-quants: blocks of 256 columns. Within a block all sums are exact integers; one
+// block adds to an output with one multiplication and one FMA, and one more for the minimums.
 //
 // One panel times `M` rows of activations (`ProductShape`).
 
@@ -139,8 +139,8 @@ public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
 
 /// d scale (code - offset) with sub-blocks of 16 and signed scales: Q3_K (offset 4), Q6_K (32).
 ///
-/// Block: 8 groups of codes, 8 pairs of scales, d. The offset comes off once a block, through the sums
-/// of the activations: scale code - 2^shift scale.
+/// Block: 8 groups of codes, 8 pairs of scales, d. The offset comes off once a block, through the
+/// sums of the activations: scale code - 2^shift scale.
 public enum Offset16<
   ISA: VectorISA, Codes: CodeStorage, Shift: OffsetShift, let M: Int
 >: ProductShape {
@@ -215,8 +215,9 @@ public enum Offset128: OffsetShift {
 
 /// Adds to each of `M` sums the two sub-blocks of sixteen columns of a group, each times its scale.
 ///
-/// The corrections by sums of activations are left for after the groups: kept beside these sums they do
-/// not fit into the registers (Q3_K, 8 rows, AVX-512: 58 % of the product floor, apart 63 %).
+/// The corrections by sums of activations are left for after the groups: kept beside these sums
+/// they do not fit into the registers (Q3_K, 8 rows, AVX-512: 58 % of the product floor, apart 63
+/// %).
 @inlinable @inline(__always)
 public func subBlocks<ISA: VectorISA, Codes: CodeStorage, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,

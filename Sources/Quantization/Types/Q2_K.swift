@@ -1,5 +1,5 @@
-// Q2_K: 256 columns in 16 sub-blocks, 84 bytes: scales and minimums (nibbles of 16 bytes, the scale low),
-// 64 bytes of codes, d, dmin (f16). Column 128 n + 32 s + l is bits 2 s of byte 32 n + l.
+// Q2_K: 256 columns in 16 sub-blocks, 84 bytes: scales and minimums (nibbles of 16 bytes, the scale
+// low), 64 bytes of codes, d, dmin (f16). Column 128 n + 32 s + l is bits 2 s of byte 32 n + l.
 // value = d scale code - dmin minimum. Source: ggml, block_q2_K.
 import Formats
 import Kernels

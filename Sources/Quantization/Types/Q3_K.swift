@@ -1,6 +1,6 @@
-// Q3_K: 256 columns in 16 sub-blocks, 110 bytes: the third bits (bit c / 32 of byte c mod 32), 64 bytes of
-// two-bit codes as in Q2_K, 16 scales of 6 bits in 12 bytes, d (f16).
-// value = d (scale - 32) (code - 4). Source: ggml, block_q3_K.
+// Q3_K: 256 columns in 16 sub-blocks, 110 bytes: the third bits (bit c / 32 of byte c mod 32), 64
+// bytes of two-bit codes as in Q2_K, 16 scales of 6 bits in 12 bytes, d (f16). value = d (scale -
+// 32) (code - 4). Source: ggml, block_q3_K.
 import Formats
 import Kernels
 

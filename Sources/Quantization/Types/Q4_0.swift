@@ -1,4 +1,5 @@
-// Q4_0: 32 columns, 18 bytes: d (f16), 16 bytes of nibbles, low nibbles first. value = d (code - 8).
+// Q4_0: 32 columns, 18 bytes: d (f16), 16 bytes of nibbles, low nibbles first. value = d (code -
+// 8).
 // Source: ggml, block_q4_0.
 import Formats
 import Kernels

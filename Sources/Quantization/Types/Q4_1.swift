@@ -1,4 +1,5 @@
-// Q4_1: 32 columns, 20 bytes: d, m (f16), 16 bytes of nibbles, low nibbles first. value = d code + m.
+// Q4_1: 32 columns, 20 bytes: d, m (f16), 16 bytes of nibbles, low nibbles first. value = d code +
+// m.
 // Source: ggml, block_q4_1.
 import Formats
 import Kernels

@@ -1,6 +1,6 @@
-// Q4_K: 256 columns in 8 sub-blocks, 144 bytes: d, dmin (f16), 8 scales and 8 minimums of 6 bits in 12
-// bytes, 128 bytes of nibbles: byte 32 c + l holds columns 64 c + l (low) and 64 c + 32 + l (high).
-// value = d scale code - dmin minimum. Source: ggml, block_q4_K.
+// Q4_K: 256 columns in 8 sub-blocks, 144 bytes: d, dmin (f16), 8 scales and 8 minimums of 6 bits in
+// 12 bytes, 128 bytes of nibbles: byte 32 c + l holds columns 64 c + l (low) and 64 c + 32 + l
+// (high). value = d scale code - dmin minimum. Source: ggml, block_q4_K.
 import Formats
 import Kernels
 

@@ -1,5 +1,5 @@
-// Q5_0: 32 columns, 22 bytes: d (f16), the fifth bits (u32, bit i of column i), 16 bytes of nibbles.
-// value = d (code - 16). Source: ggml, block_q5_0.
+// Q5_0: 32 columns, 22 bytes: d (f16), the fifth bits (u32, bit i of column i), 16 bytes of
+// nibbles. value = d (code - 16). Source: ggml, block_q5_0.
 import Formats
 import Kernels
 

@@ -1,4 +1,5 @@
-// Q5_1: 32 columns, 24 bytes: d, m (f16), the fifth bits (u32), 16 bytes of nibbles. value = d code + m.
+// Q5_1: 32 columns, 24 bytes: d, m (f16), the fifth bits (u32), 16 bytes of nibbles. value = d code
+// + m.
 // Source: ggml, block_q5_1.
 import Formats
 import Kernels

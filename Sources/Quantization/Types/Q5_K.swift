@@ -1,6 +1,6 @@
-// Q5_K: 256 columns in 8 sub-blocks, 176 bytes: d, dmin (f16), scales and minimums as in Q4_K, the fifth
-// bits (bit j of byte l is column 32 j + l), 128 bytes of nibbles as in Q4_K.
-// value = d scale code - dmin minimum. Source: ggml, block_q5_K.
+// Q5_K: 256 columns in 8 sub-blocks, 176 bytes: d, dmin (f16), scales and minimums as in Q4_K, the
+// fifth bits (bit j of byte l is column 32 j + l), 128 bytes of nibbles as in Q4_K. value = d scale
+// code - dmin minimum. Source: ggml, block_q5_K.
 import Formats
 import Kernels
 

@@ -1,7 +1,7 @@
-// Q6_K: 256 columns in 16 sub-blocks, 210 bytes: 128 bytes of low nibbles, 64 bytes of the two high bits,
-// 16 signed scales, d (f16). In each half of 128 columns, column 32 s + l has its nibble in byte
-// 32 (s mod 2) + l (low for s < 2, high else) and its high bits at 2 s of byte l.
-// value = d scale (code - 32). Source: ggml, block_q6_K.
+// Q6_K: 256 columns in 16 sub-blocks, 210 bytes: 128 bytes of low nibbles, 64 bytes of the two high
+// bits, 16 signed scales, d (f16). In each half of 128 columns, column 32 s + l has its nibble in
+// byte 32 (s mod 2) + l (low for s < 2, high else) and its high bits at 2 s of byte l. value = d
+// scale (code - 32). Source: ggml, block_q6_K.
 import Formats
 import Kernels
 

@@ -1,4 +1,5 @@
-// Q8_0: 32 columns, 34 bytes: d (f16), 32 signed bytes. value = d byte. The code is the byte plus 128.
+// Q8_0: 32 columns, 34 bytes: d (f16), 32 signed bytes. value = d byte. The code is the byte plus
+// 128.
 // Source: ggml, block_q8_0.
 import Formats
 import Kernels

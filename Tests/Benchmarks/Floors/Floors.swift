@@ -1,5 +1,6 @@
-// What this machine can do at best, measured by two small loops: reading memory once, and 8-bit products
-// from registers. Shares of these two are what benchmarks report, since clocks and neighbours change.
+// What this machine can do at best, measured by two small loops: reading memory once, and 8-bit
+// products from registers. Shares of these two are what benchmarks report, since clocks and
+// neighbours change.
 import Intrinsics
 
 /// The two floors, for AVX-512 with VNNI.

@@ -1,6 +1,7 @@
-// Speed of the products of every panel type, one thread: `swift run -c release kernel-bench [type ...]`.
-// For each: one row of activations from the second-level cache and from memory (GB/s, and the share of the
-// reading floor), 64 rows (GOPS, and the share of the product floor). Floors are measured in between.
+// Speed of the products of every panel type, one thread: `swift run -c release kernel-bench [type
+// ...]`. For each: one row of activations from the second-level cache and from memory (GB/s, and
+// the share of the reading floor), 64 rows (GOPS, and the share of the product floor). Floors are
+// measured in between.
 import Floors
 import Glibc
 import Kernels
@@ -50,7 +51,8 @@ let multiplyFloor = {
 
 let wanted = CommandLine.arguments.dropFirst()
 for table in [KernelTable.avx512, .avx2] {
-  for format in PanelFormat.formats where wanted.isEmpty || wanted.contains(format.tensorType.name) {
+  for format in PanelFormat.formats where wanted.isEmpty || wanted.contains(format.tensorType.name)
+  {
     let blocks = columns / format.columns
     let panelStride = blocks * format.panelBlockByteCount
     let rowStride = format.activationForm.rowByteCount(columns: columns)
@@ -59,7 +61,8 @@ for table in [KernelTable.avx512, .avx2] {
       case .float:
         (inputs + row * rowStride).copyMemory(
           from: values + row * columns, byteCount: columns * 4)
-      case .blocks32: table.quantize32(values + row * columns, columns / 32, inputs + row * rowStride)
+      case .blocks32:
+        table.quantize32(values + row * columns, columns / 32, inputs + row * rowStride)
       case .blocks256:
         table.quantize256(values + row * columns, columns / 256, inputs + row * rowStride)
       }

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Prompt and decode speed of llama.cpp on one GGUF file, as its llama-bench measures them.
+
+    pip install llama-cpp-python==0.3.36
+    python Tests/Benchmarks/peer_llama_cpp.py FILE.gguf --json
+
+Defaults of llama.cpp, except for batches of 512 tokens and the number of threads.
+"""
+
+import argparse
+import ctypes
+
+import llama_cpp
+import measure
+
+BATCH = 512
+
+
+@llama_cpp.llama_log_callback
+def silent(level: int, text: bytes, data: ctypes.c_void_p) -> None:
+    """Keeps llama.cpp's log off the terminal."""
+
+
+class LlamaCpp:
+    """llama.cpp by the low-level functions of llama-cpp-python."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))
+        llama_cpp.llama_backend_init()
+        parameters = llama_cpp.llama_model_default_params()
+        self.model = llama_cpp.llama_model_load_from_file(options.file.encode(), parameters)
+        if not self.model:
+            raise SystemExit(f"llama.cpp does not load {options.file}")
+        settings = llama_cpp.llama_context_default_params()
+        settings.n_ctx = max(options.prompt, options.depth + options.decode) + 64
+        settings.n_batch = settings.n_ubatch = BATCH
+        settings.n_threads = settings.n_threads_batch = options.threads
+        self.context = llama_cpp.llama_init_from_model(self.model, settings)
+        vocabulary = llama_cpp.llama_model_get_vocab(self.model)
+        self.vocabulary = llama_cpp.llama_vocab_n_tokens(vocabulary)
+
+    def reset(self) -> None:
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
+
+    def feed(self, ids: list[int]) -> None:
+        for start in range(0, len(ids), BATCH):
+            part = ids[start : start + BATCH]
+            array = (llama_cpp.llama_token * len(part))(*part)
+            batch = llama_cpp.llama_batch_get_one(array, len(part))
+            if llama_cpp.llama_decode(self.context, batch):
+                raise SystemExit("llama_decode failed")
+        llama_cpp.llama_synchronize(self.context)
+
+
+if __name__ == "__main__":
+    measure.run("llama.cpp", __doc__, LlamaCpp)
