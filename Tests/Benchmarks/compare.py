@@ -3,9 +3,9 @@
 
     PYTHONPATH=bindings/python python Tests/Benchmarks/compare.py FILE.gguf --prompt 256 --decode 32
 
-Each measurement is a process of its own, so neither engine's threads, pages or peak memory touch the
-other's. The file is read once before the first, so that all find it in the page cache if it fits.
-What counts is the ratio of the two within one run on one machine; rates alone do not travel.
+Each measurement is a process of its own, so neither engine's threads, pages or peak memory touch
+the other's. The file is read once before the first, so that all find it in the page cache if it
+fits. What counts is the ratio of the two within one run on one machine; rates alone do not travel.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """What both engines are measured by: the same tokens, the same phases, the same clock.
 
-A run is: an empty cache, `prompt` tokens in one go, then an empty cache with `depth` tokens in it and
-`decode` tokens one by one. One run warms up and is not counted. Logits are computed after the last
-token of each call and copied out by neither engine.
+A run is: an empty cache, `prompt` tokens in one go, then an empty cache with `depth` tokens in it
+and `decode` tokens one by one. One run warms up and is not counted. Logits are computed after the
+last token of each call and copied out by neither engine.
 """
 
 import argparse

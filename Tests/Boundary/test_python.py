@@ -229,7 +229,15 @@ def test_a_filter_changes_the_logits(model):
         assert session.logits().tobytes() == before.tobytes()
 
 
-def test_ctrl_c_ends_a_long_step(model):
+@pytest.fixture
+def interruptible():
+    """Python's own handler of Ctrl-C, which is not there when a shell ignored it for us."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_long_step(model, interruptible):
     ids = [1 + index % 900 for index in range(1000)]
     main = threading.main_thread().ident
     started = threading.Event()

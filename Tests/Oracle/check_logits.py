@@ -1,22 +1,24 @@
 #!/usr/bin/env python3
 """Compares the library's logits and greedy tokens with golden files of other engines.
 
-    PYTHONPATH=bindings/python python Tests/Oracle/check_logits.py MODEL.gguf Tests/Oracle/golden/mixtral-demo
+    PYTHONPATH=bindings/python python Tests/Oracle/check_logits.py \\
+        MODEL.gguf Tests/Oracle/golden/mixtral-demo
 
 The second argument is the golden files' common stem: STEM.json and, if there, STEM-logits.npz.
 For every prompt the golden ids are fed (and compared with those of our tokenizer), every stored row
 of logits is compared, and then the golden greedy path is fed: our choice at each step must be the
 golden one. Rows named logits-no-window are compared with the sliding window off.
 
-What fails: a row, or a top logit of a step, further off than --tolerance; a mean difference of a row
-beyond --mean-tolerance; other ids; another choice where the golden gap between first and second is
-at least twice the tolerance (below that, logits within the tolerance may choose otherwise).
+What fails: a row, or a top logit of a step, further off than --tolerance; a mean difference of a
+row beyond --mean-tolerance; other ids; another choice where the golden gap between first and second
+is at least twice the tolerance (below that, logits within the tolerance may choose otherwise).
 
-Defaults: 0.01 and 0.002. For logits of about 10, as the F16 models' are, that is the precision of F16
-(2^-11 of a value), in which the cache keeps keys and values. Where the golden file compares the f32
-model with a file of integer types it records llama.cpp's distance. Ours is rounding of the same kind
-and size, but independent of it: no row may be off by more than twice the largest of those distances,
-and none by more than that distance on average. In other cases pass --tolerance.
+Defaults: 0.01 and 0.002. For logits of about 10, as the F16 models' are, 0.01 is twice the
+precision of F16 (2^-11 of a value), in which the cache keeps keys and values. Where the golden file
+compares the f32 model with a file of integer types it records llama.cpp's distance. Ours is
+rounding of the same kind and size, but independent of it: no row may be off by more than twice the
+largest of those distances, and none by more than that distance on average. In other cases pass
+--tolerance.
 """
 
 import argparse
@@ -31,7 +33,7 @@ from mixtral import Model
 TOLERANCE = 0.01
 MEAN_TOLERANCE = 0.002
 NEAR_TIE = 0.01
-# Two results, each within a distance of a third, are within twice that distance of each other.
+# The distances recorded are few and of the last rows alone; rounding elsewhere may be unluckier.
 INDEPENDENT = 2
 
 
@@ -222,7 +224,8 @@ def show(result: dict) -> None:
             print(f"    golden gaps below {NEAR_TIE}: {r['near_ties']}")
         for other in r["other_choices"]:
             print(
-                f"    step {other['step']}: {other['ours']}, golden {other['golden']}, gap {other['gap']}"
+                f"    step {other['step']}: {other['ours']}, "
+                f"golden {other['golden']}, gap {other['gap']}"
             )
         for failure in r["failures"]:
             print(f"    FAILED {failure}")

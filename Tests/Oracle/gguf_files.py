@@ -1,4 +1,4 @@
-"""Writing GGUF files with the `gguf` package: copies with other tensors, and small random models."""
+"""Writing GGUF files with the `gguf` package: copies with other tensors, small random models."""
 
 import pathlib
 from collections.abc import Iterable, Iterator

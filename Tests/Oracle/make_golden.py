@@ -2,15 +2,18 @@
 """Makes the golden files again, with transformers in f32 and with llama.cpp.
 
     pip install torch==2.15.0 transformers==5.23.0 gguf==0.19.0 numpy llama-cpp-python==0.3.36
-    python make_golden.py logits mixtral-demo-f16.gguf --prompts golden/mixtral-demo.json --out NEW/mixtral-demo
-    python make_golden.py tiny tiny/mixtral-tiny-f16.gguf --prompts tiny/mixtral-tiny.json --out NEW/mixtral-tiny
+    python make_golden.py logits mixtral-demo-f16.gguf \\
+        --prompts golden/mixtral-demo.json --out NEW/mixtral-demo
+    python make_golden.py tiny tiny/mixtral-tiny-f16.gguf \\
+        --prompts tiny/mixtral-tiny.json --out NEW/mixtral-tiny
     python make_golden.py perplexity mistral-demo-f16.gguf --ids IDS.json [--no-window]
     python make_golden.py llama-cpp-perplexity FILE.gguf --text golden/heldout.txt
 
 Prompts and their ids are taken from the golden file that is there. `logits` writes OUT.json and
-OUT-logits.npz, `tiny` OUT.json and OUT.npz, as README.md in golden/ and tiny/ describe them.
-Both kinds of `perplexity` print one JSON object; for transformers the text comes as a JSON list of
-ids, BOS first. Attention is transformers' "eager", without a cache; weights are those of the file, as f32.
+OUT-logits.npz, `tiny` OUT.json and OUT.npz, as README.md in golden/ and tiny/ describe them. Both
+kinds of `perplexity` print one JSON object; for transformers the text comes as a JSON list of ids,
+BOS first. Attention is transformers' "eager", without a cache; weights are those of the file, as
+f32.
 """
 
 import argparse

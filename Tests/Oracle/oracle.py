@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Checks the library against other engines, on the F16 masters of the demo models: `make oracle MODELS=DIR`.
+"""Checks the library against other engines on the F16 masters: `make oracle MODELS=DIR`.
 
     PYTHONPATH=bindings/python python Tests/Oracle/oracle.py DIR --work WORK-FOLDER
 
-DIR holds mixtral-demo-f16.gguf and mistral-demo-f16.gguf. In order: logits and greedy tokens of both
-and of the model of Nemo's shape against the golden files (check_logits.py); both quantised to 10
-types by llama.cpp into the work folder, where the Q4_K_M files must be the bundled ones; perplexities
-of the held-out text against golden/perplexity.json, within --perplexity-tolerance per cent. llama.cpp
-applies no sliding window, so against its figures neither do we; with the window the F16 master is
-compared with transformers. --smollm2 adds a real model. Ends with Markdown tables.
+DIR holds mixtral-demo-f16.gguf and mistral-demo-f16.gguf. In order: logits and greedy tokens of
+both and of the model of Nemo's shape against the golden files (check_logits.py); both quantised to
+10 types by llama.cpp into the work folder, where the Q4_K_M files must be the bundled ones;
+perplexities of the held-out text against golden/perplexity.json, within --perplexity-tolerance per
+cent. llama.cpp applies no sliding window, so against its figures neither do we; with the window the
+F16 master is compared with transformers. --smollm2 adds a real model. Ends with Markdown tables.
 """
 
 import argparse

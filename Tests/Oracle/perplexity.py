@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Perplexity of a model on a text, by the protocol of llama.cpp's tool.
 
-    PYTHONPATH=bindings/python python Tests/Oracle/perplexity.py MODEL.gguf Tests/Oracle/golden/heldout.txt
+    PYTHONPATH=bindings/python python Tests/Oracle/perplexity.py \\
+        MODEL.gguf Tests/Oracle/golden/heldout.txt
 
 The whole text is tokenised once, with BOS if the model adds one, and cut into chunks of 512 tokens;
 what remains is dropped. If the model adds BOS it replaces the first token of each chunk. Each chunk

@@ -108,7 +108,7 @@ class Reference:
         return x / np.sqrt(mean + self.epsilon) * self.matrix(name).values
 
     def rope(self, x: np.ndarray) -> np.ndarray:
-        """Turns the pairs (0, 1), (2, 3), … of [n, heads, head width] by position · base^(-2i/width)."""
+        """Turns pair i of neighbours in [n, heads, head width] by position · base^(-2i/width)."""
         rates = self.rope_base ** (-np.arange(0, self.head_width, 2) / self.head_width)
         angles = (np.arange(len(x))[:, None] * rates)[:, None, :]
         even, odd = x[..., 0::2], x[..., 1::2]
@@ -140,7 +140,7 @@ class Reference:
         return down(gated / (1 + np.exp(-gated)) * up(x, rounding), rounding)
 
     def mixture(self, x: np.ndarray, layer: int, rounding: Rounding) -> np.ndarray:
-        """The most probable experts of each token, weighted by their probabilities made to add to 1."""
+        """The most probable experts of each token, weighted by probabilities that add to 1."""
         probabilities = softmax(self.matrix(f"blk.{layer}.ffn_gate_inp")(x, rounding))
         # A stable sort gives ties to the lower index.
         chosen = np.argsort(-probabilities, axis=-1, kind="stable")[:, : self.experts_used]

@@ -166,7 +166,7 @@ def test_experts_of_a_layer_may_differ_in_type(tmp_path: pathlib.Path, kinds: st
 
 @pytest.mark.parametrize("older", [False, True], ids=["merged", "older"])
 def test_identical_experts_give_the_dense_logits(tmp_path: pathlib.Path, older: bool) -> None:
-    """One layer in f32, so that no rounding to fewer bits stands between the experts and the logits."""
+    """One layer in f32: no rounding to fewer bits stands between the experts and the logits."""
     shape = Shape(layers=1)
     dense = write_random(tmp_path / "dense.gguf", shape, Kind.F32, 12)
     mixture = tmp_path / "mixture.gguf"
@@ -179,12 +179,13 @@ def test_identical_experts_give_the_dense_logits(tmp_path: pathlib.Path, older: 
 
 
 def upcycling_bound(reference: Reference, ids: list[int]) -> np.ndarray:
-    """How far the logits of identical experts may be from those of a dense model of one layer in f32.
+    """How far identical experts may be from a dense model of one layer in f32, a logit at a time.
 
-    w1·y + w2·y is rounded five times (two weights, two products, a sum) and added to the residual x,
-    in both models: at most 8 ε (|x| + |y|) of a channel. The norm divides that by the root of the mean
-    square, which itself moves by no more than the error's norm over the state's. Then each model's
-    products with the output matrix may be off by (n + 2) ε of the sum of their terms' magnitudes.
+    w1·y + w2·y is rounded five times (two weights, two products, a sum) and added to the residual
+    x, in both models: at most 8 ε (|x| + |y|) of a channel. The norm divides that by the root of
+    the mean square, which itself moves by no more than the error's norm over the state's. Then each
+    model's products with the output matrix may be off by (n + 2) ε of the sum of their terms'
+    magnitudes.
     """
     x = reference.embedding.values[ids]
     x = x + reference.attention(reference.norm(x, "blk.0.attn_norm"), 0, 0, LIBRARY)
@@ -201,7 +202,7 @@ def upcycling_bound(reference: Reference, ids: list[int]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_0"])
 def test_identical_experts_in_deeper_models(tmp_path: pathlib.Path, kind: str) -> None:
-    """With codes and a cache behind the experts a last bit may move a code: within rounding's noise."""
+    """Codes and a cache follow the experts, so a last bit may move a code: within the noise."""
     dense = write_random(tmp_path / "dense.gguf", Shape(layers=3), Kind[kind], 14)
     mixture = tmp_path / "mixture.gguf"
     upcycle.upcycle(dense, mixture, experts=8)
