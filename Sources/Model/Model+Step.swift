@@ -172,5 +172,7 @@ extension Model {
       session.hasLogits = false
       if session.canStand(at: request.start) { session.stand(at: request.start) }
     }
+    // The pages that the failed pass took go back.
+    session.cache.truncate(to: session.position)
   }
 }

@@ -95,9 +95,7 @@ def test_shared_helpers_hold_baseline_code(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_unknown_is_called(module):
-    own_names = {
-        name for path in objects(module) for _, name in symbols(path, "--defined-only")
-    }
+    own_names = {name for path in objects(module) for _, name in symbols(path, "--defined-only")}
     unknown = {
         name
         for path in objects(module)
