@@ -89,20 +89,14 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
   public static func attend(_ job: UnsafePointer<AttentionPage>, _ query: Int) {
     let stride = job.pointee.headStride
     let corrections = weigh(job, query, scores(job, query))
-    var first = job.pointee.firsts[query]
-    var last = job.pointee.lasts[query]
-    for n in 0..<N {
-      first = min(first, job.pointee.firsts[query &+ n])
-      last = max(last, job.pointee.lasts[query &+ n])
-    }
     let outputs = job.pointee.outputs + query &* stride
     var column = 0
     while column &+ 64 <= stride {
-      ValueTile<ISA, N, 4>.join(job, outputs, corrections, Int(first), Int(last), column)
+      ValueTile<ISA, N, 4>.join(job, query, outputs, corrections, column)
       column &+= 64
     }
     while column < stride {
-      ValueTile<ISA, N, 1>.join(job, outputs, corrections, Int(first), Int(last), column)
+      ValueTile<ISA, N, 1>.join(job, query, outputs, corrections, column)
       column &+= 16
     }
   }
@@ -179,37 +173,64 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
 
 /// `N` queries by `C` vectors of sixteen values of the head.
 public enum ValueTile<ISA: VectorISA, let N: Int, let C: Int> {
-  /// outputs = outputs x correction + the weighted values of the positions first..<last, one FMA
-  /// chain in the order of the positions.
+  /// outputs = outputs x correction + the weighted values of the positions that each query sees, one
+  /// FMA chain in the order of the positions.
+  ///
+  /// Positions that all queries see are read once for all; those before and after for each alone: a
+  /// position that a query does not see is not part of its sum even with weight 0, as 0 x infinity is
+  /// no number.
   @inlinable @inline(__always)
   static func join(
-    _ job: UnsafePointer<AttentionPage>, _ outputs: UnsafeMutablePointer<Float>,
-    _ corrections: InlineArray<N, ISA.Floats>, _ first: Int, _ last: Int, _ column: Int
+    _ job: UnsafePointer<AttentionPage>, _ query: Int, _ outputs: UnsafeMutablePointer<Float>,
+    _ corrections: InlineArray<N, ISA.Floats>, _ column: Int
   ) {
     let stride = job.pointee.headStride
-    let weights = job.pointee.weights
+    let firsts = job.pointee.firsts + query
+    let lasts = job.pointee.lasts + query
     var sums = InlineArray<N, InlineArray<C, ISA.Floats>>(
       repeating: InlineArray<C, ISA.Floats>(repeating: ISA.zeroFloats()))
+    var low: Int32 = 0
+    var high: Int32 = 64
     for n in 0..<N {
+      low = max(low, firsts[n])
+      high = min(high, lasts[n])
       for c in 0..<C {
         let before = ISA.loadFloats(outputs + (n &* stride &+ column &+ c &* 16))
         sums[n][c] = ISA.multiply(before, corrections[n])
       }
     }
-    var values = job.pointee.values + (first &* stride &+ column) &* 2
-    for position in first..<last {
+    for n in 0..<N { add(job, n, column, from: firsts[n], to: min(low, lasts[n]), &sums[n]) }
+    var position = Int(low)
+    while position < Int(high) {
+      let values = job.pointee.values + (position &* stride &+ column) &* 2
       var v = InlineArray<C, ISA.Floats>(repeating: ISA.zeroFloats())
       for c in 0..<C { v[c] = ISA.loadHalves(values + c &* 32) }
       for n in 0..<N {
-        let weight = ISA.broadcast(weights[n &* 64 &+ position])
+        let weight = ISA.broadcast(job.pointee.weights[n &* 64 &+ position])
         for c in 0..<C { sums[n][c] = ISA.fma(sums[n][c], v[c], weight) }
       }
-      values += stride &* 2
+      position &+= 1
     }
     for n in 0..<N {
+      add(job, n, column, from: max(low, high), to: lasts[n], &sums[n])
       for c in 0..<C {
         ISA.storeFloats(outputs + (n &* stride &+ column &+ c &* 16), sums[n][c])
       }
+    }
+  }
+
+  /// The positions from..<to of one query.
+  @inlinable @inline(__always)
+  static func add(
+    _ job: UnsafePointer<AttentionPage>, _ n: Int, _ column: Int, from first: Int32, to last: Int32,
+    _ sums: inout InlineArray<C, ISA.Floats>
+  ) {
+    var position = Int(first)
+    while position < Int(last) {
+      let values = job.pointee.values + (position &* job.pointee.headStride &+ column) &* 2
+      let weight = ISA.broadcast(job.pointee.weights[n &* 64 &+ position])
+      for c in 0..<C { sums[c] = ISA.fma(sums[c], ISA.loadHalves(values + c &* 32), weight) }
+      position &+= 1
     }
   }
 }

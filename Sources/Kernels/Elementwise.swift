@@ -93,7 +93,9 @@ public enum Elementwise<ISA: VectorISA> {
       let values = ISA.loadFloats(x + v &* 16)
       squares = ISA.fma(squares, values, values)
     }
-    let scale = 1 / (ISA.sum(squares) / Float(width) + epsilon).squareRoot()
+    let sum = ISA.sum(squares)
+    // Squares that overflow would scale a finite row to zeros: it must not pass for a result.
+    let scale = sum < .infinity ? 1 / (sum / Float(width) + epsilon).squareRoot() : .nan
     let factor = ISA.broadcast(scale)
     for v in 0..<vectors {
       let values = ISA.multiply(ISA.loadFloats(x + v &* 16), factor)

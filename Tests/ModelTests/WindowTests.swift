@@ -149,12 +149,7 @@ struct WindowTests {
       for (threads, batch) in [(1, 512), (1, 7), (2, 512)] {
         let model = try load(writer, Loading(table: table, threads: threads, batch: batch))
         let session = try model.session()
-        // Where a tile holds queries of one row only, it succeeds.
-        try withKnownIssue("a tile reads for all its queries what one sees", isIntermittent: true) {
-          try session.step(tokens)
-        } when: {
-          table.name != "reference"
-        }
+        try session.step(tokens)
       }
     }
   }
