@@ -173,12 +173,12 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
 
 /// `N` queries by `C` vectors of sixteen values of the head.
 public enum ValueTile<ISA: VectorISA, let N: Int, let C: Int> {
-  /// outputs = outputs x correction + the weighted values of the positions that each query sees, one
-  /// FMA chain in the order of the positions.
+  /// outputs = outputs x correction + the weighted values of the positions that each query sees,
+  /// one FMA chain in the order of the positions.
   ///
   /// Positions that all queries see are read once for all; those before and after for each alone: a
-  /// position that a query does not see is not part of its sum even with weight 0, as 0 x infinity is
-  /// no number.
+  /// position that a query does not see is not part of its sum even with weight 0, as 0 x infinity
+  /// is no number.
   @inlinable @inline(__always)
   static func join(
     _ job: UnsafePointer<AttentionPage>, _ query: Int, _ outputs: UnsafeMutablePointer<Float>,

@@ -1,4 +1,5 @@
-// Attention: pages joined one by one against one long softmax in Double, and the same bits from every table.
+// Attention: pages joined one by one against one long softmax in Double, and the same bits from
+// every table.
 import Glibc
 import Kernels
 import Support
@@ -152,11 +153,12 @@ struct AttentionTests {
 
   /// The derived bound of one output relative to sum p |v|, p the exact weights.
   ///
-  /// A score is a chain of w FMA and one product, so it errs by (w + 2) u S with S = scale sum |q k|;
-  /// so does the maximum. Their difference is at most 87 where it counts and rounds by 87 u, and the
-  /// exponential errs by 2.5e-7: each weight errs by d = 2 (w + 2) u S + 87 u + 2.5e-7, its page's later
-  /// corrections (one exponential, one subtraction, one product each) by 2.5e-7 + 88 u a page. Both the
-  /// weighted sum and the sum of weights have that error and at most 64 roundings a page.
+  /// A score is a chain of w FMA and one product, so it errs by (w + 2) u S with S = scale sum |q
+  /// k|; so does the maximum. Their difference is at most 87 where it counts and rounds by 87 u,
+  /// and the exponential errs by 2.5e-7: each weight errs by d = 2 (w + 2) u S + 87 u + 2.5e-7, its
+  /// page's later corrections (one exponential, one subtraction, one product each) by 2.5e-7 + 88 u
+  /// a page. Both the weighted sum and the sum of weights have that error and at most 64 roundings
+  /// a page.
   private func bound(_ sample: AttentionSample, score: Double) -> Double {
     let u = 0x1p-24
     let pages = Double(sample.pages)

@@ -9,8 +9,8 @@ private let u = 0x1p-24
 /// The error of e^x, derived.
 ///
 /// What Taylor's polynomial of degree 6 leaves out is at most 0.3466^7 / 5040 beside e^-0.3466:
-/// 1.69e-7. The last FMA of the polynomial rounds by 2^-25 beside 0.707, the one before it by 0.35 of
-/// that, the argument by 2^-26, the earlier ones by next to nothing: 0.75e-7 in all.
+/// 1.69e-7. The last FMA of the polynomial rounds by 2^-25 beside 0.707, the one before it by 0.35
+/// of that, the argument by 2^-26, the earlier ones by next to nothing: 0.75e-7 in all.
 private let exponentialBound = 2.5e-7
 
 @Suite("elementwise kernels")
@@ -88,8 +88,9 @@ struct ElementwiseTests {
     }
   }
 
-  /// The sum of V vectors is V roundings a lane, then four additions, all of positive numbers; division
-  /// and epsilon round once each, halved by the root; root, inverse and two products once each.
+  /// The sum of V vectors is V roundings a lane, then four additions, all of positive numbers;
+  /// division and epsilon round once each, halved by the root; root, inverse and two products once
+  /// each.
   @Test(
     "RMS norm against Double, in units of 2^-24",
     arguments: [1, 2, 15, 16, 17, 64, 100, 256, 4096])

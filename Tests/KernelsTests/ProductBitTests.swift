@@ -1,8 +1,8 @@
-// Every product of every table gives the reference's bits: for all types, numbers of blocks, panels and
-// rows, wherever the memory lies, and it touches nothing but what it was given.
+// Every product of every table gives the reference's bits: for all types, numbers of blocks, panels
+// and rows, wherever the memory lies, and it touches nothing but what it was given.
 //
-// The reference is run once a sample, with all panels and rows; that its own outputs do not depend on the
-// number of panels and rows is a test of its own.
+// The reference is run once a sample, with all panels and rows; that its own outputs do not depend
+// on the number of panels and rows is a test of its own.
 import Kernels
 import Support
 import Testing

@@ -1,11 +1,11 @@
-// The reference products against Double: decoded weights times dequantised activations, within a bound that
-// follows from the definition.
+// The reference products against Double: decoded weights times dequantised activations, within a
+// bound that follows from the definition.
 //
-// With u = 2^-24, an output of n blocks is one chain of at most 2 n roundings of the running sum, and each
-// term is rounded twice before it is added (scale x scale; the integer sum to Float, or scale x sum of
-// codes). All else is exact. So |error| <= gamma(2 n + 2) M, gamma(k) = k u / (1 - k u), M = the sum of the
-// magnitudes of the terms: of d scale code a and, kept apart because they may cancel, of minimum x a.
-// Float types: four chains of n / 4 FMA and two more additions.
+// With u = 2^-24, an output of n blocks is one chain of at most 2 n roundings of the running sum,
+// and each term is rounded twice before it is added (scale x scale; the integer sum to Float, or
+// scale x sum of codes). All else is exact. So |error| <= gamma(2 n + 2) M, gamma(k) = k u / (1 - k
+// u), M = the sum of the magnitudes of the terms: of d scale code a and, kept apart because they
+// may cancel, of minimum x a. Float types: four chains of n / 4 FMA and two more additions.
 import Formats
 import Kernels
 import Quantization

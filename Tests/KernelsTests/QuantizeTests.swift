@@ -1,5 +1,5 @@
-// Activations in 8 bits: codes, sums and scales against a plain computation in Double, and the same bytes
-// from every table.
+// Activations in 8 bits: codes, sums and scales against a plain computation in Double, and the same
+// bytes from every table.
 import Kernels
 import Support
 import Testing
@@ -77,8 +77,9 @@ struct QuantizeTests {
 
   /// The scale is max / 127, rounded once.
   ///
-  /// Dividing in Double and rounding to Float is the same, as 53 >= 2 x 24 + 2. A code is x times the inverse 127 / max, two roundings of values up to 127, so
-  /// it lies within 1/2 + 127 x 2.01 x 2^-24 of the exact quotient.
+  /// Dividing in Double and rounding to Float is the same, as 53 >= 2 x 24 + 2. A code is x times
+  /// the inverse 127 / max, two roundings of values up to 127, so it lies within 1/2 + 127 x 2.01 x
+  /// 2^-24 of the exact quotient.
   @Test("codes, sums and scales against Double", arguments: QuantizedForm.allCases)
   func plain(form: QuantizedForm) throws {
     let values = samples(form)

@@ -1,5 +1,5 @@
-// Mixtures of experts: the order of the experts and the layout of the file do not matter, types may be
-// mixed, and a mixture of equal experts is the dense model.
+// Mixtures of experts: the order of the experts and the layout of the file do not matter, types may
+// be mixed, and a mixture of equal experts is the dense model.
 import Formats
 import Kernels
 import Model

@@ -1,5 +1,5 @@
-// Sessions: what a session says depends on its tokens alone, whatever it, its forks or its neighbours went
-// through; an error leaves it as it was.
+// Sessions: what a session says depends on its tokens alone, whatever it, its forks or its
+// neighbours went through; an error leaves it as it was.
 import Formats
 import Kernels
 import Model

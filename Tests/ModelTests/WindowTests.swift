@@ -51,8 +51,8 @@ struct WindowTests {
     }
   }
 
-  /// With one layer a token's logits depend on what it sees and on nothing before; rotary angles are
-  /// absolute, so the same tokens must stand at the same positions.
+  /// With one layer a token's logits depend on what it sees and on nothing before; rotary angles
+  /// are absolute, so the same tokens must stand at the same positions.
   @Test("one layer sees its window and nothing else")
   func oneLayer() throws {
     var one = tiny(10)
