@@ -172,17 +172,18 @@ final class ForwardPass {
       rowCount: task.pointee.rowCount, into: task.pointee.out, outStride: task.pointee.outStride)
   }
 
-  /// Panels of a unit: whole groups of four for the row shape, about four units a thread, and no
-  /// more than the second-level cache keeps while the rows of a prompt pass by.
+  /// Panels of a unit: about eight units a thread, and for the rows of a prompt no more than the
+  /// second-level cache keeps while they pass by.
   ///
-  /// Little work stays whole.
+  /// Little work stays whole. From four to twenty-four units a thread decode as fast (7B, 2 threads);
+  /// sixty-four lose 5 %.
   func chunk(of matrix: Matrix, rowCount: Int) -> Int {
     let panels = matrix.panelCount
     let byteCount = panels &* matrix.panelStride
     if workers.count == 1 || byteCount &* rowCount < 48 << 10 { return max(panels, 1) }
-    let share = (panels / (workers.count &* 4) &+ 3) & ~3
-    guard rowCount > 4 else { return max(share, 4) }
-    return max(1, min(max(share, 4), (256 << 10) / max(matrix.panelStride, 1)))
+    let share = max(panels / (workers.count &* 8), 4)
+    guard rowCount > 4 else { return share }
+    return max(1, min(share, (256 << 10) / max(matrix.panelStride, 1)))
   }
 }
 
