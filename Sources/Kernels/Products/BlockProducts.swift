@@ -40,9 +40,7 @@ public enum OffsetBlock<
       w += blockByteCount
       a += Activation32.byteCount
     }
-    for m in 0..<M {
-      ISA.storeFloats(out + m &* outStride, outputs[m])
-    }
+    store(ISA.self, outputs, out, outStride)
   }
 }
 
@@ -82,9 +80,7 @@ public enum AffineBlock<ISA: VectorISA, Codes: CodeStorage, let M: Int>: Product
       w += blockByteCount
       a += Activation32.byteCount
     }
-    for m in 0..<M {
-      ISA.storeFloats(out + m &* outStride, outputs[m])
-    }
+    store(ISA.self, outputs, out, outStride)
   }
 }
 

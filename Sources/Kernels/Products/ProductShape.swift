@@ -64,3 +64,12 @@ public func tiles<Tile: ProductShape>(
     row &+= Tile.rows
   }
 }
+
+/// Writes the sixteen outputs of each row.
+@inlinable @inline(__always)
+public func store<ISA: VectorISA, let M: Int>(
+  _ isa: ISA.Type, _ outputs: InlineArray<M, ISA.Floats>, _ out: UnsafeMutablePointer<Float>,
+  _ outStride: Int
+) {
+  for m in 0..<M { ISA.storeFloats(out + m &* outStride, outputs[m]) }
+}

@@ -50,20 +50,11 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
             minimums[m], pairs, a + (m &* rowStride &+ Activation256.sums32 &+ pair &* 4))
         }
       }
-      for m in 0..<M {
-        let scale = ISA.broadcast(
-          (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
-        outputs[m] = ISA.fma(
-          outputs[m], ISA.multiply(d, scale), ISA.float(block[m]))
-        outputs[m] = ISA.fnma(
-          outputs[m], ISA.multiply(dmin, scale), ISA.float(minimums[m]))
-      }
+      addAffine(ISA.self, &outputs, block, d, minimums, dmin, a, rowStride)
       w += blockByteCount
       a += Activation256.byteCount
     }
-    for m in 0..<M {
-      ISA.storeFloats(out + m &* outStride, outputs[m])
-    }
+    store(ISA.self, outputs, out, outStride)
   }
 
   /// Adds the dot products of 32 columns to `sums`.
@@ -120,20 +111,11 @@ public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
       let tail = w + (scales &+ 256)
       let d = ISA.loadHalves(tail)
       let dmin = ISA.loadHalves(tail + 32)
-      for m in 0..<M {
-        let scale = ISA.broadcast(
-          (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
-        outputs[m] = ISA.fma(
-          outputs[m], ISA.multiply(d, scale), ISA.float(block[m]))
-        outputs[m] = ISA.fnma(
-          outputs[m], ISA.multiply(dmin, scale), ISA.float(minimums[m]))
-      }
+      addAffine(ISA.self, &outputs, block, d, minimums, dmin, a, rowStride)
       w += blockByteCount
       a += Activation256.byteCount
     }
-    for m in 0..<M {
-      ISA.storeFloats(out + m &* outStride, outputs[m])
-    }
+    store(ISA.self, outputs, out, outStride)
   }
 }
 
@@ -187,9 +169,23 @@ public enum Offset16<
       w += blockByteCount
       a += Activation256.byteCount
     }
-    for m in 0..<M {
-      ISA.storeFloats(out + m &* outStride, outputs[m])
-    }
+    store(ISA.self, outputs, out, outStride)
+  }
+}
+
+/// Adds d block - dmin minimums, times the scale of each row of activations.
+@inlinable @inline(__always)
+public func addAffine<ISA: VectorISA, let M: Int>(
+  _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Floats>,
+  _ block: InlineArray<M, ISA.Integers>, _ d: ISA.Floats,
+  _ minimums: InlineArray<M, ISA.Integers>, _ dmin: ISA.Floats, _ a: UnsafeRawPointer,
+  _ rowStride: Int
+) {
+  for m in 0..<M {
+    let scale = ISA.broadcast(
+      (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
+    outputs[m] = ISA.fma(outputs[m], ISA.multiply(d, scale), ISA.float(block[m]))
+    outputs[m] = ISA.fnma(outputs[m], ISA.multiply(dmin, scale), ISA.float(minimums[m]))
   }
 }
 
