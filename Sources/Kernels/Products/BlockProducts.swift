@@ -17,7 +17,7 @@ public enum OffsetBlock<
   public static func run(
     _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int
+    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
     var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var w = weights
@@ -30,7 +30,7 @@ public enum OffsetBlock<
         sums[m] = Shift.bits == 7 ? bias : ISA.shiftRight(bias, 7 &- Shift.bits)
       }
       blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
-      if M == 1 { prefetchGroup(ISA.self, group, blockByteCount) }
+      if streams { prefetchGroup(ISA.self, group, blockByteCount) }
       let d = ISA.loadHalves(group + Codes.groupByteCount)
       for m in 0..<M {
         let scale = ISA.broadcast(
@@ -56,7 +56,7 @@ public enum AffineBlock<ISA: VectorISA, Codes: CodeStorage, let M: Int>: Product
   public static func run(
     _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int
+    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
     var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var w = weights
@@ -65,7 +65,7 @@ public enum AffineBlock<ISA: VectorISA, Codes: CodeStorage, let M: Int>: Product
       let group = w
       var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
       blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
-      if M == 1 { prefetchGroup(ISA.self, group, blockByteCount) }
+      if streams { prefetchGroup(ISA.self, group, blockByteCount) }
       let d = ISA.loadHalves(group + Codes.groupByteCount)
       let minimum = ISA.loadHalves(group + (Codes.groupByteCount &+ 32))
       for m in 0..<M {

@@ -42,7 +42,7 @@ public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let M: Int>:
   public static func run(
     _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int
+    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
     let none = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
     var chain0 = none
@@ -58,7 +58,7 @@ public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let M: Int>:
       step(&chain1, columns + Values.byteCount, a + 4, rowStride)
       step(&chain2, columns + 2 &* Values.byteCount, a + 8, rowStride)
       step(&chain3, columns + 3 &* Values.byteCount, a + 12, rowStride)
-      if M == 1 { prefetchGroup(ISA.self, columns, 4 &* Values.byteCount) }
+      if streams { prefetchGroup(ISA.self, columns, 4 &* Values.byteCount) }
       w += 4 &* Values.byteCount
       a += 16
     }

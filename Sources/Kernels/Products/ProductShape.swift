@@ -13,9 +13,10 @@ public protocol ProductShape {
   static var blockByteCount: Int { get }
   /// Rows of activations; the values of `out` are [rows][16].
   static var rows: Int { get }
+  /// `streams`: the panel comes from memory, so what follows is asked for ahead.
   static func run(
     _ weights: UnsafeRawPointer, blocks: Int, _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int)
+    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool)
 }
 
 /// The numbers of rows that an instruction set has registers for, besides one.
@@ -60,7 +61,7 @@ public func tiles<Tile: ProductShape>(
   while row &+ Tile.rows <= rowCount {
     Tile.run(
       weights, blocks: blocks, activations + row &* rowStride, rowStride: rowStride,
-      out + row &* outStride, outStride: outStride)
+      out + row &* outStride, outStride: outStride, streams: row == 0)
     row &+= Tile.rows
   }
 }

@@ -16,7 +16,7 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
   public static func run(
     _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int
+    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
     let none = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
@@ -28,8 +28,9 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
         var first = none
         var second = none
         let group = w + (pair &* 2 &* Codes.groupByteCount)
-        groupDot(&first, group, a + pair &* 64, rowStride)
-        groupDot(&second, group + Codes.groupByteCount, a + (pair &* 64 &+ 32), rowStride)
+        groupDot(&first, group, a + pair &* 64, rowStride, streams)
+        groupDot(
+          &second, group + Codes.groupByteCount, a + (pair &* 64 &+ 32), rowStride, streams)
         let pairs = ISA.pairs(unsigned: w + (scales &+ pair &* 32))
         let firsts = ISA.firsts(pairs)
         let seconds = ISA.seconds(pairs)
@@ -38,7 +39,7 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
           block[m] = ISA.add(block[m], ISA.multiply(second[m], seconds))
         }
       }
-      if M == 1 { prefetchGroup(ISA.self, w + scales, 320) }
+      if streams { prefetchGroup(ISA.self, w + scales, 320) }
       let tail = w + (scales &+ 128)
       let d = ISA.loadHalves(tail + 128)
       let dmin = ISA.loadHalves(tail + 160)
@@ -61,11 +62,11 @@ public enum Affine32<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
   @inlinable @inline(__always)
   public static func groupDot(
     _ sums: inout InlineArray<M, ISA.Integers>, _ group: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int
+    _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
   ) {
     quadDot(ISA.self, &sums, Codes.quad(ISA.self, group, second: false), a, rowStride)
     quadDot(ISA.self, &sums, Codes.quad(ISA.self, group, second: true), a + 16, rowStride)
-    if M == 1 { prefetchGroup(ISA.self, group, Codes.groupByteCount) }
+    if streams { prefetchGroup(ISA.self, group, Codes.groupByteCount) }
   }
 }
 
@@ -82,7 +83,7 @@ public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
   public static func run(
     _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int
+    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
     let none = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
@@ -96,7 +97,7 @@ public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
         let pairs = ISA.lowBits(bytes, 15)
         subBlocks(
           ISA.self, Codes.self, &block, codes, a + group &* 32, rowStride, ISA.firsts(pairs),
-          ISA.seconds(pairs))
+          ISA.seconds(pairs), streams)
       }
       var minimums = none
       for group in 0..<8 {
@@ -107,7 +108,7 @@ public enum Affine16<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductSha
             minimums[m], pairs, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
         }
       }
-      if M == 1 { prefetchGroup(ISA.self, w + scales, 320) }
+      if streams { prefetchGroup(ISA.self, w + scales, 320) }
       let tail = w + (scales &+ 256)
       let d = ISA.loadHalves(tail)
       let dmin = ISA.loadHalves(tail + 32)
@@ -135,7 +136,7 @@ public enum Offset16<
   public static func run(
     _ weights: UnsafeRawPointer, blocks: Int,
     _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int
+    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
     let none = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
@@ -148,7 +149,7 @@ public enum Offset16<
         let pairs = ISA.pairs(signed: w + (scales &+ group &* 32))
         subBlocks(
           ISA.self, Codes.self, &block, codes, a + group &* 32, rowStride, ISA.firsts(pairs),
-          ISA.seconds(pairs))
+          ISA.seconds(pairs), streams)
       }
       var offsets = none
       for group in 0..<8 {
@@ -158,7 +159,7 @@ public enum Offset16<
             offsets[m], pairs, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
         }
       }
-      if M == 1 { prefetchGroup(ISA.self, w + scales, 288) }
+      if streams { prefetchGroup(ISA.self, w + scales, 288) }
       let d = ISA.loadHalves(w + (scales &+ 256))
       for m in 0..<M {
         let scale = ISA.broadcast(
@@ -218,7 +219,7 @@ public enum Offset128: OffsetShift {
 public func subBlocks<ISA: VectorISA, Codes: CodeStorage, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
   _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ firstScale: ISA.Integers,
-  _ secondScale: ISA.Integers
+  _ secondScale: ISA.Integers, _ streams: Bool
 ) {
   var first = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
   quadDot(ISA.self, &first, Codes.quad(ISA.self, group, second: false), a, rowStride)
@@ -226,7 +227,7 @@ public func subBlocks<ISA: VectorISA, Codes: CodeStorage, let M: Int>(
   var second = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
   quadDot(ISA.self, &second, Codes.quad(ISA.self, group, second: true), a + 16, rowStride)
   for m in 0..<M { sums[m] = ISA.add(sums[m], ISA.multiply(second[m], secondScale)) }
-  if M == 1 { prefetchGroup(ISA.self, group, Codes.groupByteCount) }
+  if streams { prefetchGroup(ISA.self, group, Codes.groupByteCount) }
 }
 
 /// Adds to each of `M` sums the dot product of sixteen columns with its row of activations.
