@@ -164,13 +164,23 @@ def test_L01_freeing_gives_everything_back(mixtral_tiny, life, threads):
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def settled(wanted: tuple[int, int] = (0, 0)) -> tuple[int, int]:
+        """The fewest seen: a joined thread is listed until the system has taken it out."""
+        fewest = held()
+        for _ in range(2000):
+            if fewest <= wanted:
+                break
+            os.sched_yield()
+            fewest = min(fewest, held())
+        return fewest
+
     life(mixtral.Model(mixtral_tiny, threads=threads))
-    before, memory = held(), resident()
+    before, memory = settled(), resident()
     model = mixtral.Model(mixtral_tiny, threads=threads)
     size = model.info.weight_size
     life(model)
     for _ in range(30):
         life(mixtral.Model(mixtral_tiny, threads=threads))
-        assert held() == before
+        assert settled(before) == before
     # Fewer than three of thirty models, what an allocator may keep.
     assert resident() - memory < 3 * size
