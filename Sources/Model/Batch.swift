@@ -7,8 +7,6 @@ struct Row {
   let session: Int
   let token: Int32
   let position: Int
-  /// Whether its logits are wanted.
-  let output: Bool
 }
 
 /// Consecutive rows of one session that attend together.
@@ -24,6 +22,7 @@ struct Batch {
   private(set) var sessions: [Session] = []
   private(set) var rows: [Row] = []
   private(set) var groups: [RowGroup] = []
+  /// The rows whose logits are wanted.
   private(set) var outputs: [Int] = []
 
   /// Most queries (rows x heads of a key-value head) of a group: sizes each thread's workspace.
@@ -45,10 +44,8 @@ struct Batch {
     sessions.append(session)
     let start = rows.count
     for (i, token) in tokens.enumerated() {
-      let output = wanted.contains(i)
-      if output { outputs.append(rows.count) }
-      rows.append(
-        Row(session: index, token: token, position: session.position + i, output: output))
+      if wanted.contains(i) { outputs.append(rows.count) }
+      rows.append(Row(session: index, token: token, position: session.position + i))
     }
     let most = max(1, Self.queriesPerGroup / headsPerKVHead)
     var row = 0

@@ -83,9 +83,6 @@ package final class Model: @unchecked Sendable {
       scratch: scratch)
     turn = try Turn()
   }
-
-  /// Makes the model of a parent process safe to free in a forked child.
-  package func abandonWorkers() { workers.abandon() }
 }
 
 /// Sizes of a model, for `mixtral_model_info`.

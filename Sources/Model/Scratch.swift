@@ -52,8 +52,6 @@ struct Activations {
 struct Scratch {
   /// Most rows of a pass.
   let rows: Int
-  /// Most (row, expert) pairs of a pass.
-  let slots: Int
 
   /// [rows][hidden]: the residual stream.
   let hidden: UnsafeMutablePointer<Float>
@@ -71,7 +69,7 @@ struct Scratch {
   /// [rows][ropeWidth / 2][2]: cosines and sines.
   let angles: UnsafeMutablePointer<Float>
   let attended: Activations
-  /// [slots][hidden]: what attention or the experts add to the stream.
+  /// [slots][hidden] (a slot is a row and one of its experts): what attention or the experts add to the stream.
   let added: UnsafeMutablePointer<Float>
   /// [rows][experts].
   let router: UnsafeMutablePointer<Float>
@@ -156,7 +154,6 @@ struct Scratch {
       (base + offset).assumingMemoryBound(to: Int32.self)
     }
     self.rows = rows
-    self.slots = slots
     self.hidden = floats(hidden)
     hiddenStride = padded(shape.hiddenWidth)
     self.normed = Activations(base, offsets: normed, width: shape.hiddenWidth)
