@@ -175,8 +175,8 @@ final class ForwardPass {
   /// Panels of a unit: about eight units a thread, and for the rows of a prompt no more than the
   /// second-level cache keeps while they pass by.
   ///
-  /// Little work stays whole. Four to twenty-four units a thread decode alike within the noise (7B, 2
-  /// threads).
+  /// Little work stays whole. Four to twenty-four units a thread decode alike within the noise (7B,
+  /// 2 threads).
   func chunk(of matrix: Matrix, rowCount: Int) -> Int {
     let panels = matrix.panelCount
     let byteCount = panels &* matrix.panelStride

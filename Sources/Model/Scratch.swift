@@ -69,7 +69,8 @@ struct Scratch {
   /// [rows][ropeWidth / 2][2]: cosines and sines.
   let angles: UnsafeMutablePointer<Float>
   let attended: Activations
-  /// [slots][hidden] (a slot is a row and one of its experts): what attention or the experts add to the stream.
+  /// [slots][hidden] (a slot is a row and one of its experts): what attention or the experts add to
+  /// the stream.
   let added: UnsafeMutablePointer<Float>
   /// [rows][experts].
   let router: UnsafeMutablePointer<Float>

@@ -5,9 +5,9 @@
 // Integer sums are exact and the float sum of one output is one chain in the order of the blocks,
 // so every number of rows gives the same bits.
 //
-// Tried for one row (Q4_K, Zen 5, one thread, a machine with neighbours, share of the reading floor):
-// four panels side by side with a prefetch of 2 KB 54 %; one panel with 2 KB 62 to 86 %, with 4 KB
-// 81 %, 8 KB 79 to 90 %, 12 KB 94 %. Four panels with a far prefetch were not tried.
+// Tried for one row (Q4_K, Zen 5, one thread, a machine with neighbours, share of the reading
+// floor): four panels side by side with a prefetch of 2 KB 54 %; one panel with 2 KB 62 to 86 %,
+// with 4 KB 81 %, 8 KB 79 to 90 %, 12 KB 94 %. Four panels with a far prefetch were not tried.
 
 /// A product of one panel layout in one instruction set with a fixed number of rows.
 public protocol ProductShape {

@@ -212,9 +212,10 @@ public enum Offset128: OffsetShift {
 
 /// Adds to each of `M` sums the two sub-blocks of sixteen columns of a group, each times its scale.
 ///
-/// The corrections by sums of activations are left for after the groups: beside these sums 8 rows of
-/// them do not fit into 32 registers. Best of three runs with neighbours, Q3_K: 63 % of the product
-/// floor, 58 % with all in one loop; Q6_K and Q2_K: no difference that could be told from noise.
+/// The corrections by sums of activations are left for after the groups: beside these sums 8 rows
+/// of them do not fit into 32 registers. Best of three runs with neighbours, Q3_K: 63 % of the
+/// product floor, 58 % with all in one loop; Q6_K and Q2_K: no difference that could be told from
+/// noise.
 @inlinable @inline(__always)
 public func subBlocks<ISA: VectorISA, Codes: CodeStorage, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
