@@ -28,6 +28,9 @@ let package = Package(
       name: "KernelsAVX2", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v3")),
     .target(
+      name: "KernelsAVXVNNI", dependencies: ["Intrinsics", "Kernels", "KernelsAVX2"],
+      swiftSettings: kernels("-march=x86-64-v3", "-mavxvnni")),
+    .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
     .target(name: "Formats", swiftSettings: safe),
@@ -45,7 +48,7 @@ let package = Package(
       name: "Mixtral",
       dependencies: [
         "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels", "KernelsAVX2",
-        "KernelsAVX512",
+        "KernelsAVXVNNI", "KernelsAVX512",
       ],
       swiftSettings: strict,
       linkerSettings: [
@@ -63,7 +66,8 @@ let package = Package(
     .executableTarget(
       name: "kernel-bench",
       dependencies: [
-        "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512", "Quantization",
+        "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512",
+        "Quantization",
       ], path: "Tests/Benchmarks/KernelBench", swiftSettings: strict),
 
     .target(name: "Support", dependencies: ["Kernels", "Formats"], path: "Tests/Support"),
@@ -71,7 +75,8 @@ let package = Package(
     .testTarget(
       name: "KernelsTests",
       dependencies: [
-        "Kernels", "KernelsAVX2", "KernelsAVX512", "Platform", "Quantization", "Support",
+        "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform", "Quantization",
+        "Support",
       ]),
     .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Support"]),
     .testTarget(name: "WorkersTests", dependencies: ["Workers", "Support"]),
@@ -80,7 +85,7 @@ let package = Package(
     .testTarget(
       name: "ModelTests",
       dependencies: [
-        "Model", "KernelsAVX2", "KernelsAVX512", "Platform", "Support",
+        "Model", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform", "Support",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -96,7 +96,8 @@ enum {
   MIXTRAL_ISA_AUTO = 0,      /* the best that this processor runs */
   MIXTRAL_ISA_REFERENCE = 1, /* plain code that defines the bits; slow */
   MIXTRAL_ISA_AVX2 = 2,      /* AVX2, FMA, F16C */
-  MIXTRAL_ISA_AVX512 = 3     /* AVX-512 F, BW, CD, DQ, VL, VNNI */
+  MIXTRAL_ISA_AVX512 = 3,    /* AVX-512 F, BW, CD, DQ, VL, VNNI */
+  MIXTRAL_ISA_AVXVNNI = 4    /* AVX2 and AVX-VNNI */
 };
 
 typedef struct mixtral_load_options {

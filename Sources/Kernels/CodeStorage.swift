@@ -9,29 +9,15 @@
 //
 // Codes of 5, 6 and 3 bits are a storage of 4, 4 and 2 bits followed by one of the rest.
 
-/// The four code vectors of sixteen columns.
-public struct Quad<Integers> {
-  public var c0: Integers
-  public var c1: Integers
-  public var c2: Integers
-  public var c3: Integers
-  @inlinable @inline(__always)
-  public init(_ c0: Integers, _ c1: Integers, _ c2: Integers, _ c3: Integers) {
-    self.c0 = c0
-    self.c1 = c1
-    self.c2 = c2
-    self.c3 = c3
-  }
-}
-
 /// A way to store unsigned codes of a panel.
 public protocol CodeStorage {
   /// Bits a code; a group of 32 columns takes 64 times as many bytes.
   static var bits: Int { get }
-  /// The code vectors of columns 0...15, or with `second` of 16...31, of the group at `group`.
-  static func quad<ISA: VectorISA>(
-    _ isa: ISA.Type, _ group: UnsafeRawPointer, second: Bool
-  ) -> Quad<ISA.Integers>
+  /// Code vector `i` (0...7) of the group at `group`; of a part's lanes where `group` is moved by
+  /// as many bytes as the lanes before it take.
+  static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers
 }
 
 extension CodeStorage {
@@ -40,18 +26,25 @@ extension CodeStorage {
   public static var groupByteCount: Int { bits &* 64 }
 }
 
+/// Bits `from` and up of each byte of `a`, moved to `to`, of those that `mask` leaves.
+@inlinable @inline(__always)
+public func field<ISA: ProductISA>(
+  _ isa: ISA.Type, _ a: ISA.Integers, from: Int, to: Int, _ mask: UInt8
+) -> ISA.Integers {
+  let shift = Int32(truncatingIfNeeded: from &- to)
+  if shift == 0 { return ISA.lowBits(a, mask) }
+  return ISA.lowBits(
+    shift > 0 ? ISA.shiftRight16(a, shift) : ISA.shiftLeft16(a, 0 &- shift), mask)
+}
+
 /// Codes 0...15.
 public enum Codes4: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 4 }
   @inlinable @inline(__always)
-  public static func quad<ISA: VectorISA>(
-    _ isa: ISA.Type, _ group: UnsafeRawPointer, second: Bool
-  ) -> Quad<ISA.Integers> {
-    let a = ISA.load(group + (second ? 128 : 0))
-    let b = ISA.load(group + (second ? 192 : 64))
-    return Quad(
-      ISA.lowBits(a, 15), ISA.lowBits(ISA.shiftRight16(a, 4), 15),
-      ISA.lowBits(b, 15), ISA.lowBits(ISA.shiftRight16(b, 4), 15))
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers {
+    field(isa, ISA.load(group + (i &>> 1) &* 64), from: (i & 1) &* 4, to: 0, 15)
   }
 }
 
@@ -59,25 +52,19 @@ public enum Codes4: CodeStorage {
 public enum Codes8: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 8 }
   @inlinable @inline(__always)
-  public static func quad<ISA: VectorISA>(
-    _ isa: ISA.Type, _ group: UnsafeRawPointer, second: Bool
-  ) -> Quad<ISA.Integers> {
-    let p = group + (second ? 256 : 0)
-    return Quad(ISA.load(p), ISA.load(p + 64), ISA.load(p + 128), ISA.load(p + 192))
-  }
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers { ISA.load(group + i &* 64) }
 }
 
 /// Codes 0...3.
 public enum Codes2: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 2 }
   @inlinable @inline(__always)
-  public static func quad<ISA: VectorISA>(
-    _ isa: ISA.Type, _ group: UnsafeRawPointer, second: Bool
-  ) -> Quad<ISA.Integers> {
-    let a = ISA.load(group + (second ? 64 : 0))
-    return Quad(
-      ISA.lowBits(a, 3), ISA.lowBits(ISA.shiftRight16(a, 2), 3),
-      ISA.lowBits(ISA.shiftRight16(a, 4), 3), ISA.lowBits(ISA.shiftRight16(a, 6), 3))
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers {
+    field(isa, ISA.load(group + (i &>> 2) &* 64), from: (i & 3) &* 2, to: 0, 3)
   }
 }
 
@@ -85,23 +72,11 @@ public enum Codes2: CodeStorage {
 public enum Codes5: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 5 }
   @inlinable @inline(__always)
-  public static func quad<ISA: VectorISA>(
-    _ isa: ISA.Type, _ group: UnsafeRawPointer, second: Bool
-  ) -> Quad<ISA.Integers> {
-    let low = Codes4.quad(isa, group, second: second)
-    let p = ISA.load(group + 256)
-    if second {
-      return Quad(
-        ISA.or(low.c0, ISA.lowBits(p, 16)),
-        ISA.or(low.c1, ISA.lowBits(ISA.shiftRight16(p, 1), 16)),
-        ISA.or(low.c2, ISA.lowBits(ISA.shiftRight16(p, 2), 16)),
-        ISA.or(low.c3, ISA.lowBits(ISA.shiftRight16(p, 3), 16)))
-    }
-    return Quad(
-      ISA.or(low.c0, ISA.lowBits(ISA.shiftLeft16(p, 4), 16)),
-      ISA.or(low.c1, ISA.lowBits(ISA.shiftLeft16(p, 3), 16)),
-      ISA.or(low.c2, ISA.lowBits(ISA.shiftLeft16(p, 2), 16)),
-      ISA.or(low.c3, ISA.lowBits(ISA.shiftLeft16(p, 1), 16)))
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers {
+    ISA.or(
+      Codes4.vector(isa, group, i), field(isa, ISA.load(group + 256), from: i, to: 4, 16))
   }
 }
 
@@ -109,16 +84,12 @@ public enum Codes5: CodeStorage {
 public enum Codes6: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 6 }
   @inlinable @inline(__always)
-  public static func quad<ISA: VectorISA>(
-    _ isa: ISA.Type, _ group: UnsafeRawPointer, second: Bool
-  ) -> Quad<ISA.Integers> {
-    let low = Codes4.quad(isa, group, second: second)
-    let p = ISA.load(group + (second ? 320 : 256))
-    return Quad(
-      ISA.or(low.c0, ISA.lowBits(ISA.shiftLeft16(p, 4), 0x30)),
-      ISA.or(low.c1, ISA.lowBits(ISA.shiftLeft16(p, 2), 0x30)),
-      ISA.or(low.c2, ISA.lowBits(p, 0x30)),
-      ISA.or(low.c3, ISA.lowBits(ISA.shiftRight16(p, 2), 0x30)))
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers {
+    let rest = ISA.load(group + 256 + (i &>> 2) &* 64)
+    return ISA.or(
+      Codes4.vector(isa, group, i), field(isa, rest, from: (i & 3) &* 2, to: 4, 0x30))
   }
 }
 
@@ -126,22 +97,10 @@ public enum Codes6: CodeStorage {
 public enum Codes3: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 3 }
   @inlinable @inline(__always)
-  public static func quad<ISA: VectorISA>(
-    _ isa: ISA.Type, _ group: UnsafeRawPointer, second: Bool
-  ) -> Quad<ISA.Integers> {
-    let low = Codes2.quad(isa, group, second: second)
-    let p = ISA.load(group + 128)
-    if second {
-      return Quad(
-        ISA.or(low.c0, ISA.lowBits(ISA.shiftRight16(p, 2), 4)),
-        ISA.or(low.c1, ISA.lowBits(ISA.shiftRight16(p, 3), 4)),
-        ISA.or(low.c2, ISA.lowBits(ISA.shiftRight16(p, 4), 4)),
-        ISA.or(low.c3, ISA.lowBits(ISA.shiftRight16(p, 5), 4)))
-    }
-    return Quad(
-      ISA.or(low.c0, ISA.lowBits(ISA.shiftLeft16(p, 2), 4)),
-      ISA.or(low.c1, ISA.lowBits(ISA.shiftLeft16(p, 1), 4)),
-      ISA.or(low.c2, ISA.lowBits(p, 4)),
-      ISA.or(low.c3, ISA.lowBits(ISA.shiftRight16(p, 1), 4)))
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers {
+    ISA.or(
+      Codes2.vector(isa, group, i), field(isa, ISA.load(group + 128), from: i, to: 2, 4))
   }
 }

@@ -1,5 +1,5 @@
 // A table is all kernels of one instruction set, as plain function pointers. Every table gives the
-// bits of `reference`. Adding a block type: its panel type here, one line in each of the three
+// bits of `reference`. Adding a block type: its panel type here, one line in each of the four
 // tables.
 
 /// The types of panel that have a product.
@@ -32,7 +32,7 @@ public struct KernelTable: Sendable {
   /// (AttentionPage).
   public typealias Attend = @convention(c) (UnsafeRawPointer) -> Void
 
-  /// "reference", "avx2" or "avx512".
+  /// "reference", "avx2", "avxvnni" or "avx512".
   public let name: String
   /// Indexed by `PanelType.rawValue`.
   let products: [Product]
@@ -54,6 +54,13 @@ public struct KernelTable: Sendable {
     self.swiGLU = swiGLU
     self.attend = attend
     products = PanelType.allCases.map(product)
+  }
+
+  /// The kernels of another table with other products.
+  public init(name: String, _ other: KernelTable, product: (PanelType) -> Product) {
+    self.init(
+      name: name, quantize256: other.quantize256, quantize32: other.quantize32,
+      rmsNorm: other.rmsNorm, swiGLU: other.swiGLU, attend: other.attend, product: product)
   }
 
   /// The product of panels of `type`; looked up once, at load.

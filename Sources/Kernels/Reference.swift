@@ -1,75 +1,13 @@
 // The instruction set that every processor has: plain Swift, one lane after another. It defines the
 // bits of every kernel; the other instruction sets are tested to equal it.
 
-/// `VectorISA` in plain Swift.
+/// `VectorISA` and `ProductISA` in plain Swift.
 package enum Reference: VectorISA {
   package typealias Integers = SIMD16<Int32>
   package typealias Floats = SIMD16<Float>
 
-  static func bytes(_ a: Integers) -> SIMD64<UInt8> { unsafeBitCast(a, to: SIMD64<UInt8>.self) }
-  static func words(_ a: Integers) -> SIMD32<UInt16> { unsafeBitCast(a, to: SIMD32<UInt16>.self) }
-  static func lanes(_ a: SIMD64<UInt8>) -> Integers { unsafeBitCast(a, to: Integers.self) }
-  static func lanes(_ a: SIMD32<UInt16>) -> Integers { unsafeBitCast(a, to: Integers.self) }
-
-  package static func load(_ p: UnsafeRawPointer) -> Integers {
-    p.loadUnaligned(as: Integers.self)
-  }
-  package static func prefetch(_ p: UnsafeRawPointer) {}
   package static func zero() -> Integers { .zero }
-  package static func broadcast(from p: UnsafeRawPointer) -> Integers {
-    Integers(repeating: p.loadUnaligned(as: Int32.self))
-  }
-  package static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers {
-    lanes(bytes(a) & SIMD64(repeating: mask))
-  }
-  package static func or(_ a: Integers, _ b: Integers) -> Integers { a | b }
-  package static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers {
-    lanes(words(a) &>> SIMD32(repeating: UInt16(truncatingIfNeeded: count)))
-  }
-  package static func shiftLeft16(_ a: Integers, _ count: Int32) -> Integers {
-    lanes(words(a) &<< SIMD32(repeating: UInt16(truncatingIfNeeded: count)))
-  }
-  package static func shiftRight(_ a: Integers, _ count: Int32) -> Integers {
-    a &>> Integers(repeating: count)
-  }
-  package static func shiftLeft(_ a: Integers, _ count: Int32) -> Integers {
-    a &<< Integers(repeating: count)
-  }
-
-  package static func dot4(
-    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
-  ) -> Integers {
-    let unsigned = bytes(codes)
-    var result = sum
-    for lane in 0..<16 {
-      for i in 0..<4 {
-        let activation = activations.load(fromByteOffset: i, as: Int8.self)
-        result[lane] &+= Int32(unsigned[lane &* 4 &+ i]) &* Int32(activation)
-      }
-    }
-    return result
-  }
-  package static func dot4Wide(
-    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
-  ) -> Integers { dot4(sum, codes, activations) }
-
-  package static func pairDot(
-    _ sum: Integers, _ pairs: Integers, _ activations: UnsafeRawPointer
-  ) -> Integers {
-    let first = activations.loadUnaligned(as: Int16.self)
-    let second = activations.loadUnaligned(fromByteOffset: 2, as: Int16.self)
-    return sum &+ firsts(pairs) &* Int32(first) &+ seconds(pairs) &* Int32(second)
-  }
-  package static func pairs(unsigned p: UnsafeRawPointer) -> Integers {
-    lanes(SIMD32<UInt16>(truncatingIfNeeded: p.loadUnaligned(as: SIMD32<UInt8>.self)))
-  }
-  package static func pairs(signed p: UnsafeRawPointer) -> Integers {
-    let wide = SIMD32<Int16>(truncatingIfNeeded: p.loadUnaligned(as: SIMD32<Int8>.self))
-    return unsafeBitCast(wide, to: Integers.self)
-  }
   package static func add(_ a: Integers, _ b: Integers) -> Integers { a &+ b }
-  package static func subtract(_ a: Integers, _ b: Integers) -> Integers { a &- b }
-  package static func multiply(_ a: Integers, _ b: Integers) -> Integers { a &* b }
   package static func maximum(_ a: Integers, _ b: Integers) -> Integers {
     a.replacing(with: b, where: b .> a)
   }
@@ -91,10 +29,6 @@ package enum Reference: VectorISA {
       result[lane] = Float(Float16(bitPattern: bits))
     }
     return result
-  }
-  package static func loadBrains(_ p: UnsafeRawPointer) -> Floats {
-    let bits = SIMD16<UInt32>(truncatingIfNeeded: p.loadUnaligned(as: SIMD16<UInt16>.self))
-    return unsafeBitCast(bits &<< SIMD16(repeating: 16), to: Floats.self)
   }
   package static func storeFloats(_ p: UnsafeMutableRawPointer, _ a: Floats) {
     p.storeBytes(of: a, as: Floats.self)
@@ -146,5 +80,97 @@ package enum Reference: VectorISA {
   }
   private static func larger<Vector: SIMD<Float>>(_ a: Vector, _ b: Vector) -> Vector {
     b.replacing(with: a, where: a .> b)
+  }
+}
+
+extension Reference: ProductISA {
+  package static var lanes: Int { 16 }
+  @inlinable @inline(__always) package static var rows8: Bool { false }
+  @inlinable @inline(__always) package static var rows4: Bool { false }
+  @inlinable @inline(__always) package static var rows2: Bool { false }
+
+  static func bytes(_ a: Integers) -> SIMD64<UInt8> { unsafeBitCast(a, to: SIMD64<UInt8>.self) }
+  static func words(_ a: Integers) -> SIMD32<UInt16> { unsafeBitCast(a, to: SIMD32<UInt16>.self) }
+  static func lanes(_ a: SIMD64<UInt8>) -> Integers { unsafeBitCast(a, to: Integers.self) }
+  static func lanes(_ a: SIMD32<UInt16>) -> Integers { unsafeBitCast(a, to: Integers.self) }
+
+  package static func load(_ p: UnsafeRawPointer) -> Integers {
+    p.loadUnaligned(as: Integers.self)
+  }
+  package static func prefetch(_ p: UnsafeRawPointer) {}
+  package static func broadcast(from p: UnsafeRawPointer) -> Integers {
+    Integers(repeating: p.loadUnaligned(as: Int32.self))
+  }
+  package static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers {
+    lanes(bytes(a) & SIMD64(repeating: mask))
+  }
+  package static func or(_ a: Integers, _ b: Integers) -> Integers { a | b }
+  package static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers {
+    lanes(words(a) &>> SIMD32(repeating: UInt16(truncatingIfNeeded: count)))
+  }
+  package static func shiftLeft16(_ a: Integers, _ count: Int32) -> Integers {
+    lanes(words(a) &<< SIMD32(repeating: UInt16(truncatingIfNeeded: count)))
+  }
+  package static func shiftRight(_ a: Integers, _ count: Int32) -> Integers {
+    a &>> Integers(repeating: count)
+  }
+  package static func shiftLeft(_ a: Integers, _ count: Int32) -> Integers {
+    a &<< Integers(repeating: count)
+  }
+
+  package static func dot4(
+    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
+  ) -> Integers {
+    let unsigned = bytes(codes)
+    var result = sum
+    for lane in 0..<16 {
+      for i in 0..<4 {
+        let activation = activations.load(fromByteOffset: i, as: Int8.self)
+        result[lane] &+= Int32(unsigned[lane &* 4 &+ i]) &* Int32(activation)
+      }
+    }
+    return result
+  }
+  package static func pairDot(
+    _ sum: Integers, _ pairs: Integers, _ activations: UnsafeRawPointer
+  ) -> Integers {
+    let first = activations.loadUnaligned(as: Int16.self)
+    let second = activations.loadUnaligned(fromByteOffset: 2, as: Int16.self)
+    return sum &+ firstScale(pairs) &* Int32(first) &+ secondScale(pairs) &* Int32(second)
+  }
+  package static func pairs(unsigned p: UnsafeRawPointer) -> Integers {
+    lanes(SIMD32<UInt16>(truncatingIfNeeded: p.loadUnaligned(as: SIMD32<UInt8>.self)))
+  }
+  package static func pairs(signed p: UnsafeRawPointer) -> Integers {
+    let wide = SIMD32<Int16>(truncatingIfNeeded: p.loadUnaligned(as: SIMD32<Int8>.self))
+    return unsafeBitCast(wide, to: Integers.self)
+  }
+  package static func subtract(_ a: Integers, _ b: Integers) -> Integers { a &- b }
+
+  package static func noPartial() -> Integers { .zero }
+  package static func capacity(bits: Int) -> Int { 8 }
+  package static func firstScale(_ pairs: Integers) -> Integers {
+    shiftRight(shiftLeft(pairs, 16), 16)
+  }
+  package static func secondScale(_ pairs: Integers) -> Integers { shiftRight(pairs, 16) }
+  package static func addScaled(
+    _ sum: Integers, _ partial: Integers, _ scale: Integers
+  ) -> Integers { sum &+ partial &* scale }
+  package static func addPartial(_ sum: Integers, _ partial: Integers) -> Integers {
+    sum &+ partial
+  }
+  package static func start128(_ bias: Integers) -> Integers { bias }
+  package static func dot4Minus128(
+    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
+  ) -> Integers { dot4(sum, codes, activations) }
+
+  package static func loadBrains(_ p: UnsafeRawPointer) -> Floats {
+    let bits = SIMD16<UInt32>(truncatingIfNeeded: p.loadUnaligned(as: SIMD16<UInt16>.self))
+    return unsafeBitCast(bits &<< SIMD16(repeating: 16), to: Floats.self)
+  }
+  package static func noOutputs() -> Floats { .zero }
+  package static func output(_ outputs: Floats, _ part: Int) -> Floats { outputs }
+  package static func setOutput(_ outputs: inout Floats, _ part: Int, _ value: Floats) {
+    outputs = value
   }
 }

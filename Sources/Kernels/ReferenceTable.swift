@@ -1,11 +1,5 @@
 // The table that every processor has, and that defines the bits of the others.
 
-extension Reference: TileSizes {
-  @inlinable @inline(__always) public static var rows8: Bool { false }
-  @inlinable @inline(__always) public static var rows4: Bool { false }
-  @inlinable @inline(__always) public static var rows2: Bool { false }
-}
-
 extension KernelTable {
   /// Every kernel in plain Swift.
   public static let reference = KernelTable(
@@ -52,7 +46,7 @@ enum ReferenceProducts {
       }
     case .q8_0:
       {
-        Products<Reference>.offset(Codes8.self, Offset128.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<Reference>.bytes($0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q2_K:
       {

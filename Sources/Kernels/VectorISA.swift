@@ -1,75 +1,47 @@
-// The vocabulary of the kernels: sixteen lanes side by side. A lane is an output row of a matrix
-// (or a position, or a value of a head), so that no kernel adds across lanes except in the fixed
-// order of `sum`. How many registers sixteen lanes take is the affair of the instruction set; every
+// The vocabulary of the kernels: 32-bit lanes side by side. A lane is an output row of a matrix (or
+// a position, or a value of a head), so that no kernel adds across lanes except in the fixed order
+// of `sum`. How many registers the lanes take is the affair of the instruction set; every
 // conformance gives the same bits, and `Reference` defines them.
 
-/// Sixteen 32-bit lanes of one instruction set.
-///
-/// `Integers` is 64 bytes: sixteen Int32, or thirty-two Int16 in pairs, or sixty-four codes of
-/// eight bits, four a lane. `Floats` is sixteen Float. Pointers need no alignment.
-public protocol VectorISA {
+/// What all kernels do with the lanes of one instruction set; pointers need no alignment.
+public protocol Lanes {
+  /// Int32 lanes, or the same bytes as pairs of Int16 or four codes of eight bits a lane.
   associatedtype Integers
+  /// As many lanes of Float.
   associatedtype Floats
 
-  static func load(_ p: UnsafeRawPointer) -> Integers
-  static func prefetch(_ p: UnsafeRawPointer)
   static func zero() -> Integers
-  /// The Int32 at `p` in every lane.
-  static func broadcast(from p: UnsafeRawPointer) -> Integers
-  /// Every byte and `mask`.
-  static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers
-  static func or(_ a: Integers, _ b: Integers) -> Integers
-  /// Shifts 16-bit lanes: bits move between the two bytes of a pair, so a mask follows.
-  static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers
-  static func shiftLeft16(_ a: Integers, _ count: Int32) -> Integers
-  /// Shifts 32-bit lanes, right with the sign.
-  static func shiftRight(_ a: Integers, _ count: Int32) -> Integers
-  static func shiftLeft(_ a: Integers, _ count: Int32) -> Integers
-  /// Adds to each lane its four codes (0...128) times the four Int8 at `activations`, none -128.
-  static func dot4(_ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer) -> Integers
-  /// `dot4` for codes 0...255.
-  static func dot4Wide(
-    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
-  ) -> Integers
-  /// Adds to each lane its two Int16 times the two Int16 at `activations`.
-  static func pairDot(
-    _ sum: Integers, _ pairs: Integers, _ activations: UnsafeRawPointer
-  ) -> Integers
-  /// Thirty-two bytes at `p` as sixteen pairs of Int16.
-  static func pairs(unsigned p: UnsafeRawPointer) -> Integers
-  static func pairs(signed p: UnsafeRawPointer) -> Integers
   static func add(_ a: Integers, _ b: Integers) -> Integers
-  static func subtract(_ a: Integers, _ b: Integers) -> Integers
-  /// The low 32 bits of each product.
-  static func multiply(_ a: Integers, _ b: Integers) -> Integers
-  static func maximum(_ a: Integers, _ b: Integers) -> Integers
-  static func sum(_ a: Integers) -> Int32
-  static func largest(_ a: Integers) -> Int32
-  /// Sixteen lanes in -128...127 as sixteen Int8.
-  static func storeBytes(_ p: UnsafeMutableRawPointer, _ a: Integers)
-
   static func zeroFloats() -> Floats
   static func broadcast(_ x: Float) -> Floats
   static func loadFloats(_ p: UnsafeRawPointer) -> Floats
-  /// Sixteen IEEE half-precision values.
+  /// IEEE half-precision values.
   static func loadHalves(_ p: UnsafeRawPointer) -> Floats
-  /// Sixteen bfloat16 values.
-  static func loadBrains(_ p: UnsafeRawPointer) -> Floats
   static func storeFloats(_ p: UnsafeMutableRawPointer, _ a: Floats)
   static func add(_ a: Floats, _ b: Floats) -> Floats
-  static func subtract(_ a: Floats, _ b: Floats) -> Floats
   static func multiply(_ a: Floats, _ b: Floats) -> Floats
-  static func divide(_ a: Floats, _ b: Floats) -> Floats
-  /// `a > b ? a : b` in each lane: `b` where either is NaN.
-  static func maximum(_ a: Floats, _ b: Floats) -> Floats
-  /// `a < b ? a : b` in each lane: `b` where either is NaN.
-  static func minimum(_ a: Floats, _ b: Floats) -> Floats
   /// sum + a b, rounded once.
   static func fma(_ sum: Floats, _ a: Floats, _ b: Floats) -> Floats
   /// sum - a b, rounded once.
   static func fnma(_ sum: Floats, _ a: Floats, _ b: Floats) -> Floats
   /// Int32 to Float, nearest, ties to even.
   static func float(_ a: Integers) -> Floats
+}
+
+/// Sixteen lanes, for the kernels along one vector: norms, quantising, attention.
+public protocol VectorISA: Lanes {
+  static func maximum(_ a: Integers, _ b: Integers) -> Integers
+  static func sum(_ a: Integers) -> Int32
+  static func largest(_ a: Integers) -> Int32
+  /// Sixteen lanes in -128...127 as sixteen Int8.
+  static func storeBytes(_ p: UnsafeMutableRawPointer, _ a: Integers)
+
+  static func subtract(_ a: Floats, _ b: Floats) -> Floats
+  static func divide(_ a: Floats, _ b: Floats) -> Floats
+  /// `a > b ? a : b` in each lane: `b` where either is NaN.
+  static func maximum(_ a: Floats, _ b: Floats) -> Floats
+  /// `a < b ? a : b` in each lane: `b` where either is NaN.
+  static func minimum(_ a: Floats, _ b: Floats) -> Floats
   /// Float to Int32, nearest, ties to even; Int32.min for what does not fit.
   static func round(_ a: Floats) -> Integers
   /// The bits of the magnitude: as integers they order like it, NaN above infinity.
@@ -85,14 +57,6 @@ public protocol VectorISA {
 }
 
 extension VectorISA {
-  /// The first of each pair of Int16, as Int32.
-  @inlinable @inline(__always)
-  public static func firsts(_ pairs: Integers) -> Integers { shiftRight(shiftLeft(pairs, 16), 16) }
-
-  /// The second of each pair of Int16, as Int32.
-  @inlinable @inline(__always)
-  public static func seconds(_ pairs: Integers) -> Integers { shiftRight(pairs, 16) }
-
   /// e^x for x <= 0: relative error below 2.5e-7; 0 below -87; NaN for NaN.
   ///
   /// Cody-Waite reduction by ln 2 in two parts, then a polynomial of degree 6 (Taylor's, the

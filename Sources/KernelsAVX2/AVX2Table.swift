@@ -26,55 +26,55 @@ enum AVX2Products {
     switch type {
     case .f32:
       {
-        Products<AVX2>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .f16:
       {
-        Products<AVX2>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .bf16:
       {
-        Products<AVX2>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q4_0:
       {
-        Products<AVX2>.offset(Codes4.self, Offset8.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.offset(Codes4.self, Offset8.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q4_1:
       {
-        Products<AVX2>.affine(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.affine(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q5_0:
       {
-        Products<AVX2>.offset(Codes5.self, Offset16Codes.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.offset(Codes5.self, Offset16Codes.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q5_1:
       {
-        Products<AVX2>.affine(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.affine(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q8_0:
       {
-        Products<AVX2>.offset(Codes8.self, Offset128.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.bytes($0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q2_K:
       {
-        Products<AVX2>.affine16(Codes2.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.affine16(Codes2.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q3_K:
       {
-        Products<AVX2>.offset16(Codes3.self, Offset4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.offset16(Codes3.self, Offset4.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q4_K:
       {
-        Products<AVX2>.affine32(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.affine32(Codes4.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q5_K:
       {
-        Products<AVX2>.affine32(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.affine32(Codes5.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q6_K:
       {
-        Products<AVX2>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     }
   }

@@ -2,12 +2,6 @@
 // kernel inlines into its entry.
 import Kernels
 
-extension AVX512: TileSizes {
-  @inline(__always) static var rows8: Bool { true }
-  @inline(__always) static var rows4: Bool { true }
-  @inline(__always) static var rows2: Bool { true }
-}
-
 extension KernelTable {
   /// Every kernel in AVX-512.
   public static let avx512 = KernelTable(
@@ -54,7 +48,7 @@ enum AVX512Products {
       }
     case .q8_0:
       {
-        Products<AVX512>.offset(Codes8.self, Offset128.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX512>.bytes($0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q2_K:
       {

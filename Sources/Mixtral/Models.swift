@@ -4,6 +4,7 @@ import Formats
 import Kernels
 import KernelsAVX2
 import KernelsAVX512
+import KernelsAVXVNNI
 import Model
 import Platform
 
@@ -54,16 +55,19 @@ private func loadOptions(_ given: mixtral_load_options) throws(EngineError) -> L
 /// The kernels of an instruction set that this processor has.
 private func table(_ isa: UInt32) throws(EngineError) -> KernelTable {
   let avx2 = platform_has_avx2() != 0
+  let avxvnni = platform_has_avxvnni() != 0
   let avx512 = platform_has_avx512() != 0
   switch Int(isa) {
-  case MIXTRAL_ISA_AUTO: return avx512 ? .avx512 : avx2 ? .avx2 : .reference
+  case MIXTRAL_ISA_AUTO:
+    return avx512 ? .avx512 : avxvnni ? .avxvnni : avx2 ? .avx2 : .reference
   case MIXTRAL_ISA_REFERENCE: return .reference
   case MIXTRAL_ISA_AVX2 where avx2: return .avx2
+  case MIXTRAL_ISA_AVXVNNI where avxvnni: return .avxvnni
   case MIXTRAL_ISA_AVX512 where avx512: return .avx512
-  case MIXTRAL_ISA_AVX2, MIXTRAL_ISA_AVX512:
+  case MIXTRAL_ISA_AVX2, MIXTRAL_ISA_AVXVNNI, MIXTRAL_ISA_AVX512:
     throw EngineError(.unsupported, "isa is \(isa); this processor does not have it")
   default:
-    throw EngineError(.invalidArgument, "isa is \(isa); allowed 0..3")
+    throw EngineError(.invalidArgument, "isa is \(isa); allowed 0..4")
   }
 }
 
@@ -99,6 +103,7 @@ private func info(_ model: Model) -> mixtral_info {
   info.isa =
     switch model.table.name {
     case "avx512": UInt32(MIXTRAL_ISA_AVX512)
+    case "avxvnni": UInt32(MIXTRAL_ISA_AVXVNNI)
     case "avx2": UInt32(MIXTRAL_ISA_AVX2)
     default: UInt32(MIXTRAL_ISA_REFERENCE)
     }

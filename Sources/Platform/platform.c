@@ -48,6 +48,11 @@ int32_t platform_has_avx2(void) {
   return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT) != 0;
 }
 
+int32_t platform_has_avxvnni(void) {
+  uint32_t a, b, c, d;
+  return platform_has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 4)) != 0;
+}
+
 int32_t platform_has_avx512(void) {
   uint32_t a, b, c, d;
   if (!platform_has_avx2() || (saved_registers() & 0xe6) != 0xe6) return 0;

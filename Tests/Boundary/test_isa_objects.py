@@ -24,6 +24,7 @@ BUILD = pathlib.Path(os.environ.get("MIXTRAL_BUILD", ROOT / ".build" / "release"
 # How Swift mangles each module: spelled out, and after "Kernels" has occurred as its first word.
 MODULES = {
     "KernelsAVX2": ("11KernelsAVX2", "0A4AVX2"),
+    "KernelsAVXVNNI": ("14KernelsAVXVNNI", "0A7AVXVNNI"),
     "KernelsAVX512": ("13KernelsAVX512", "0A6AVX512"),
 }
 # Helpers that the compiler emits under one name in every module that needs them.
@@ -31,7 +32,8 @@ SHARED_HELPERS = re.compile(r"__swift_instantiate\w+|\$s7Kernels11KernelTableVWO
 # What the modules call: Swift's runtime, the table's initialiser and types of Kernels and of the
 # standard library, and these of C, which are built for the baseline.
 UNDEFINED = re.compile(
-    r"swift_\w+|\$s7Kernels(11KernelTableV(N|4name\w+fC)|9VectorISAMp|9TileSizesMp)"
+    r"swift_\w+|\$s7Kernels(11KernelTableV(N|4name\w+fC|0A4AVX2E4avx2ACvau)"
+    r"|(5Lanes|9VectorISA|10ProductISA|9TileSizes)Mp)"
     r"|\$ss\w+Mn|\$sytWV|memset|memcpy|memmove|sqrtf|__stack_chk_fail"
 )
 # Mnemonics of AVX and later begin with v; these came with AVX2-era processors without it.

@@ -14,6 +14,7 @@ from bits import LENGTH, digest, prompt, rows
 
 FLAGS = {
     "avx2": {"avx2", "fma", "f16c"},
+    "avxvnni": {"avx2", "fma", "f16c", "avx_vnni"},
     "avx512": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"},
 }
 
@@ -44,7 +45,7 @@ def expected(plain) -> numpy.ndarray:
         return numpy.array(session.step_logits(prompt()))
 
 
-@pytest.mark.parametrize("isa", ["reference", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["reference", "avx2", "avxvnni", "avx512"])
 def test_same_bits_for_every_instruction_set(path, expected, isa):
     if isa not in available():
         with pytest.raises(mixtral.UnsupportedError):

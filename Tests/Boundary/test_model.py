@@ -73,7 +73,7 @@ class TestTiny:
         assert info.norm_epsilon == pytest.approx(shape["rms_norm_eps"])
         assert (info.bos_token, info.eos_token, info.unknown_token) == (1, 2, 0)
         assert info.threads == 2
-        assert info.isa in ("reference", "avx2", "avx512")
+        assert info.isa in ("reference", "avx2", "avxvnni", "avx512")
 
     def test_info_counts(self, tiny, golden, oracle, name):
         shape = golden["hyperparameters"]

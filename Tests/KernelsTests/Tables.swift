@@ -3,6 +3,7 @@
 import Kernels
 import KernelsAVX2
 import KernelsAVX512
+import KernelsAVXVNNI
 import Platform
 import Testing
 
@@ -10,6 +11,7 @@ enum Tables {
   /// Every table of this processor, the reference first.
   static let all: [KernelTable] =
     [.reference] + (platform_has_avx2() != 0 ? [.avx2] : [])
+    + (platform_has_avxvnni() != 0 ? [.avxvnni] : [])
     + (platform_has_avx512() != 0 ? [.avx512] : [])
 
   /// The tables that are compared with the reference.
@@ -24,12 +26,14 @@ struct TableTests {
     // The system's own list of features, read apart from the library's detection.
     let flags = try processorFlags()
     let avx2: Set<Substring> = ["avx2", "fma", "f16c"]
+    let avxvnni: Set<Substring> = ["avx_vnni"]
     let avx512: Set<Substring> = [
       "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni",
     ]
     let names = Tables.all.map(\.name)
     #expect(names.contains("reference"))
     #expect(names.contains("avx2") == avx2.isSubset(of: flags))
+    #expect(names.contains("avxvnni") == avxvnni.union(avx2).isSubset(of: flags))
     #expect(names.contains("avx512") == avx512.union(avx2).isSubset(of: flags))
   }
 }

@@ -3,6 +3,7 @@ import Formats
 import Kernels
 import KernelsAVX2
 import KernelsAVX512
+import KernelsAVXVNNI
 import Model
 import Platform
 import Support
@@ -11,6 +12,7 @@ import Testing
 /// Every table of this processor, the reference first, found as the library finds them.
 let tables: [KernelTable] =
   [.reference] + (platform_has_avx2() != 0 ? [.avx2] : [])
+  + (platform_has_avxvnni() != 0 ? [.avxvnni] : [])
   + (platform_has_avx512() != 0 ? [.avx512] : [])
 
 /// The table for tests that are not about tables.

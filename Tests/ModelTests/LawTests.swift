@@ -27,6 +27,7 @@ struct LawTests {
   func everyTable() throws {
     #expect(
       tables.count == 1 + (tables.contains { $0.name == "avx2" } ? 1 : 0)
+        + (tables.contains { $0.name == "avxvnni" } ? 1 : 0)
         + (tables.contains { $0.name == "avx512" } ? 1 : 0))
     for tiny in [TinyModel.mixture, .dense] {
       let expected = try load(tiny, Loading(table: .reference)).session().stepEvery(prompt)

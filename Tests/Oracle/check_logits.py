@@ -242,7 +242,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--mean-tolerance", type=float, help="mean |difference| of a row")
     parser.add_argument("--special", action="store_true", help='prompts hold control tokens: "<s>"')
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--isa", choices=["reference", "avx2", "avx512"])
+    parser.add_argument("--isa", choices=["reference", "avx2", "avxvnni", "avx512"])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

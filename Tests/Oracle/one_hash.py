@@ -55,7 +55,7 @@ def main() -> int:
         seen.add(digest(rows))
         print(f"{label:16} {digest(rows)}", flush=True)
 
-    for isa in ("reference", "avx2", "avx512"):
+    for isa in ("reference", "avx2", "avxvnni", "avx512"):
         with Model(options.model, isa=isa, threads=2) as model, model.session() as session:
             note(isa, session.step_logits(ids))
     for threads in (1, 2, 3, 7):

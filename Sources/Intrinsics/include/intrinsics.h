@@ -87,22 +87,21 @@ OP __m256i v256_shift_right_16(__m256i a, int32_t n) { return _mm256_srli_epi16(
 OP __m256i v256_shift_left_16(__m256i a, int32_t n) { return _mm256_slli_epi16(a, n); }
 OP __m256i v256_shift_right(__m256i a, int32_t n) { return _mm256_srai_epi32(a, n); }
 OP __m256i v256_shift_left(__m256i a, int32_t n) { return _mm256_slli_epi32(a, n); }
-// vpmaddubsw saturates at 16 bits: exact while u <= 128 (2 x 128 x 127 = 32512).
-OP __m256i v256_dot4(__m256i acc, __m256i u, __m256i s) {
-  __m256i pairs = _mm256_maddubs_epi16(u, s);
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-}
-// Any u: the low seven bits and the top bit apart, so that neither product saturates.
-OP __m256i v256_dot4_wide(__m256i acc, __m256i u, __m256i s) {
-  __m256i low = _mm256_maddubs_epi16(_mm256_and_si256(u, _mm256_set1_epi8(127)), s);
-  __m256i top = _mm256_and_si256(_mm256_srli_epi16(u, 7), _mm256_set1_epi8(1));
-  __m256i high = _mm256_maddubs_epi16(top, s);
-  acc = _mm256_add_epi32(acc, _mm256_madd_epi16(low, _mm256_set1_epi16(1)));
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(high, _mm256_set1_epi16(128)));
-}
-OP __m256i v256_pair_dot(__m256i acc, __m256i a, __m256i b) {
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
-}
+// Unsigned times signed bytes, neighbours added; saturates at 16 bits.
+OP __m256i v256_multiply_bytes(__m256i u, __m256i s) { return _mm256_maddubs_epi16(u, s); }
+OP __m256i v256_add_16(__m256i a, __m256i b) { return _mm256_add_epi16(a, b); }
+OP __m256i v256_pair_dot(__m256i a, __m256i b) { return _mm256_madd_epi16(a, b); }
+OP __m256i v256_ones_16(void) { return _mm256_set1_epi16(1); }
+OP __m256i v256_low_half_words(__m256i a) { return _mm256_and_si256(a, _mm256_set1_epi32(0xffff)); }
+OP __m256i v256_high_half_words(__m256i a) { return _mm256_and_si256(a, _mm256_set1_epi32((int32_t)0xffff0000)); }
+OP __m256i v256_shift_right_32(__m256i a, int32_t n) { return _mm256_srli_epi32(a, n); }
+OP __m256i v256_flip_top_bits(__m256i a) { return _mm256_xor_si256(a, _mm256_set1_epi8((char)0x80)); }
+OP __m256i v256_magnitudes(__m256i bytes) { return _mm256_abs_epi8(bytes); }
+OP __m256i v256_with_sign(__m256i bytes, __m256i sign) { return _mm256_sign_epi8(bytes, sign); }
+#if defined(__AVXVNNI__)
+OP __m256i v256_dot4(__m256i acc, __m256i u, __m256i s) { return _mm256_dpbusd_avx_epi32(acc, u, s); }
+OP __m256i v256_add_pair_dot(__m256i acc, __m256i a, __m256i b) { return _mm256_dpwssd_avx_epi32(acc, a, b); }
+#endif
 OP __m256i v256_widen_unsigned(const void *p) {
   return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)p));
 }

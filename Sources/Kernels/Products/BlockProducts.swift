@@ -3,115 +3,121 @@
 //
 // One panel times `M` rows of activations (`ProductShape`).
 
-/// d (code - offset): Q4_0 (offset 8), Q5_0 (16), Q8_0 (128: its signed bytes plus 128).
-///
-/// Block: one group of codes, d. Sums start at -offset times the sum of the activations.
-public enum OffsetBlock<
-  ISA: VectorISA, Codes: CodeStorage, Shift: OffsetShift, let M: Int
->: ProductShape {
+/// One block of 32 columns times `M` rows of activations.
+public protocol SmallBlock<ISA> {
+  associatedtype ISA: ProductISA
+  static var byteCount: Int { get }
+  /// Adds the block at `w`, of the lanes of `part`, to the outputs.
+  static func add<let M: Int>(
+    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
+    _ a: UnsafeRawPointer, _ rowStride: Int)
+}
+
+/// A panel of blocks of 32 columns.
+public enum BlockPanel<Block: SmallBlock, let M: Int>: ProductShape {
   @inlinable @inline(__always) public static var rows: Int { M }
-  @inlinable @inline(__always)
-  public static var blockByteCount: Int { Codes.groupByteCount &+ 32 }
+  @inlinable @inline(__always) public static var blockByteCount: Int { Block.byteCount }
 
   @inlinable @inline(__always)
   public static func run(
-    _ weights: UnsafeRawPointer, blocks: Int,
-    _ activations: UnsafeRawPointer, rowStride: Int,
+    _ weights: UnsafeRawPointer, blocks: Int, _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
-    var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
+    var outputs = InlineArray<M, Block.ISA.Outputs>(repeating: Block.ISA.noOutputs())
     var w = weights
     var a = activations
     for _ in 0..<blocks {
-      let group = w
-      var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
-      for m in 0..<M {
-        let bias = ISA.broadcast(from: a + (m &* rowStride &+ Activation32.bias))
-        sums[m] = Shift.bits == 7 ? bias : ISA.shiftRight(bias, 7 &- Shift.bits)
-      }
-      blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
-      if streams { prefetchGroup(ISA.self, group, blockByteCount) }
-      let d = ISA.loadHalves(group + Codes.groupByteCount)
-      for m in 0..<M {
-        let scale = ISA.broadcast(
-          (a + (m &* rowStride &+ Activation32.scale)).loadUnaligned(as: Float.self))
-        outputs[m] = ISA.fma(outputs[m], ISA.multiply(d, scale), ISA.float(sums[m]))
-      }
-      w += blockByteCount
+      Block.add(&outputs, 0, w, a, rowStride)
+      if streams { prefetchGroup(Block.ISA.self, w, Block.byteCount) }
+      if Block.ISA.parts == 2 { Block.add(&outputs, 1, w, a, rowStride) }
+      w += Block.byteCount
       a += Activation32.byteCount
     }
-    store(ISA.self, outputs, out, outStride)
+    store(Block.ISA.self, outputs, out, outStride)
+  }
+}
+
+/// d (code - offset): Q4_0 (offset 8), Q5_0 (16).
+///
+/// Block: one group of codes, d. Sums start at -offset times the sum of the activations.
+public enum OffsetBlock<ISA: ProductISA, Codes: CodeStorage, Shift: OffsetShift>: SmallBlock {
+  @inlinable @inline(__always)
+  public static var byteCount: Int { Codes.groupByteCount &+ 32 }
+
+  @inlinable @inline(__always)
+  public static func add<let M: Int>(
+    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
+    _ a: UnsafeRawPointer, _ rowStride: Int
+  ) {
+    var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+    for m in 0..<M {
+      let bias = ISA.broadcast(from: a + (m &* rowStride &+ Activation32.bias))
+      sums[m] = ISA.shiftRight(bias, 7 &- Shift.bits)
+    }
+    groupDot(ISA.self, Codes.self, &sums, w + part &* ISA.lanes &* 4, a, rowStride, nil)
+    let d = ISA.loadHalves(w + (Codes.groupByteCount &+ part &* ISA.lanes &* 2))
+    addScaled32(ISA.self, &outputs, part, sums, d, a, rowStride)
+  }
+}
+
+/// d (code - 128): Q8_0, its signed bytes plus 128.
+///
+/// Block: one group of codes, d.
+public enum ByteBlock<ISA: ProductISA>: SmallBlock {
+  @inlinable @inline(__always)
+  public static var byteCount: Int { Codes8.groupByteCount &+ 32 }
+
+  @inlinable @inline(__always)
+  public static func add<let M: Int>(
+    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
+    _ a: UnsafeRawPointer, _ rowStride: Int
+  ) {
+    var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+    for m in 0..<M {
+      sums[m] = ISA.start128(ISA.broadcast(from: a + (m &* rowStride &+ Activation32.bias)))
+    }
+    byteGroupDot(ISA.self, &sums, w + part &* ISA.lanes &* 4, a, rowStride)
+    let d = ISA.loadHalves(w + (Codes8.groupByteCount &+ part &* ISA.lanes &* 2))
+    addScaled32(ISA.self, &outputs, part, sums, d, a, rowStride)
   }
 }
 
 /// d code + m: Q4_1, Q5_1.
 ///
 /// Block: one group of codes, d, m.
-public enum AffineBlock<ISA: VectorISA, Codes: CodeStorage, let M: Int>: ProductShape {
-  @inlinable @inline(__always) public static var rows: Int { M }
+public enum AffineBlock<ISA: ProductISA, Codes: CodeStorage>: SmallBlock {
   @inlinable @inline(__always)
-  public static var blockByteCount: Int { Codes.groupByteCount &+ 64 }
+  public static var byteCount: Int { Codes.groupByteCount &+ 64 }
 
   @inlinable @inline(__always)
-  public static func run(
-    _ weights: UnsafeRawPointer, blocks: Int,
-    _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
+  public static func add<let M: Int>(
+    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
+    _ a: UnsafeRawPointer, _ rowStride: Int
   ) {
-    var outputs = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
-    var w = weights
-    var a = activations
-    for _ in 0..<blocks {
-      let group = w
-      var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
-      blockDot(ISA.self, Codes.self, &sums, group, a, rowStride)
-      if streams { prefetchGroup(ISA.self, group, blockByteCount) }
-      let d = ISA.loadHalves(group + Codes.groupByteCount)
-      let minimum = ISA.loadHalves(group + (Codes.groupByteCount &+ 32))
-      for m in 0..<M {
-        let row = a + m &* rowStride
-        let scale = ISA.broadcast(
-          (row + Activation32.scale).loadUnaligned(as: Float.self))
-        let sum = ISA.broadcast(
-          (row + Activation32.scaledSum).loadUnaligned(as: Float.self))
-        outputs[m] = ISA.fma(outputs[m], ISA.multiply(d, scale), ISA.float(sums[m]))
-        outputs[m] = ISA.fma(outputs[m], minimum, sum)
-      }
-      w += blockByteCount
-      a += Activation32.byteCount
+    var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+    groupDot(ISA.self, Codes.self, &sums, w + part &* ISA.lanes &* 4, a, rowStride, nil)
+    let tail = w + (Codes.groupByteCount &+ part &* ISA.lanes &* 2)
+    addScaled32(ISA.self, &outputs, part, sums, ISA.loadHalves(tail), a, rowStride)
+    let minimum = ISA.loadHalves(tail + 32)
+    for m in 0..<M {
+      let sum = ISA.broadcast(
+        (a + (m &* rowStride &+ Activation32.scaledSum)).loadUnaligned(as: Float.self))
+      ISA.setOutput(&outputs[m], part, ISA.fma(ISA.output(outputs[m], part), minimum, sum))
     }
-    store(ISA.self, outputs, out, outStride)
   }
 }
 
-/// Adds to each of `M` sums the dot product of a group's 32 columns with its row of activations.
+/// Adds d times the sums, times the scale of each row of activations.
 @inlinable @inline(__always)
-public func blockDot<ISA: VectorISA, Codes: CodeStorage, let M: Int>(
-  _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
-  _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int
-) {
-  let first = Codes.quad(ISA.self, group, second: false)
-  let second = Codes.quad(ISA.self, group, second: true)
-  if Codes.bits == 8 {
-    wideQuadDot(ISA.self, &sums, first, a, rowStride)
-    wideQuadDot(ISA.self, &sums, second, a + 16, rowStride)
-  } else {
-    quadDot(ISA.self, &sums, first, a, rowStride)
-    quadDot(ISA.self, &sums, second, a + 16, rowStride)
-  }
-}
-
-/// `quadDot` for codes up to 255.
-@inlinable @inline(__always)
-public func wideQuadDot<ISA: VectorISA, let M: Int>(
-  _ isa: ISA.Type, _ sums: inout InlineArray<M, ISA.Integers>, _ quad: Quad<ISA.Integers>,
-  _ a: UnsafeRawPointer, _ rowStride: Int
+public func addScaled32<ISA: ProductISA, let M: Int>(
+  _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
+  _ sums: InlineArray<M, ISA.Integers>, _ d: ISA.Floats, _ a: UnsafeRawPointer, _ rowStride: Int
 ) {
   for m in 0..<M {
-    let row = a + m &* rowStride
-    sums[m] = ISA.dot4Wide(sums[m], quad.c0, row)
-    sums[m] = ISA.dot4Wide(sums[m], quad.c1, row + 4)
-    sums[m] = ISA.dot4Wide(sums[m], quad.c2, row + 8)
-    sums[m] = ISA.dot4Wide(sums[m], quad.c3, row + 12)
+    let scale = ISA.broadcast(
+      (a + (m &* rowStride &+ Activation32.scale)).loadUnaligned(as: Float.self))
+    let sum = ISA.fma(
+      ISA.output(outputs[m], part), ISA.multiply(d, scale), ISA.float(sums[m]))
+    ISA.setOutput(&outputs[m], part, sum)
   }
 }

@@ -7,32 +7,32 @@
 /// How a column of sixteen values is stored.
 public protocol ValueStorage {
   static var byteCount: Int { get }
-  static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats
+  static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats
 }
 public enum Singles: ValueStorage {
   @inlinable @inline(__always) public static var byteCount: Int { 64 }
   @inlinable @inline(__always)
-  public static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
+  public static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
     ISA.loadFloats(p)
   }
 }
 public enum Halves: ValueStorage {
   @inlinable @inline(__always) public static var byteCount: Int { 32 }
   @inlinable @inline(__always)
-  public static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
+  public static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
     ISA.loadHalves(p)
   }
 }
 public enum Brains: ValueStorage {
   @inlinable @inline(__always) public static var byteCount: Int { 32 }
   @inlinable @inline(__always)
-  public static func column<ISA: VectorISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
+  public static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
     ISA.loadBrains(p)
   }
 }
 
 /// The product of float panels.
-public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let M: Int>:
+public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int>:
   ProductShape
 {
   @inlinable @inline(__always) public static var rows: Int { M }
@@ -44,7 +44,7 @@ public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let M: Int>:
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
-    let none = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
+    let none = InlineArray<M, ISA.Outputs>(repeating: ISA.noOutputs())
     var chain0 = none
     var chain1 = none
     var chain2 = none
@@ -67,23 +67,33 @@ public enum FloatColumns<ISA: VectorISA, Values: ValueStorage, let M: Int>:
     if rest > 0 { step(&chain0, columns, a, rowStride) }
     if rest > 1 { step(&chain1, columns + Values.byteCount, a + 4, rowStride) }
     if rest > 2 { step(&chain2, columns + 2 &* Values.byteCount, a + 8, rowStride) }
-    for m in 0..<M {
-      let sum = ISA.add(
-        ISA.add(chain0[m], chain1[m]), ISA.add(chain2[m], chain3[m]))
-      ISA.storeFloats(out + m &* outStride, sum)
+    var outputs = none
+    for part in 0..<ISA.parts {
+      for m in 0..<M {
+        let first = ISA.add(ISA.output(chain0[m], part), ISA.output(chain1[m], part))
+        let second = ISA.add(ISA.output(chain2[m], part), ISA.output(chain3[m], part))
+        ISA.setOutput(&outputs[m], part, ISA.add(first, second))
+      }
     }
+    store(ISA.self, outputs, out, outStride)
   }
 
   /// One column into one chain of each row.
   @inlinable @inline(__always)
   public static func step(
-    _ chain: inout InlineArray<M, ISA.Floats>, _ column: UnsafeRawPointer,
+    _ chain: inout InlineArray<M, ISA.Outputs>, _ column: UnsafeRawPointer,
     _ a: UnsafeRawPointer, _ rowStride: Int
   ) {
-    let values = Values.column(ISA.self, column)
+    let low = Values.column(ISA.self, column)
     for m in 0..<M {
       let x = ISA.broadcast((a + m &* rowStride).loadUnaligned(as: Float.self))
-      chain[m] = ISA.fma(chain[m], values, x)
+      ISA.setOutput(&chain[m], 0, ISA.fma(ISA.output(chain[m], 0), low, x))
+    }
+    guard ISA.parts == 2 else { return }
+    let high = Values.column(ISA.self, column + Values.byteCount / 2)
+    for m in 0..<M {
+      let x = ISA.broadcast((a + m &* rowStride).loadUnaligned(as: Float.self))
+      ISA.setOutput(&chain[m], 1, ISA.fma(ISA.output(chain[m], 1), high, x))
     }
   }
 }

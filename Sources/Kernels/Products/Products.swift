@@ -1,7 +1,7 @@
 // The product of every panel type: its family, how its codes are stored, its offset.
 
 /// The products of one instruction set, each over all shapes of tile.
-public enum Products<ISA: VectorISA & TileSizes> {
+public enum Products<ISA: ProductISA> {
   @inlinable @inline(__always)
   public static func affine32<Codes: CodeStorage>(
     _ codes: Codes.Type, _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int,
@@ -9,8 +9,9 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, Affine32<ISA, Codes, 1>.self, Affine32<ISA, Codes, 8>.self,
-      Affine32<ISA, Codes, 4>.self, Affine32<ISA, Codes, 2>.self,
+      ISA.self, SuperblockPanel<Affine32<ISA, Codes>, 1>.self,
+      SuperblockPanel<Affine32<ISA, Codes>, 8>.self,
+      SuperblockPanel<Affine32<ISA, Codes>, 4>.self, SuperblockPanel<Affine32<ISA, Codes>, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -21,8 +22,9 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, Affine16<ISA, Codes, 1>.self, Affine16<ISA, Codes, 8>.self,
-      Affine16<ISA, Codes, 4>.self, Affine16<ISA, Codes, 2>.self,
+      ISA.self, SuperblockPanel<Affine16<ISA, Codes>, 1>.self,
+      SuperblockPanel<Affine16<ISA, Codes>, 8>.self,
+      SuperblockPanel<Affine16<ISA, Codes>, 4>.self, SuperblockPanel<Affine16<ISA, Codes>, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -33,8 +35,10 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ out: UnsafeMutablePointer<Float>, _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, Offset16<ISA, Codes, Shift, 1>.self, Offset16<ISA, Codes, Shift, 8>.self,
-      Offset16<ISA, Codes, Shift, 4>.self, Offset16<ISA, Codes, Shift, 2>.self,
+      ISA.self, SuperblockPanel<Offset16<ISA, Codes, Shift>, 1>.self,
+      SuperblockPanel<Offset16<ISA, Codes, Shift>, 8>.self,
+      SuperblockPanel<Offset16<ISA, Codes, Shift>, 4>.self,
+      SuperblockPanel<Offset16<ISA, Codes, Shift>, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -45,9 +49,21 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ out: UnsafeMutablePointer<Float>, _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, OffsetBlock<ISA, Codes, Shift, 1>.self,
-      OffsetBlock<ISA, Codes, Shift, 8>.self, OffsetBlock<ISA, Codes, Shift, 4>.self,
-      OffsetBlock<ISA, Codes, Shift, 2>.self,
+      ISA.self, BlockPanel<OffsetBlock<ISA, Codes, Shift>, 1>.self,
+      BlockPanel<OffsetBlock<ISA, Codes, Shift>, 8>.self,
+      BlockPanel<OffsetBlock<ISA, Codes, Shift>, 4>.self,
+      BlockPanel<OffsetBlock<ISA, Codes, Shift>, 2>.self,
+      w, panels, blocks, a, rows, rowStride, out, outStride)
+  }
+
+  @inlinable @inline(__always)
+  public static func bytes(
+    _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int, _ a: UnsafeRawPointer, _ rows: Int,
+    _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
+  ) {
+    forEachTile(
+      ISA.self, BlockPanel<ByteBlock<ISA>, 1>.self, BlockPanel<ByteBlock<ISA>, 8>.self,
+      BlockPanel<ByteBlock<ISA>, 4>.self, BlockPanel<ByteBlock<ISA>, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
@@ -58,8 +74,9 @@ public enum Products<ISA: VectorISA & TileSizes> {
     _ outStride: Int
   ) {
     forEachTile(
-      ISA.self, AffineBlock<ISA, Codes, 1>.self, AffineBlock<ISA, Codes, 8>.self,
-      AffineBlock<ISA, Codes, 4>.self, AffineBlock<ISA, Codes, 2>.self,
+      ISA.self, BlockPanel<AffineBlock<ISA, Codes>, 1>.self,
+      BlockPanel<AffineBlock<ISA, Codes>, 8>.self,
+      BlockPanel<AffineBlock<ISA, Codes>, 4>.self, BlockPanel<AffineBlock<ISA, Codes>, 2>.self,
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 

@@ -19,6 +19,9 @@ void platform_pause(void);
 /// Whether this processor and its operating system run AVX2, FMA and F16C.
 int32_t platform_has_avx2(void);
 
+/// Whether they run these and AVX-VNNI.
+int32_t platform_has_avxvnni(void);
+
 /// Whether they run AVX-512 F, BW, CD, DQ, VL and VNNI.
 int32_t platform_has_avx512(void);
 

@@ -1,12 +1,13 @@
 // Speed of the products of every panel type, one thread: `swift run -c release kernel-bench [type
 // ...]`. For each: one row of activations from the second-level cache and from memory (GB/s, and
 // the share of the reading floor), 64 rows (GOPS, and the share of the product floor). Floors are
-// measured in between.
+// measured in turn with the kernel; a share is the median of fifteen.
 import Floors
 import Glibc
 import Kernels
 import KernelsAVX2
 import KernelsAVX512
+import KernelsAVXVNNI
 import Formats
 import Quantization
 
@@ -42,15 +43,24 @@ let inputs = UnsafeMutableRawPointer.allocate(byteCount: rows * columns * 4, ali
 let out = UnsafeMutablePointer<Float>.allocate(capacity: rows * large * 16)
 var sink: Int32 = 0
 
-let readFloor = {
-  Double(1 << 28) / best(3) { sink &+= Floors.read(bytes, byteCount: 1 << 28) } / 1e9
-}
-let multiplyFloor = {
-  1e6 * 12 * 128 / best(3) { sink &+= Floors.multiply(turns: 1_000_000, bytes) } / 1e9
+/// Rates of a floor and of a kernel measured in turn, in `unit`s a second: best of each, and the
+/// median of the kernel's shares of the floor beside it.
+func beside(
+  _ rounds: Int, floor: (() -> Void, work: Double), kernel: (() -> Void, work: Double)
+) -> (floor: Double, kernel: Double, share: Double) {
+  var shares: [Double] = []
+  var rates = (floor: 0.0, kernel: 0.0)
+  for _ in 0..<rounds {
+    let floor = floor.work / best(1, floor.0) / 1e9
+    let kernel = kernel.work / best(1, kernel.0) / 1e9
+    shares.append(kernel / floor)
+    rates = (max(rates.floor, floor), max(rates.kernel, kernel))
+  }
+  return (rates.floor, rates.kernel, shares.sorted()[rounds / 2])
 }
 
 let wanted = CommandLine.arguments.dropFirst()
-for table in [KernelTable.avx512, .avx2] {
+for table in [KernelTable.avx512, .avxvnni, .avx2] {
   for format in PanelFormat.formats where wanted.isEmpty || wanted.contains(format.tensorType.name)
   {
     let blocks = columns / format.columns
@@ -73,20 +83,24 @@ for table in [KernelTable.avx512, .avx2] {
       best(5) {
         for _ in 0..<turns { product(bytes, small, blocks, inputs, 1, rowStride, out, 16) }
       } / Double(turns)
-    let read = readFloor()
-    let streamed = best(3) { product(bytes, large, blocks, inputs, 1, rowStride, out, 16) }
-    let peak = multiplyFloor()
-    let tiled = best(3) {
-      product(bytes, small, blocks, inputs, rows, rowStride, out, small * 16)
-    }
-    let cachedRate = Double(small * panelStride) / cached / 1e9
-    let rate = Double(large * panelStride) / streamed / 1e9
-    let operations = 2 * Double(rows) * Double(columns) * Double(small * 16) / tiled / 1e9
+    let read = beside(
+      15, floor: ({ sink &+= Floors.read(bytes, byteCount: 1 << 28) }, Double(1 << 28)),
+      kernel: (
+        { product(bytes, large, blocks, inputs, 1, rowStride, out, 16) },
+        Double(large * panelStride)
+      ))
+    let tile = beside(
+      15, floor: ({ sink &+= Floors.multiply(turns: 100_000, bytes) }, 1e5 * 12 * 128),
+      kernel: (
+        { product(bytes, small, blocks, inputs, rows, rowStride, out, small * 16) },
+        2 * Double(rows) * Double(columns) * Double(small * 16)
+      ))
     func fixed(_ x: Double) -> String { "\((x * 10).rounded() / 10)" }
     print(
-      "\(table.name) \(format.tensorType.name): row cached \(fixed(cachedRate)) GB/s, streamed "
-        + "\(fixed(rate)) of \(fixed(read)) GB/s (\(fixed(100 * rate / read)) %), tile "
-        + "\(fixed(operations)) of \(fixed(peak)) GOPS (\(fixed(100 * operations / peak)) %)")
+      "\(table.name) \(format.tensorType.name): row cached "
+        + "\(fixed(Double(small * panelStride) / cached / 1e9)) GB/s, streamed "
+        + "\(fixed(read.kernel)) of \(fixed(read.floor)) GB/s (\(fixed(100 * read.share)) %), tile "
+        + "\(fixed(tile.kernel)) of \(fixed(tile.floor)) GOPS (\(fixed(100 * tile.share)) %)")
   }
 }
 if sink == 1 { print("") }

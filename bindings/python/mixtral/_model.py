@@ -27,6 +27,7 @@ Progress = Callable[[int, int], Optional[bool]]
 _ISA_NUMBERS = {
     "reference": _raw.MIXTRAL_ISA_REFERENCE,
     "avx2": _raw.MIXTRAL_ISA_AVX2,
+    "avxvnni": _raw.MIXTRAL_ISA_AVXVNNI,
     "avx512": _raw.MIXTRAL_ISA_AVX512,
 }
 _ISA_NAMES = {number: name for name, number in _ISA_NUMBERS.items()}
@@ -72,7 +73,7 @@ class Model(Handle):
     """A GGUF model of the Mistral family, loaded and ready.
 
     threads: None for the processors that this process may use.
-    isa: None for the best; "reference", "avx2" or "avx512". All give the same bits.
+    isa: None for the best; "reference", "avx2", "avxvnni" or "avx512". All give the same bits.
     sliding_window: positions a token sees; None as the file says, -1 for all.
     experts_used: experts a token; None as the file says.
     batch: rows computed in one pass; None for the default.

@@ -112,6 +112,7 @@ MIXTRAL_ISA_AUTO = 0
 MIXTRAL_ISA_REFERENCE = 1
 MIXTRAL_ISA_AVX2 = 2
 MIXTRAL_ISA_AVX512 = 3
+MIXTRAL_ISA_AVXVNNI = 4
 
 progress_callback = ctypes.CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)
 

@@ -1,0 +1,71 @@
+// The vocabulary of the products (Products/). Sixteen rows of a panel are one register of an
+// instruction set or two: a kernel computes them in `parts`, one register's lanes at a time, so
+// that the sums of several rows of activations fit into the registers.
+
+/// The operations of products on the lanes of one register.
+///
+/// A *partial* holds the sum of some products of codes and activations before their sub-block's
+/// scale. It may be narrower than 32 bits; `capacity` says what it holds without loss.
+public protocol ProductISA: Lanes, TileSizes {
+  associatedtype Partial
+  /// The scale of a sub-block as `addScaled` wants it.
+  associatedtype Scale
+  /// The sixteen outputs of one row of activations.
+  associatedtype Outputs
+
+  /// 16, or 8: then lanes 8...15 are a second part.
+  static var lanes: Int { get }
+
+  static func load(_ p: UnsafeRawPointer) -> Integers
+  static func prefetch(_ p: UnsafeRawPointer)
+  /// The Int32 at `p` in every lane.
+  static func broadcast(from p: UnsafeRawPointer) -> Integers
+  /// Every byte and `mask`.
+  static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers
+  static func or(_ a: Integers, _ b: Integers) -> Integers
+  /// Shifts 16-bit lanes: bits move between the two bytes of a pair, so a mask follows.
+  static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers
+  static func shiftLeft16(_ a: Integers, _ count: Int32) -> Integers
+  /// Shifts 32-bit lanes, right with the sign.
+  static func shiftRight(_ a: Integers, _ count: Int32) -> Integers
+  static func shiftLeft(_ a: Integers, _ count: Int32) -> Integers
+  static func subtract(_ a: Integers, _ b: Integers) -> Integers
+  /// Two bytes a lane as pairs of Int16.
+  static func pairs(unsigned p: UnsafeRawPointer) -> Integers
+  static func pairs(signed p: UnsafeRawPointer) -> Integers
+  /// Adds to each lane its two Int16 times the two Int16 at `activations`.
+  static func pairDot(
+    _ sum: Integers, _ pairs: Integers, _ activations: UnsafeRawPointer
+  ) -> Integers
+
+  static func noPartial() -> Partial
+  /// How many `dot4` of codes below 2^bits one partial holds, at least 1 for up to 7 bits.
+  static func capacity(bits: Int) -> Int
+  /// Adds to each lane its four codes times the four Int8 at `activations`, none of which is -128.
+  static func dot4(
+    _ partial: Partial, _ codes: Integers, _ activations: UnsafeRawPointer
+  ) -> Partial
+  /// The first, or the second, of each pair of Int16.
+  static func firstScale(_ pairs: Integers) -> Scale
+  static func secondScale(_ pairs: Integers) -> Scale
+  static func addScaled(_ sum: Integers, _ partial: Partial, _ scale: Scale) -> Integers
+  static func addPartial(_ sum: Integers, _ partial: Partial) -> Integers
+
+  /// Codes of eight bits that stand for code - 128: where their sum starts, given -128 times the
+  /// sum of the activations, and the sum with four codes of each lane more.
+  static func start128(_ bias: Integers) -> Integers
+  static func dot4Minus128(
+    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
+  ) -> Integers
+
+  /// bfloat16 values.
+  static func loadBrains(_ p: UnsafeRawPointer) -> Floats
+  static func noOutputs() -> Outputs
+  static func output(_ outputs: Outputs, _ part: Int) -> Floats
+  static func setOutput(_ outputs: inout Outputs, _ part: Int, _ value: Floats)
+}
+
+extension ProductISA {
+  /// Registers that sixteen rows take.
+  @inlinable @inline(__always) public static var parts: Int { 16 / lanes }
+}
