@@ -156,7 +156,7 @@ typedef struct mixtral_info {
   uint64_t file_size;          /* of all parts */
   uint64_t weight_size;        /* resident, packed */
   uint64_t scratch_size;       /* resident, shared by all sessions */
-  uint64_t cache_size_per_position;
+  uint64_t cache_size_per_position; /* of an F16 cache */
   uint32_t tensors;
   uint32_t unused_tensors;     /* in the file, not part of the model */
 } mixtral_info;
@@ -230,7 +230,8 @@ mixtral_status mixtral_detokenizer_next(size_t *size, char *buffer, size_t capac
 /* ------------------------------------------------------------------------------------ Sessions */
 
 enum {
-  MIXTRAL_CACHE_F16 = 0
+  MIXTRAL_CACHE_F16 = 0, /* half precision */
+  MIXTRAL_CACHE_Q8_0 = 1 /* eight bits, a half-precision scale for 32 values: 53 % of the bytes */
 };
 
 typedef struct mixtral_session_options {

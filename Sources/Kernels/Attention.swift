@@ -2,8 +2,7 @@
 // visited in order and joined by online softmax (Milakov and Gimelshein 2018), so the bits do not
 // depend on how a prompt was cut or which rows share a pass.
 //
-// A page of one key-value head holds keys as [headWidth][64] (a lane is a position: no sum crosses
-// lanes) and values as [64][headStride] (a lane is a value of the head), in half precision.
+// How a page lies in memory: CacheStorage.swift.
 
 /// Positions of a page.
 @inlinable @inline(__always) public var pagePositions: Int { 64 }
@@ -56,7 +55,7 @@ public struct AttentionPage {
 }
 
 /// The attention kernel of one instruction set.
-public enum Attention<ISA: VectorISA & TileSizes> {
+public enum Attention<ISA: VectorISA & TileSizes, Storage: CacheStorage> {
   /// Joins a page to the state of every query.
   ///
   /// `page` points to an `AttentionPage`.
@@ -66,25 +65,25 @@ public enum Attention<ISA: VectorISA & TileSizes> {
     var query = 0
     if ISA.rows4 {
       while query &+ 4 <= job.pointee.count {
-        AttentionTile<ISA, 4>.attend(job, query)
+        AttentionTile<ISA, Storage, 4>.attend(job, query)
         query &+= 4
       }
     }
     if ISA.rows2 {
       while query &+ 2 <= job.pointee.count {
-        AttentionTile<ISA, 2>.attend(job, query)
+        AttentionTile<ISA, Storage, 2>.attend(job, query)
         query &+= 2
       }
     }
     while query < job.pointee.count {
-      AttentionTile<ISA, 1>.attend(job, query)
+      AttentionTile<ISA, Storage, 1>.attend(job, query)
       query &+= 1
     }
   }
 }
 
 /// `N` queries at once: each key and value is converted once for all of them.
-public enum AttentionTile<ISA: VectorISA, let N: Int> {
+public enum AttentionTile<ISA: VectorISA, Storage: CacheStorage, let N: Int> {
   @inlinable @inline(__always)
   public static func attend(_ job: UnsafePointer<AttentionPage>, _ query: Int) {
     let stride = job.pointee.headStride
@@ -92,11 +91,11 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
     let outputs = job.pointee.outputs + query &* stride
     var column = 0
     while column &+ 64 <= stride {
-      ValueTile<ISA, N, 4>.join(job, query, outputs, corrections, column)
+      ValueTile<ISA, Storage, N, 4>.join(job, query, outputs, corrections, column)
       column &+= 64
     }
     while column < stride {
-      ValueTile<ISA, N, 1>.join(job, query, outputs, corrections, column)
+      ValueTile<ISA, Storage, N, 1>.join(job, query, outputs, corrections, column)
       column &+= 16
     }
   }
@@ -110,20 +109,30 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
     let queries = job.pointee.queries + query &* stride
     var scores = InlineArray<N, InlineArray<4, ISA.Floats>>(
       repeating: InlineArray<4, ISA.Floats>(repeating: ISA.zeroFloats()))
-    var keys = job.pointee.keys
-    for i in 0..<job.pointee.headWidth {
-      let k0 = ISA.loadHalves(keys)
-      let k1 = ISA.loadHalves(keys + 32)
-      let k2 = ISA.loadHalves(keys + 64)
-      let k3 = ISA.loadHalves(keys + 96)
-      for n in 0..<N {
-        let q = ISA.broadcast(queries[n &* stride &+ i])
-        scores[n][0] = ISA.fma(scores[n][0], k0, q)
-        scores[n][1] = ISA.fma(scores[n][1], k1, q)
-        scores[n][2] = ISA.fma(scores[n][2], k2, q)
-        scores[n][3] = ISA.fma(scores[n][3], k3, q)
+    let keys = job.pointee.keys
+    let width = job.pointee.headWidth
+    var i = 0
+    while i < width {
+      let block = i &>> 5
+      let s0 = Storage.keyScales(ISA.self, keys, width, block, 0)
+      let s1 = Storage.keyScales(ISA.self, keys, width, block, 1)
+      let s2 = Storage.keyScales(ISA.self, keys, width, block, 2)
+      let s3 = Storage.keyScales(ISA.self, keys, width, block, 3)
+      let end = min(width, i &+ 32)
+      while i < end {
+        let k0 = Storage.keys(ISA.self, keys, i, 0, s0)
+        let k1 = Storage.keys(ISA.self, keys, i, 1, s1)
+        let k2 = Storage.keys(ISA.self, keys, i, 2, s2)
+        let k3 = Storage.keys(ISA.self, keys, i, 3, s3)
+        for n in 0..<N {
+          let q = ISA.broadcast(queries[n &* stride &+ i])
+          scores[n][0] = ISA.fma(scores[n][0], k0, q)
+          scores[n][1] = ISA.fma(scores[n][1], k1, q)
+          scores[n][2] = ISA.fma(scores[n][2], k2, q)
+          scores[n][3] = ISA.fma(scores[n][3], k3, q)
+        }
+        i &+= 1
       }
-      keys += 128
     }
     return scores
   }
@@ -172,7 +181,7 @@ public enum AttentionTile<ISA: VectorISA, let N: Int> {
 }
 
 /// `N` queries by `C` vectors of sixteen values of the head.
-public enum ValueTile<ISA: VectorISA, let N: Int, let C: Int> {
+public enum ValueTile<ISA: VectorISA, Storage: CacheStorage, let N: Int, let C: Int> {
   /// outputs = outputs x correction + the weighted values of the positions that each query sees,
   /// one FMA chain in the order of the positions.
   ///
@@ -202,9 +211,8 @@ public enum ValueTile<ISA: VectorISA, let N: Int, let C: Int> {
     for n in 0..<N { add(job, n, column, from: firsts[n], to: min(low, lasts[n]), &sums[n]) }
     var position = Int(low)
     while position < Int(high) {
-      let values = job.pointee.values + (position &* stride &+ column) &* 2
       var v = InlineArray<C, ISA.Floats>(repeating: ISA.zeroFloats())
-      for c in 0..<C { v[c] = ISA.loadHalves(values + c &* 32) }
+      for c in 0..<C { v[c] = values(job, position, column, c) }
       for n in 0..<N {
         let weight = ISA.broadcast(job.pointee.weights[n &* 64 &+ position])
         for c in 0..<C { sums[n][c] = ISA.fma(sums[n][c], v[c], weight) }
@@ -227,10 +235,18 @@ public enum ValueTile<ISA: VectorISA, let N: Int, let C: Int> {
   ) {
     var position = Int(first)
     while position < Int(last) {
-      let values = job.pointee.values + (position &* job.pointee.headStride &+ column) &* 2
       let weight = ISA.broadcast(job.pointee.weights[n &* 64 &+ position])
-      for c in 0..<C { sums[c] = ISA.fma(sums[c], ISA.loadHalves(values + c &* 32), weight) }
+      for c in 0..<C { sums[c] = ISA.fma(sums[c], values(job, position, column, c), weight) }
       position &+= 1
     }
+  }
+
+  /// The `c`th vector of values from `column` on.
+  @inlinable @inline(__always)
+  static func values(
+    _ job: UnsafePointer<AttentionPage>, _ position: Int, _ column: Int, _ c: Int
+  ) -> ISA.Floats {
+    Storage.values(
+      ISA.self, job.pointee.values, job.pointee.headWidth, position, column &+ c &* 16)
   }
 }

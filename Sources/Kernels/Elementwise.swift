@@ -17,12 +17,16 @@ public enum Elementwise<ISA: VectorISA> {
     for block in 0..<blockCount {
       let from = UnsafeRawPointer(x + block &* 256)
       let to = out + block &* Activation256.byteCount
-      let scale = blockScale(from, vectors: 16)
+      var largest = ISA.zero()
+      for v in 0..<16 {
+        largest = ISA.maximum(largest, ISA.magnitudeBits(ISA.loadFloats(from + v &* 64)))
+      }
+      let scale = blockScale(largest)
       let inverse = ISA.broadcast(scale.inverse)
       var total: Int32 = 0
       for v in 0..<16 {
-        let codes = code(from + v &* 64, inverse)
-        ISA.storeBytes(to + v &* 16, codes)
+        let codes = code(ISA.loadFloats(from + v &* 64), inverse)
+        (to + v &* 16).storeBytes(of: ISA.bytes(codes), as: SIMD16<Int8>.self)
         let sum = ISA.sum(codes)
         let sums16 = to + (Activation256.sums16 &+ v &* 2)
         sums16.storeBytes(of: Int16(truncatingIfNeeded: sum), as: Int16.self)
@@ -45,12 +49,14 @@ public enum Elementwise<ISA: VectorISA> {
     for block in 0..<blockCount {
       let from = UnsafeRawPointer(x + block &* 32)
       let to = out + block &* Activation32.byteCount
-      let scale = blockScale(from, vectors: 2)
+      let a = ISA.loadFloats(from)
+      let b = ISA.loadFloats(from + 64)
+      let scale = blockScale(ISA.maximum(ISA.magnitudeBits(a), ISA.magnitudeBits(b)))
       let inverse = ISA.broadcast(scale.inverse)
-      let first = code(from, inverse)
-      let second = code(from + 64, inverse)
-      ISA.storeBytes(to, first)
-      ISA.storeBytes(to + 16, second)
+      let first = code(a, inverse)
+      let second = code(b, inverse)
+      to.storeBytes(of: ISA.bytes(first), as: SIMD16<Int8>.self)
+      (to + 16).storeBytes(of: ISA.bytes(second), as: SIMD16<Int8>.self)
       let sum = ISA.sum(ISA.add(first, second))
       (to + Activation32.scale).storeBytes(of: scale.scale, as: Float.self)
       (to + Activation32.scaledSum).storeBytes(of: scale.scale * Float(sum), as: Float.self)
@@ -58,24 +64,19 @@ public enum Elementwise<ISA: VectorISA> {
     }
   }
 
+  /// The scale of a block by the largest of its `VectorISA.magnitudeBits`.
   @inlinable @inline(__always)
-  static func blockScale(
-    _ x: UnsafeRawPointer, vectors: Int
-  ) -> (scale: Float, inverse: Float) {
-    var bits = ISA.zero()
-    for v in 0..<vectors {
-      bits = ISA.maximum(bits, ISA.magnitudeBits(ISA.loadFloats(x + v &* 64)))
-    }
+  static func blockScale(_ bits: ISA.Integers) -> (scale: Float, inverse: Float) {
     let largest = Float(bitPattern: UInt32(bitPattern: ISA.largest(bits)))
     return largest < smallest ? (0, 0) : (largest / 127, 127 / largest)
   }
 
   /// Sixteen codes in -127...127, -127 for NaN.
   @inlinable @inline(__always)
-  static func code(_ x: UnsafeRawPointer, _ inverse: ISA.Floats) -> ISA.Integers {
-    let scaled = ISA.multiply(ISA.loadFloats(x), inverse)
-    return ISA.round(
-      ISA.minimum(ISA.maximum(scaled, ISA.broadcast(-127)), ISA.broadcast(127)))
+  static func code(_ x: ISA.Floats, _ inverse: ISA.Floats) -> ISA.Integers {
+    ISA.round(
+      ISA.minimum(
+        ISA.maximum(ISA.multiply(x, inverse), ISA.broadcast(-127)), ISA.broadcast(127)))
   }
 
   /// Scales `x` to unit root mean square, then by `weight`, into `out`.

@@ -31,6 +31,8 @@ public struct KernelTable: Sendable {
     @convention(c) (UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int) -> Void
   /// (AttentionPage).
   public typealias Attend = @convention(c) (UnsafeRawPointer) -> Void
+  /// (CacheEntry).
+  public typealias Store = @convention(c) (UnsafeRawPointer) -> Void
 
   /// "reference", "avx2", "avxvnni" or "avx512".
   public let name: String
@@ -40,19 +42,22 @@ public struct KernelTable: Sendable {
   public let quantize32: Quantize
   public let rmsNorm: Norm
   public let swiGLU: SwiGLU
-  public let attend: Attend
+  /// Indexed by `CacheType.rawValue`.
+  let attends: [Attend]
+  let stores: [Store]
 
   public init(
     name: String, quantize256: @escaping Quantize, quantize32: @escaping Quantize,
-    rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU, attend: @escaping Attend,
-    product: (PanelType) -> Product
+    rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU,
+    attend: (CacheType) -> Attend, store: (CacheType) -> Store, product: (PanelType) -> Product
   ) {
     self.name = name
     self.quantize256 = quantize256
     self.quantize32 = quantize32
     self.rmsNorm = rmsNorm
     self.swiGLU = swiGLU
-    self.attend = attend
+    attends = CacheType.allCases.map(attend)
+    stores = CacheType.allCases.map(store)
     products = PanelType.allCases.map(product)
   }
 
@@ -60,9 +65,16 @@ public struct KernelTable: Sendable {
   public init(name: String, _ other: KernelTable, product: (PanelType) -> Product) {
     self.init(
       name: name, quantize256: other.quantize256, quantize32: other.quantize32,
-      rmsNorm: other.rmsNorm, swiGLU: other.swiGLU, attend: other.attend, product: product)
+      rmsNorm: other.rmsNorm, swiGLU: other.swiGLU, attend: other.attend, store: other.store,
+      product: product)
   }
 
   /// The product of panels of `type`; looked up once, at load.
   public func product(_ type: PanelType) -> Product { products[type.rawValue] }
+
+  /// Attention over pages of `type`.
+  public func attend(_ type: CacheType) -> Attend { attends[type.rawValue] }
+
+  /// Writes to pages of `type`.
+  public func store(_ type: CacheType) -> Store { stores[type.rawValue] }
 }

@@ -13,9 +13,7 @@ package enum Reference: VectorISA {
   }
   package static func sum(_ a: Integers) -> Int32 { a.wrappedSum() }
   package static func largest(_ a: Integers) -> Int32 { a.max() }
-  package static func storeBytes(_ p: UnsafeMutableRawPointer, _ a: Integers) {
-    p.storeBytes(of: SIMD16<Int8>(truncatingIfNeeded: a), as: SIMD16<Int8>.self)
-  }
+  package static func bytes(_ a: Integers) -> SIMD16<Int8> { SIMD16(truncatingIfNeeded: a) }
 
   package static func zeroFloats() -> Floats { .zero }
   package static func broadcast(_ x: Float) -> Floats { Floats(repeating: x) }
@@ -28,6 +26,24 @@ package enum Reference: VectorISA {
       let bits = p.loadUnaligned(fromByteOffset: lane &* 2, as: UInt16.self)
       result[lane] = Float(Float16(bitPattern: bits))
     }
+    return result
+  }
+  package static func loadFloats(_ p: UnsafeRawPointer, count: Int) -> Floats {
+    var result = Floats.zero
+    for lane in 0..<count {
+      result[lane] = p.loadUnaligned(fromByteOffset: lane &* 4, as: Float.self)
+    }
+    return result
+  }
+  package static func loadBytes(_ p: UnsafeRawPointer) -> Floats {
+    Floats(p.loadUnaligned(as: SIMD16<Int8>.self))
+  }
+  package static func broadcastHalf(from p: UnsafeRawPointer) -> Floats {
+    Floats(repeating: Float(Float16(bitPattern: p.loadUnaligned(as: UInt16.self))))
+  }
+  package static func halves(_ a: Floats) -> SIMD16<UInt16> {
+    var result = SIMD16<UInt16>.zero
+    for lane in 0..<16 { result[lane] = Float16(a[lane]).bitPattern }
     return result
   }
   package static func storeFloats(_ p: UnsafeMutableRawPointer, _ a: Floats) {
@@ -89,7 +105,7 @@ extension Reference: ProductISA {
   @inlinable @inline(__always) package static var rows4: Bool { false }
   @inlinable @inline(__always) package static var rows2: Bool { false }
 
-  static func bytes(_ a: Integers) -> SIMD64<UInt8> { unsafeBitCast(a, to: SIMD64<UInt8>.self) }
+  static func codes(_ a: Integers) -> SIMD64<UInt8> { unsafeBitCast(a, to: SIMD64<UInt8>.self) }
   static func words(_ a: Integers) -> SIMD32<UInt16> { unsafeBitCast(a, to: SIMD32<UInt16>.self) }
   static func lanes(_ a: SIMD64<UInt8>) -> Integers { unsafeBitCast(a, to: Integers.self) }
   static func lanes(_ a: SIMD32<UInt16>) -> Integers { unsafeBitCast(a, to: Integers.self) }
@@ -102,7 +118,7 @@ extension Reference: ProductISA {
     Integers(repeating: p.loadUnaligned(as: Int32.self))
   }
   package static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers {
-    lanes(bytes(a) & SIMD64(repeating: mask))
+    lanes(codes(a) & SIMD64(repeating: mask))
   }
   package static func or(_ a: Integers, _ b: Integers) -> Integers { a | b }
   package static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers {
@@ -121,7 +137,7 @@ extension Reference: ProductISA {
   package static func dot4(
     _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
   ) -> Integers {
-    let unsigned = bytes(codes)
+    let unsigned = Reference.codes(codes)
     var result = sum
     for lane in 0..<16 {
       for i in 0..<4 {

@@ -8,7 +8,8 @@ extension KernelTable {
     quantize32: { Elementwise<Reference>.quantize32($0, $1, $2) },
     rmsNorm: { Elementwise<Reference>.rmsNorm($0, $1, $2, $3, $4, $5) },
     swiGLU: { Elementwise<Reference>.swiGLU($0, $1, $2) },
-    attend: { Attention<Reference>.attend($0) },
+    attend: { ReferenceCache.attend($0) },
+    store: { ReferenceCache.store($0) },
     product: { ReferenceProducts.product($0) })
 }
 
@@ -68,6 +69,23 @@ enum ReferenceProducts {
       {
         Products<Reference>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
+    }
+  }
+}
+
+/// Attention and the cache in plain Swift, one C function a cache type.
+enum ReferenceCache {
+  static func attend(_ type: CacheType) -> KernelTable.Attend {
+    switch type {
+    case .f16: { Attention<Reference, HalfCache>.attend($0) }
+    case .q8_0: { Attention<Reference, ByteCache>.attend($0) }
+    }
+  }
+
+  static func store(_ type: CacheType) -> KernelTable.Store {
+    switch type {
+    case .f16: { HalfCache.store(Reference.self, $0.assumingMemoryBound(to: CacheEntry.self)) }
+    case .q8_0: { ByteCache.store(Reference.self, $0.assumingMemoryBound(to: CacheEntry.self)) }
     }
   }
 }

@@ -34,8 +34,16 @@ public protocol VectorISA: Lanes {
   static func sum(_ a: Integers) -> Int32
   static func largest(_ a: Integers) -> Int32
   /// Sixteen lanes in -128...127 as sixteen Int8.
-  static func storeBytes(_ p: UnsafeMutableRawPointer, _ a: Integers)
+  static func bytes(_ a: Integers) -> SIMD16<Int8>
 
+  /// The first `count` (at most 16) values at `p`, which is not read beyond; 0 in the other lanes.
+  static func loadFloats(_ p: UnsafeRawPointer, count: Int) -> Floats
+  /// Sixteen Int8 as Float.
+  static func loadBytes(_ p: UnsafeRawPointer) -> Floats
+  /// The half-precision value at `p` in every lane.
+  static func broadcastHalf(from p: UnsafeRawPointer) -> Floats
+  /// Half precision, nearest, ties to even.
+  static func halves(_ a: Floats) -> SIMD16<UInt16>
   static func subtract(_ a: Floats, _ b: Floats) -> Floats
   static func divide(_ a: Floats, _ b: Floats) -> Floats
   /// `a > b ? a : b` in each lane: `b` where either is NaN.

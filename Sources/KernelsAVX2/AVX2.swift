@@ -28,9 +28,8 @@ enum AVX2: VectorISA {
   @inline(__always) static func largest(_ a: Integers) -> Int32 {
     v256_largest(v256_maximum(a.low, a.high))
   }
-  @inline(__always) static func storeBytes(_ p: UnsafeMutableRawPointer, _ a: Integers) {
-    v256_store_bytes(p, a.low)
-    v256_store_bytes(p + 8, a.high)
+  @inline(__always) static func bytes(_ a: Integers) -> SIMD16<Int8> {
+    unsafeBitCast(v256_bytes(a.low, a.high), to: SIMD16<Int8>.self)
   }
 
   @inline(__always) static func zeroFloats() -> Floats {
@@ -44,6 +43,21 @@ enum AVX2: VectorISA {
   }
   @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> Floats {
     Halved(v256_load_halves(p), v256_load_halves(p + 16))
+  }
+  @inline(__always) static func loadFloats(_ p: UnsafeRawPointer, count: Int) -> Floats {
+    let count = Int32(truncatingIfNeeded: count)
+    return Halved(v256_load_some_floats(p, count), v256_load_some_floats(p + 32, count &- 8))
+  }
+  @inline(__always) static func loadBytes(_ p: UnsafeRawPointer) -> Floats {
+    Halved(v256_load_bytes(p), v256_load_bytes(p + 8))
+  }
+  @inline(__always) static func broadcastHalf(from p: UnsafeRawPointer) -> Floats {
+    broadcast(v_half(p))
+  }
+  @inline(__always) static func halves(_ a: Floats) -> SIMD16<UInt16> {
+    SIMD16(
+      lowHalf: unsafeBitCast(v256_halves(a.low), to: SIMD8<UInt16>.self),
+      highHalf: unsafeBitCast(v256_halves(a.high), to: SIMD8<UInt16>.self))
   }
   @inline(__always) static func storeFloats(_ p: UnsafeMutableRawPointer, _ a: Floats) {
     v256_store_floats(p, a.low)

@@ -16,7 +16,8 @@ extension KernelTable {
     quantize32: { Elementwise<AVX2>.quantize32($0, $1, $2) },
     rmsNorm: { Elementwise<AVX2>.rmsNorm($0, $1, $2, $3, $4, $5) },
     swiGLU: { Elementwise<AVX2>.swiGLU($0, $1, $2) },
-    attend: { Attention<AVX2>.attend($0) },
+    attend: { AVX2Cache.attend($0) },
+    store: { AVX2Cache.store($0) },
     product: { AVX2Products.product($0) })
 }
 
@@ -76,6 +77,23 @@ enum AVX2Products {
       {
         Products<AVX2Dots>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
+    }
+  }
+}
+
+/// Attention and the cache in AVX2, one C function a cache type.
+enum AVX2Cache {
+  static func attend(_ type: CacheType) -> KernelTable.Attend {
+    switch type {
+    case .f16: { Attention<AVX2, HalfCache>.attend($0) }
+    case .q8_0: { Attention<AVX2, ByteCache>.attend($0) }
+    }
+  }
+
+  static func store(_ type: CacheType) -> KernelTable.Store {
+    switch type {
+    case .f16: { HalfCache.store(AVX2.self, $0.assumingMemoryBound(to: CacheEntry.self)) }
+    case .q8_0: { ByteCache.store(AVX2.self, $0.assumingMemoryBound(to: CacheEntry.self)) }
     }
   }
 }

@@ -14,8 +14,8 @@ enum AVX512: VectorISA {
   }
   @inline(__always) static func sum(_ a: __m512i) -> Int32 { v512_sum(a) }
   @inline(__always) static func largest(_ a: __m512i) -> Int32 { v512_largest(a) }
-  @inline(__always) static func storeBytes(_ p: UnsafeMutableRawPointer, _ a: __m512i) {
-    v512_store_bytes(p, a)
+  @inline(__always) static func bytes(_ a: __m512i) -> SIMD16<Int8> {
+    unsafeBitCast(v512_bytes(a), to: SIMD16<Int8>.self)
   }
 
   @inline(__always) static func zeroFloats() -> __m512 { v512_zero_floats() }
@@ -25,6 +25,18 @@ enum AVX512: VectorISA {
   }
   @inline(__always) static func loadHalves(_ p: UnsafeRawPointer) -> __m512 {
     v512_load_halves(p)
+  }
+  @inline(__always) static func loadFloats(_ p: UnsafeRawPointer, count: Int) -> __m512 {
+    v512_load_some_floats(p, UInt32(truncatingIfNeeded: count))
+  }
+  @inline(__always) static func loadBytes(_ p: UnsafeRawPointer) -> __m512 {
+    v512_load_bytes(p)
+  }
+  @inline(__always) static func broadcastHalf(from p: UnsafeRawPointer) -> __m512 {
+    v512_broadcast(v_half(p))
+  }
+  @inline(__always) static func halves(_ a: __m512) -> SIMD16<UInt16> {
+    unsafeBitCast(v512_halves(a), to: SIMD16<UInt16>.self)
   }
   @inline(__always) static func storeFloats(_ p: UnsafeMutableRawPointer, _ a: __m512) {
     v512_store_floats(p, a)

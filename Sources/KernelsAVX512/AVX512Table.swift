@@ -10,7 +10,8 @@ extension KernelTable {
     quantize32: { Elementwise<AVX512>.quantize32($0, $1, $2) },
     rmsNorm: { Elementwise<AVX512>.rmsNorm($0, $1, $2, $3, $4, $5) },
     swiGLU: { Elementwise<AVX512>.swiGLU($0, $1, $2) },
-    attend: { Attention<AVX512>.attend($0) },
+    attend: { AVX512Cache.attend($0) },
+    store: { AVX512Cache.store($0) },
     product: { AVX512Products.product($0) })
 }
 
@@ -70,6 +71,23 @@ enum AVX512Products {
       {
         Products<AVX512>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
+    }
+  }
+}
+
+/// Attention and the cache in AVX-512, one C function a cache type.
+enum AVX512Cache {
+  static func attend(_ type: CacheType) -> KernelTable.Attend {
+    switch type {
+    case .f16: { Attention<AVX512, HalfCache>.attend($0) }
+    case .q8_0: { Attention<AVX512, ByteCache>.attend($0) }
+    }
+  }
+
+  static func store(_ type: CacheType) -> KernelTable.Store {
+    switch type {
+    case .f16: { HalfCache.store(AVX512.self, $0.assumingMemoryBound(to: CacheEntry.self)) }
+    case .q8_0: { ByteCache.store(AVX512.self, $0.assumingMemoryBound(to: CacheEntry.self)) }
     }
   }
 }

@@ -1,6 +1,7 @@
 // Sessions: creating, stepping, reading logits, rewinding, forking.
 import CMixtral
 import Formats
+import Kernels
 import Model
 
 @c @implementation
@@ -14,14 +15,20 @@ public func mixtral_session_create(
     let model: Model = try HandleTable.shared.object(model)
     let given = try Mixtral.options(
       options, mixtral_session_options(), "mixtral_session_options")
-    guard given.cache_type == UInt32(MIXTRAL_CACHE_F16) else {
-      throw EngineError(.invalidArgument, "cache_type is \(given.cache_type); allowed 0")
-    }
     guard given.reserved == 0 else {
       throw EngineError(.invalidArgument, "reserved is \(given.reserved); allowed 0")
     }
-    let created = try Session(model: model, context: Int(given.context))
+    let created = try Session(
+      model: model, context: Int(given.context), cacheType: try cacheType(given.cache_type))
     out.pointee = try HandleTable.shared.add(created)
+  }
+}
+
+private func cacheType(_ given: UInt32) throws(EngineError) -> CacheType {
+  switch Int(given) {
+  case MIXTRAL_CACHE_F16: .f16
+  case MIXTRAL_CACHE_Q8_0: .q8_0
+  default: throw EngineError(.invalidArgument, "cache_type is \(given); allowed 0..1")
   }
 }
 

@@ -6,33 +6,30 @@ import Kernels
 
 /// Where the parts of a page lie, in bytes.
 ///
-/// Keys of a head are [headWidth][64], values [64][headStride], half precision
-/// (Kernels/Attention.swift).
+/// A head's keys and values: Kernels/CacheStorage.swift.
 struct PageLayout: Sendable {
-  let kvHeads: Int
-  let headWidth: Int
-  /// `headWidth` rounded up to a whole vector.
-  let headStride: Int
-  let keyByteCount: Int
+  let type: CacheType
+  /// Of the keys of a head, and of its values.
   let headByteCount: Int
   let layerByteCount: Int
   let byteCount: Int
 
-  init(_ shape: Hyperparameters) throws(EngineError) {
-    kvHeads = shape.kvHeads
-    headWidth = shape.headWidth
-    headStride = padded(shape.headWidth)
-    // At most 1024 x 64 x 2 + 64 x 1024 x 2 bytes a head, 1024 heads, 512 layers: no overflow.
-    keyByteCount = headWidth * pagePositions * 2
-    headByteCount = keyByteCount + pagePositions * headStride * 2
-    layerByteCount = kvHeads * headByteCount
+  init(_ shape: Hyperparameters, _ type: CacheType) {
+    self.type = type
+    // At most 64 x 1024 x 2 bytes, 1024 heads, 512 layers: no overflow.
+    headByteCount =
+      switch type {
+      case .f16: HalfCache.byteCount(headWidth: shape.headWidth)
+      case .q8_0: ByteCache.byteCount(headWidth: shape.headWidth)
+      }
+    layerByteCount = shape.kvHeads * headByteCount * 2
     byteCount = shape.layers * layerByteCount
   }
 
   func keys(_ layer: Int, _ head: Int) -> Int {
-    layer &* layerByteCount &+ head &* headByteCount
+    layer &* layerByteCount &+ head &* headByteCount &* 2
   }
-  func values(_ layer: Int, _ head: Int) -> Int { keys(layer, head) &+ keyByteCount }
+  func values(_ layer: Int, _ head: Int) -> Int { keys(layer, head) &+ headByteCount }
 }
 
 /// One page; a class so that forks count references.

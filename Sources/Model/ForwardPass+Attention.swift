@@ -48,7 +48,7 @@ extension ForwardPass {
   private func rotateAndStore(_ row: Int) {
     let description = batch.rows[row]
     let width = shape.headWidth
-    let stride = layout.headStride
+    let stride = headStride
     let angles = scratch.angles + row &* shape.ropeWidth
     let group = shape.headsPerKVHead
     let queries = scratch.query + row &* scratch.queryStride
@@ -59,21 +59,22 @@ extension ForwardPass {
         queries + head &* width, width: width, angles: angles, pairs: rotary.pairs,
         into: scratch.rotated + place &* stride)
     }
-    let index = description.position / pagePositions
-    guard let page = batch.sessions[description.session].cache.base(index) else { return }
-    let column = description.position % pagePositions
+    let session = batch.sessions[description.session]
+    guard let page = session.cache.base(description.position / pagePositions) else { return }
+    let layout = session.cache.layout
+    let store = table.store(layout.type)
     let key = scratch.key + row &* scratch.kvStride
     let value = scratch.value + row &* scratch.kvStride
     for head in 0..<shape.kvHeads {
       let k = key + head &* width
       // In place: a pair is read before it is written.
       Rotary.rotate(k, width: width, angles: angles, pairs: rotary.pairs, into: k)
-      let keys = page + (layout.keys(layerIndex, head) &+ column &* 2)
-      let values = page + (layout.values(layerIndex, head) &+ column &* stride &* 2)
-      for i in 0..<width {
-        (keys + i &* pagePositions &* 2).storeBytes(of: Float16(k[i]), as: Float16.self)
-        (values + i &* 2).storeBytes(of: Float16(value[head &* width &+ i]), as: Float16.self)
-      }
+      var entry = CacheEntry(
+        key: k, value: value + head &* width,
+        keys: page + layout.keys(layerIndex, head),
+        values: page + layout.values(layerIndex, head),
+        position: description.position % pagePositions, headWidth: width, headStride: stride)
+      withUnsafePointer(to: &entry) { store($0) }
     }
   }
 
@@ -97,7 +98,7 @@ extension ForwardPass {
 
   private func attend(_ group: RowGroup, head: Int, _ worker: Int) {
     let heads = shape.headsPerKVHead
-    let stride = layout.headStride
+    let stride = headStride
     let count = group.count &* heads
     let work = AttentionWorkspace(
       scratch.workspaces + worker &* scratch.workspaceStride, headStride: stride)
@@ -121,6 +122,7 @@ extension ForwardPass {
     page index: Int, _ group: RowGroup, _ head: Int, _ queries: UnsafePointer<Float>,
     _ work: AttentionWorkspace, _ window: Int
   ) {
+    let layout = batch.sessions[group.session].cache.layout
     guard let base = batch.sessions[group.session].cache.base(index) else { return }
     let heads = shape.headsPerKVHead
     let start = index &* pagePositions
@@ -140,7 +142,7 @@ extension ForwardPass {
     }
     guard first < end else { return }
     let skip = first &* heads
-    let stride = layout.headStride
+    let stride = headStride
     var job = AttentionPage(
       keys: base + layout.keys(layerIndex, head), values: base + layout.values(layerIndex, head),
       queries: queries + skip &* stride, count: (end &- first) &* heads,
@@ -148,13 +150,14 @@ extension ForwardPass {
       scale: 1 / Float(shape.headWidth).squareRoot(), firsts: work.firsts + skip,
       lasts: work.lasts + skip, maxima: work.maxima + skip, sums: work.sums + skip &* 16,
       outputs: work.outputs + skip &* stride, weights: work.weights)
-    withUnsafePointer(to: &job) { table.attend($0) }
+    let attend = table.attend(layout.type)
+    withUnsafePointer(to: &job) { attend($0) }
   }
 
   /// Divides by the sums of the weights and writes the heads of each row.
   private func finish(_ group: RowGroup, _ head: Int, _ work: AttentionWorkspace) {
     let heads = shape.headsPerKVHead
-    let stride = layout.headStride
+    let stride = headStride
     for row in 0..<group.count {
       let out = scratch.attended.values + (group.firstRow &+ row) &* scratch.attended.stride
       for i in 0..<heads {

@@ -16,7 +16,8 @@ final class ForwardPass {
   let table: KernelTable
   let workers: Workers
   let rotary: Rotary
-  let layout: PageLayout
+  /// `headWidth` rounded up to whole vectors.
+  let headStride: Int
   let scratch: Scratch
   /// The rows of the pass that runs.
   var batch = Batch()
@@ -32,13 +33,13 @@ final class ForwardPass {
 
   init(
     shape: Hyperparameters, weights: Weights, table: KernelTable, workers: Workers,
-    layout: PageLayout, scratch: Scratch
+    scratch: Scratch
   ) {
     self.shape = shape
     self.weights = weights
     self.table = table
     self.workers = workers
-    self.layout = layout
+    headStride = Kernels.headStride(shape.headWidth)
     self.scratch = scratch
     rotary = Rotary(shape, factors: weights.ropeFactors)
     layer = weights.layers

@@ -43,7 +43,6 @@ package final class Model: @unchecked Sendable {
   package let table: KernelTable
   package let batch: Int
   package let size: ModelSize
-  let pageLayout: PageLayout
   let pass: ForwardPass
   /// Held for one pass.
   let turn: Turn
@@ -71,7 +70,6 @@ package final class Model: @unchecked Sendable {
     table = options.table
     let rows = options.batch == 0 ? Self.defaultBatch : options.batch
     batch = rows
-    pageLayout = try PageLayout(shape)
     workers = Workers(count: options.threads)
     let scratch = try Scratch(
       shape, vocabulary: vocabulary, rows: rows, threads: workers.count)
@@ -79,7 +77,7 @@ package final class Model: @unchecked Sendable {
       plan, file: file, table: table, workers: workers, progress: options.progress)
     size = ModelSize(file: file, plan: plan, shape: shape, scratch: scratch.byteCount)
     pass = ForwardPass(
-      shape: shape, weights: weights, table: table, workers: workers, layout: pageLayout,
+      shape: shape, weights: weights, table: table, workers: workers,
       scratch: scratch)
     turn = try Turn()
   }

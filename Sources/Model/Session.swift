@@ -1,6 +1,7 @@
 // A conversation: its tokens, its cache, its last logits. What a session says depends on its tokens
 // alone.
 import Formats
+import Kernels
 import Synchronization
 
 /// One conversation with a model.
@@ -20,14 +21,16 @@ package final class Session: @unchecked Sendable {
   private let memory: Memory
 
   /// Creates an empty session; `context` 0 is the model's.
-  package init(model: Model, context: Int) throws(EngineError) {
+  package init(
+    model: Model, context: Int, cacheType: CacheType = .f16
+  ) throws(EngineError) {
     let limit = 16 * 1024 * 1024
     guard context >= 0, context <= limit else {
       throw EngineError(.invalidArgument, "context is \(context); allowed 0..\(limit)")
     }
     self.model = model
     self.context = context == 0 ? min(model.shape.contextLength, limit) : context
-    cache = Cache(layout: model.pageLayout)
+    cache = Cache(layout: PageLayout(model.shape, cacheType))
     memory = try Memory(byteCount: padded(model.vocabulary) * 4, for: "the logits of a session")
     logits = memory.base.assumingMemoryBound(to: Float.self)
   }

@@ -208,7 +208,7 @@ def test_A11_A12_numbers_out_of_range(world):
         ("mixtral_load", "sliding_window", -(2**63)),
         ("mixtral_load", "batch", 4097),
         ("mixtral_session_create", "context", 16777217),
-        ("mixtral_session_create", "cache_type", 1),
+        ("mixtral_session_create", "cache_type", 2),
     ):
         arguments = world.arguments(name)
         arguments[-1] = sized(OPTIONS[name], **{field: value})

@@ -7,6 +7,7 @@ import Testing
 
 /// Keys and values of one head over some pages, queries, and what each query sees.
 private struct AttentionSample {
+  var type = CacheType.f16
   let headWidth: Int
   let queries: Int
   let pages: Int
@@ -18,8 +19,11 @@ private struct AttentionSample {
   /// Positions that each query sees.
   var windows: [Range<Int>]
 
-  init(headWidth: Int, queries: Int, pages: Int, seed: UInt64) {
+  init(
+    _ type: CacheType = .f16, headWidth: Int, queries: Int, pages: Int, seed: UInt64
+  ) {
     var random = SeededGenerator(seed: seed)
+    self.type = type
     (self.headWidth, self.queries, self.pages) = (headWidth, queries, pages)
     func head() -> [Float16] {
       (0..<headWidth).map { _ in Float16(Float.random(in: -1...1, using: &random)) }
@@ -35,22 +39,41 @@ private struct AttentionSample {
     }
   }
 
+  /// A key or a value as the cache keeps it.
+  func kept(_ x: [Float16]) -> [Double] {
+    guard type == .q8_0 else { return x.map(Double.init) }
+    return Swift.stride(from: 0, to: headWidth, by: 32).flatMap { start in
+      let block = x[start..<min(headWidth, start + 32)].map(Float.init)
+      let largest = block.map(abs).max() ?? 0
+      guard largest > 0 else { return block.map { _ in 0.0 } }
+      let scale = Double(Float16(largest / 127))
+      return block.map { Double(($0 * (127 / largest)).rounded(.toNearestOrEven)) * scale }
+    }
+  }
+
   /// sqrt of the head's width, as the engine has it.
   var scale: Float { 1 / Float(headWidth).squareRoot() }
 
-  /// One page as the cache holds it: keys [headWidth][64], values [64][stride], at guards.
-  func page(_ index: Int, _ side: GuardedBuffer.Side) throws -> (GuardedBuffer, GuardedBuffer) {
-    let keyPage = try GuardedBuffer(byteCount: headWidth * 128, guarding: side)
-    let valuePage = try GuardedBuffer(byteCount: 128 * stride, guarding: side)
-    for position in 0..<64 {
-      for i in 0..<headWidth {
-        keyPage.base.storeBytes(
-          of: keys[index * 64 + position][i], toByteOffset: i * 128 + position * 2, as: Float16.self
-        )
-        valuePage.base.storeBytes(
-          of: values[index * 64 + position][i], toByteOffset: (position * stride + i) * 2,
-          as: Float16.self)
+  /// One page as the cache holds it, written by the table, at guards.
+  func page(
+    _ table: KernelTable, _ index: Int, _ side: GuardedBuffer.Side
+  ) throws -> (GuardedBuffer, GuardedBuffer) {
+    let byteCount =
+      switch type {
+      case .f16: HalfCache.byteCount(headWidth: headWidth)
+      case .q8_0: ByteCache.byteCount(headWidth: headWidth)
       }
+    let keyPage = try GuardedBuffer(byteCount: byteCount, guarding: side)
+    let valuePage = try GuardedBuffer(byteCount: byteCount, guarding: side)
+    for position in 0..<64 {
+      let key = try GuardedBuffer(
+        floats: keys[index * 64 + position].map(Float.init), guarding: side)
+      let value = try GuardedBuffer(
+        floats: values[index * 64 + position].map(Float.init), guarding: side)
+      var entry = CacheEntry(
+        key: key.floats, value: value.floats, keys: keyPage.base, values: valuePage.base,
+        position: position, headWidth: headWidth, headStride: stride)
+      withUnsafePointer(to: &entry) { table.store(type)($0) }
     }
     return (keyPage, valuePage)
   }
@@ -87,7 +110,7 @@ private struct AttentionState {
   func join(
     _ table: KernelTable, page index: Int, _ side: GuardedBuffer.Side, _ from: Int, _ to: Int
   ) throws {
-    let (keys, values) = try sample.page(index, side)
+    let (keys, values) = try sample.page(table, index, side)
     let starts = firsts.base.assumingMemoryBound(to: Int32.self)
     let ends = lasts.base.assumingMemoryBound(to: Int32.self)
     for q in from..<to {
@@ -101,7 +124,7 @@ private struct AttentionState {
       firsts: starts + from, lasts: ends + from, maxima: maxima.floats + from,
       sums: sums.floats + from * 16, outputs: outputs.floats + from * stride,
       weights: weights.floats)
-    withUnsafePointer(to: &job) { table.attend($0) }
+    withUnsafePointer(to: &job) { table.attend(sample.type)($0) }
   }
 
   /// Joins every page to the runs of neighbouring queries that see some of it.
@@ -137,7 +160,7 @@ struct AttentionTests {
     for pages in [1, 3] {
       for round in 0..<4 {
         let sample = AttentionSample(
-          headWidth: headWidth, queries: queries, pages: pages,
+          CacheType.allCases[round / 2], headWidth: headWidth, queries: queries, pages: pages,
           seed: UInt64(headWidth << 16 | queries << 8 | pages << 4 | round))
         let side = GuardedBuffer.Side.allCases[round % 2]
         let expected = try AttentionState(sample, side)
@@ -166,17 +189,20 @@ struct AttentionTests {
     return 2.05 * (weight + pages * (2.5e-7 + 88 * u) + 66 * pages * u)
   }
 
-  @Test("pages joined in order make one long softmax in Double", arguments: widths)
-  func oracle(headWidth: Int) throws {
+  @Test(
+    "pages joined in order make one long softmax in Double", arguments: CacheType.allCases, widths)
+  func oracle(type: CacheType, headWidth: Int) throws {
     for pages in [1, 2, 5] {
       let sample = AttentionSample(
-        headWidth: headWidth, queries: 7, pages: pages, seed: UInt64(headWidth * 100 + pages))
+        type, headWidth: headWidth, queries: 7, pages: pages, seed: UInt64(headWidth * 100 + pages))
       let state = try AttentionState(sample, .end)
       try state.joinAll(.reference, .end)
+      let keys = sample.keys.map(sample.kept)
+      let values = sample.values.map(sample.kept)
       for q in 0..<sample.queries {
         let window = sample.windows[q]
         let products = window.map { position in
-          zip(sample.query[q], sample.keys[position]).map { Double($0) * Double($1) }
+          zip(sample.query[q], keys[position]).map { Double($0) * $1 }
         }
         let scale = 1 / Double(headWidth).squareRoot()
         let scores = products.map { $0.reduce(0, +) * scale }
@@ -190,8 +216,8 @@ struct AttentionTests {
           var exact = 0.0
           var magnitude = 0.0
           for (weight, position) in zip(weights, window) {
-            exact += weight / total * Double(sample.values[position][i])
-            magnitude += weight / total * abs(Double(sample.values[position][i]))
+            exact += weight / total * values[position][i]
+            magnitude += weight / total * abs(values[position][i])
           }
           let found = Double(state.outputs.floats[q * sample.stride + i]) / sum
           #expect(

@@ -41,7 +41,7 @@ OP __m512i v512_multiply(__m512i a, __m512i b) { return _mm512_mullo_epi32(a, b)
 OP __m512i v512_maximum(__m512i a, __m512i b) { return _mm512_max_epi32(a, b); }
 OP int32_t v512_sum(__m512i a) { return _mm512_reduce_add_epi32(a); }
 OP int32_t v512_largest(__m512i a) { return _mm512_reduce_max_epi32(a); }
-OP void v512_store_bytes(void *p, __m512i a) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a)); }
+OP __m128i v512_bytes(__m512i a) { return _mm512_cvtepi32_epi8(a); }
 
 OP __m512 v512_zero_floats(void) { return _mm512_setzero_ps(); }
 OP __m512 v512_broadcast(float x) { return _mm512_set1_ps(x); }
@@ -51,6 +51,13 @@ OP __m512 v512_load_brains(const void *p) {
   __m512i a = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
 }
+OP __m512 v512_load_some_floats(const void *p, uint32_t count) {
+  return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+}
+OP __m512 v512_load_bytes(const void *p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+OP __m256i v512_halves(__m512 a) { return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT); }
 OP void v512_store_floats(void *p, __m512 a) { _mm512_storeu_ps(p, a); }
 OP __m512 v512_add_floats(__m512 a, __m512 b) { return _mm512_add_ps(a, b); }
 OP __m512 v512_subtract_floats(__m512 a, __m512 b) { return _mm512_sub_ps(a, b); }
@@ -122,9 +129,10 @@ OP int32_t v256_largest(__m256i a) {
   b = _mm_max_epi32(b, _mm_shuffle_epi32(b, 0x4e));
   return _mm_cvtsi128_si32(_mm_max_epi32(b, _mm_shuffle_epi32(b, 0xb1)));
 }
-OP void v256_store_bytes(void *p, __m256i a) {
-  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-  _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(words, words));
+OP __m128i v256_bytes(__m256i low, __m256i high) {
+  __m128i a = _mm_packs_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+  __m128i b = _mm_packs_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
+  return _mm_packs_epi16(a, b);
 }
 
 OP __m256 v256_zero_floats(void) { return _mm256_setzero_ps(); }
@@ -134,6 +142,20 @@ OP __m256 v256_load_halves(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si1
 OP __m256 v256_load_brains(const void *p) {
   __m256i a = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(a, 16));
+}
+// No value for a count below 1, all eight for 8 and more.
+OP __m256 v256_load_some_floats(const void *p, int32_t count) {
+  __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_maskload_ps((const float *)p, _mm256_cmpgt_epi32(_mm256_set1_epi32(count), lanes));
+}
+OP __m256 v256_load_bytes(const void *p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+OP __m128i v256_halves(__m256 a) { return _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT); }
+OP float v_half(const void *p) {
+  uint16_t x;
+  __builtin_memcpy(&x, p, 2);
+  return _cvtsh_ss(x);
 }
 OP void v256_store_floats(void *p, __m256 a) { _mm256_storeu_ps((float *)p, a); }
 OP __m256 v256_add_floats(__m256 a, __m256 b) { return _mm256_add_ps(a, b); }

@@ -256,7 +256,9 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("model", help="a GGUF file, or the first of a split set")
     common.add_argument("--threads", type=int, help="default: the processors at hand")
-    common.add_argument("--isa", choices=("reference", "avx2", "avxvnni", "avx512"), help="default: the best")
+    common.add_argument(
+        "--isa", choices=("reference", "avx2", "avxvnni", "avx512"), help="default: the best"
+    )
     common.add_argument("--window", type=int, help="sliding window; -1: off; default: the file's")
 
     command = commands.add_parser("generate", parents=[common], help="go on with a prompt")

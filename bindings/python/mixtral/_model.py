@@ -31,6 +31,7 @@ _ISA_NUMBERS = {
     "avx512": _raw.MIXTRAL_ISA_AVX512,
 }
 _ISA_NAMES = {number: name for name, number in _ISA_NUMBERS.items()}
+_CACHE_NUMBERS = {"f16": _raw.MIXTRAL_CACHE_F16, "q8_0": _raw.MIXTRAL_CACHE_Q8_0}
 _TOKENS = ("bos_token", "eos_token", "unknown_token", "padding_token")
 
 
@@ -205,14 +206,18 @@ class Model(Handle):
         check(_raw.mixtral_detokenizer_create(ctypes.byref(handle), self._handle, flags))
         return Detokenizer(handle.value or 0)
 
-    def session(self, context: int | None = None) -> Session:
+    def session(self, context: int | None = None, *, cache: str = "f16") -> Session:
         """A conversation. context: most positions; None for what the model was made for.
 
+        cache: "f16", or "q8_0" for about half the memory and less reading in long conversations.
         Memory is taken as the conversation grows, so a large context costs nothing at first.
         """
+        if cache not in _CACHE_NUMBERS:
+            raise ValueError(f"cache is {cache!r}; allowed {', '.join(_CACHE_NUMBERS)}")
         options = _raw.mixtral_session_options(
             struct_size=ctypes.sizeof(_raw.mixtral_session_options),
             context=unsigned("context", context or 0),
+            cache_type=_CACHE_NUMBERS[cache],
         )
         handle = ctypes.c_void_p()
         check(

@@ -244,6 +244,7 @@ mixtral_detokenizer_next = _function(
 # Sessions
 
 MIXTRAL_CACHE_F16 = 0
+MIXTRAL_CACHE_Q8_0 = 1
 
 
 class mixtral_session_options(ctypes.Structure):
