@@ -107,7 +107,7 @@ typedef struct mixtral_load_options {
   uint32_t experts_used;  /* experts per token, 1..experts; 0: as the file says */
   int64_t sliding_window; /* positions a token sees, itself included; 0: as the file says; -1: off */
   uint32_t batch;         /* rows computed in one pass, 1..4096; 0: 512. Larger: more memory */
-  uint32_t reserved;      /* 0 */
+  uint32_t map;           /* 1: the weights of a packed file are mapped, see mixtral_model_pack; 0: read */
   /** Called while loading with bytes packed so far and in all; non-zero ends with CANCELLED. */
   int32_t (*progress)(uint64_t done, uint64_t total, void *user);
   void *user;
@@ -116,7 +116,7 @@ typedef struct mixtral_load_options {
 /**
  * Loads a GGUF model (version 2 or 3, one file or the first of a split set) of architecture `llama`:
  * Mistral, Mixtral and their fine-tunes. The weights are read once and packed; afterwards the file is
- * neither open nor mapped.
+ * neither open nor mapped, but for a packed one with `map`.
  *
  * @param model    receives the handle; free it with mixtral_free.
  * @param path     NUL-terminated bytes of the path.
@@ -126,6 +126,35 @@ typedef struct mixtral_load_options {
  * Threads: any; starts `threads` - 1 workers that belong to the model. Since 0.1.
  */
 mixtral_status mixtral_load(mixtral_model **model, const char *path, const mixtral_load_options *options);
+
+typedef struct mixtral_pack_options {
+  uint32_t struct_size;
+  uint32_t threads;   /* 1..512; 0: the processors that affinity and cgroup quota allow */
+  uint32_t overwrite; /* 1: a file at `target` is replaced; 0: it is INVALID_ARGUMENT */
+  uint32_t reserved;  /* 0 */
+  /** Called while packing with bytes written so far and in all; non-zero ends with CANCELLED. */
+  int32_t (*progress)(uint64_t done, uint64_t total, void *user);
+  void *user;
+} mixtral_pack_options;
+
+/**
+ * Writes a packed file: the same model with its weights as they lie in memory, for mixtral_load alone.
+ *
+ * Loaded with `map` 1 it is ready in milliseconds, and processes that map the same file share its pages.
+ * Whoever maps it promises to leave it in place: pages of a file that is cut while it is mapped raise
+ * SIGBUS; one that was written to is CHANGED at the next step. Replacing it by a rename is safe. Loaded
+ * without `map` it is read, and then nothing of it is needed any more.
+ *
+ * @param target   NUL-terminated bytes of the path to write; written beside it under another name and
+ *                 renamed when complete.
+ * @param source   the path of a GGUF model, one file or the first of a split set, not packed.
+ * @param options  NULL for the defaults.
+ * @return OK; INVALID_ARGUMENT (also: `target` exists, is `source`, or `source` is packed), NOT_FOUND, IO,
+ *         MALFORMED, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY, CHANGED, CANCELLED. On an error nothing is
+ *         left at `target` that was not there.
+ * Threads: any. Since 0.1.
+ */
+mixtral_status mixtral_model_pack(const char *target, const char *source, const mixtral_pack_options *options);
 
 /** Filled by mixtral_model_info. Sizes in bytes, widths in values, -1 for a token that is absent. */
 typedef struct mixtral_info {

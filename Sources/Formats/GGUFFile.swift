@@ -87,6 +87,17 @@ package final class GGUFFile: Sendable {
     try unsafe files[part].read(into: buffer, at: offset)
   }
 
+  /// Maps a part for reading (`InputFile.map`).
+  package func map(part: Int) throws(EngineError) -> FileMapping {
+    guard files.indices.contains(part) else {
+      throw EngineError(.internal, "part \(part) is mapped of \(files.count) parts")
+    }
+    return try files[part].map()
+  }
+
+  /// The first or only file, which holds the metadata.
+  package var firstFile: InputFile { files[0] }
+
   /// Throws `.changed` when a part's size or time of change is no longer what was opened.
   package func checkUnchanged() throws(EngineError) {
     for file in files { try file.checkUnchanged() }

@@ -6,6 +6,8 @@ package struct GGUFMetadata: Sendable {
   /// All keys, each once, in file order.
   package private(set) var keys: [String] = []
   private(set) var values: [GGUFValue] = []
+  /// Where each key with its value lies in the file.
+  package private(set) var ranges: [Range<UInt64>] = []
   private var indices: [ByteName: Int] = [:]
   private let file: String
 
@@ -13,10 +15,11 @@ package struct GGUFMetadata: Sendable {
   init(file: String) { self.file = file }
 
   /// Adds a key; false when it is there already.
-  mutating func append(_ key: String, _ value: GGUFValue) -> Bool {
+  mutating func append(_ key: String, _ value: GGUFValue, at range: Range<UInt64>) -> Bool {
     guard indices.updateValue(keys.count, forKey: ByteName(key)) == nil else { return false }
     keys.append(key)
     values.append(value)
+    ranges.append(range)
     return true
   }
 

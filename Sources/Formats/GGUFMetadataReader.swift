@@ -10,9 +10,10 @@ extension CheckedReader {
     var metadata = GGUFMetadata(file: file.name)
     var index: UInt64 = 0
     while index < count {
+      let start = position
       let key = try key(index)
       let value = try value(of: key)
-      guard metadata.append(key, value) else {
+      guard metadata.append(key, value, at: start..<position) else {
         throw error(.malformed, "key \(quoted(key)) appears twice")
       }
       index &+= 1

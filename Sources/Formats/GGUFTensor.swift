@@ -55,8 +55,12 @@ extension CheckedReader {
         "dimension 0 of tensor \(quoted(name)) is \(dimensions[0]); type \(type.name) needs a "
           + "multiple of \(weightsPerBlock)")
     }
-    // At most 2^48 blocks of at most 292 bytes: no overflow.
-    let byteCount = weightCount / weightsPerBlock &* bytesPerBlock
+    // At most 2^48 blocks of at most 292 bytes, or 2^48 rows rounded up to 16 (of which a panel's
+    // block has at most 64 bytes a weight): no overflow.
+    let byteCount =
+      type.isPacked
+      ? panelCount(dimensions) &* blocks.quotient &* bytesPerBlock
+      : weightCount / weightsPerBlock &* bytesPerBlock
     let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
     return TensorRecord(
       name: name, type: type, dimensions: dimensions, relativeOffset: offset, byteCount: byteCount)
@@ -108,6 +112,12 @@ extension CheckedReader {
     }
     return dimensions
   }
+}
+
+/// Panels of a packed tensor: those of its rows, for each of the matrices that it holds.
+private func panelCount(_ dimensions: [Int]) -> Int {
+  let rows = dimensions.count > 1 ? dimensions[1] : 1
+  return dimensions.dropFirst(2).reduce((rows &+ 15) / 16) { $0 &* $1 }
 }
 
 /// Spells dimensions as sentences do: "4096 x 14336 x 8".

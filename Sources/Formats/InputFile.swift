@@ -107,10 +107,48 @@ package final class InputFile: Sendable {
     }
   }
 
+  /// Whether an identity is this file's, by whatever path.
+  func isSame(_ other: FileIdentity) -> Bool {
+    other.device == identity.device && other.inode == identity.inode
+  }
+
+  /// Maps the whole file for reading, shared with other processes.
+  ///
+  /// Throws `.inputOutput`, `.outOfMemory`. A page of a file that was cut meanwhile raises SIGBUS.
+  package func map() throws(EngineError) -> FileMapping {
+    guard let size = Int(exactly: byteCount), size > 0 else {
+      throw error(.inputOutput, "cannot map \(byteCount) bytes")
+    }
+    let base: UnsafeMutableRawPointer?
+    let code: Int32
+    unsafe (base, code) = unsafe calls.map(descriptor, size)
+    guard let base = unsafe base else {
+      throw error(
+        isMemoryShortage(code) ? .outOfMemory : .inputOutput, "cannot map: \(errorName(code))")
+    }
+    return unsafe FileMapping(base: base, byteCount: size, calls: calls)
+  }
+
   /// An error about this file; `text` is the sentence after its name.
   func error(_ kind: EngineError.Kind, _ text: String) -> EngineError {
     EngineError(kind, "\(name): \(text)")
   }
+}
+
+/// A file in memory; unmapped with its last reference.
+@safe package final class FileMapping: @unchecked Sendable {
+  /// Readable, never writable.
+  package let base: UnsafeMutableRawPointer
+  private let byteCount: Int
+  private let calls: FileCalls
+
+  fileprivate init(base: UnsafeMutableRawPointer, byteCount: Int, calls: FileCalls) {
+    unsafe self.base = base
+    self.byteCount = byteCount
+    self.calls = calls
+  }
+
+  deinit { unsafe calls.unmap(base, byteCount) }
 }
 
 private func openError(_ name: String, _ code: Int32) -> EngineError {
@@ -119,7 +157,7 @@ private func openError(_ name: String, _ code: Int32) -> EngineError {
   return EngineError(kind, "cannot open \(name): \(errorName(code))")
 }
 
-private func quotedLastComponent(of path: UnsafePointer<CChar>) -> String {
+func quotedLastComponent(of path: UnsafePointer<CChar>) -> String {
   var start = 0
   var end = 0
   while unsafe path[end] != 0 {

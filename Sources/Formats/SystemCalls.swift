@@ -34,6 +34,9 @@ package struct FileIdentity: Equatable, Sendable {
   package var read: @Sendable (Int32, UnsafeMutableRawBufferPointer, Int64) -> Int
   /// Closes a descriptor.
   package var close: @Sendable (Int32) -> Void
+  /// Maps so many bytes of a file for reading; nil and an errno.
+  package var map: @Sendable (Int32, Int) -> (UnsafeMutableRawPointer?, Int32)
+  package var unmap: @Sendable (UnsafeMutableRawPointer, Int) -> Void
 
   /// The system's own calls.
   package static let system = unsafe FileCalls(
@@ -61,7 +64,76 @@ package struct FileIdentity: Equatable, Sendable {
       let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
       return count < 0 ? 0 &- Int(errno) : count
     },
-    close: { descriptor in _ = Glibc.close(descriptor) })
+    close: { descriptor in _ = Glibc.close(descriptor) },
+    map: { descriptor, byteCount in
+      let base = unsafe mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0)
+      return unsafe base == MAP_FAILED ? (nil, errno) : (base, 0)
+    },
+    unmap: { base, byteCount in _ = unsafe munmap(base, byteCount) })
+}
+
+/// The system calls that writing a file needs; each gives a negative errno when it fails.
+@safe package struct WriteCalls: Sendable {
+  /// What is at a path; nil when nothing is.
+  package var identify: @Sendable (UnsafePointer<CChar>) -> FileIdentity?
+  /// Creates a file that is not there; the descriptor.
+  package var create: @Sendable ([CChar]) -> Int32
+  /// Writes bytes at an offset; their count.
+  package var write: @Sendable (Int32, UnsafeRawBufferPointer, Int64) -> Int
+  /// Brings a file to the disk; zero.
+  package var sync: @Sendable (Int32) -> Int32
+  /// Renames, over a file that is there only if asked to; zero.
+  package var rename: @Sendable ([CChar], [CChar], Bool) -> Int32
+  package var remove: @Sendable ([CChar]) -> Void
+  package var close: @Sendable (Int32) -> Void
+  package var processID: @Sendable () -> Int32
+
+  /// The system's own calls.
+  package static let system = unsafe WriteCalls(
+    identify: { path in
+      var status = stat()
+      guard unsafe stat(path, &status) == 0 else { return nil }
+      var identity = FileIdentity()
+      identity.device = UInt64(truncatingIfNeeded: status.st_dev)
+      identity.inode = UInt64(truncatingIfNeeded: status.st_ino)
+      return identity
+    },
+    create: { path in
+      let descriptor = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      return descriptor < 0 ? 0 &- errno : descriptor
+    },
+    write: { descriptor, bytes, offset in
+      withoutFileSizeSignal {
+        let count = unsafe pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+        return count < 0 ? 0 &- Int(errno) : count
+      }
+    },
+    sync: { descriptor in fsync(descriptor) == 0 ? 0 : 0 &- errno },
+    rename: { from, to, replaces in
+      // A link, unlike a rename, never replaces; some file systems have none.
+      if !replaces, unsafe link(from, to) == 0 { return unsafe unlink(from) == 0 ? 0 : 0 &- errno }
+      if !replaces, errno != EPERM, errno != EOPNOTSUPP { return 0 &- errno }
+      return unsafe Glibc.rename(from, to) == 0 ? 0 : 0 &- errno
+    },
+    remove: { path in _ = unsafe unlink(path) },
+    close: { descriptor in _ = Glibc.close(descriptor) },
+    processID: { getpid() })
+}
+
+/// Runs a write so that a limit on file sizes is EFBIG and not a signal that ends the host.
+private func withoutFileSizeSignal(_ body: () -> Int) -> Int {
+  var signals = sigset_t()
+  var before = sigset_t()
+  unsafe sigemptyset(&signals)
+  unsafe sigaddset(&signals, SIGXFSZ)
+  unsafe pthread_sigmask(SIG_BLOCK, &signals, &before)
+  let result = body()
+  if result == 0 &- Int(EFBIG) {
+    var none = timespec()
+    _ = unsafe sigtimedwait(&signals, nil, &none)
+  }
+  unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
+  return result
 }
 
 /// What kind of file a mode says, when it is not a regular one.
@@ -95,6 +167,11 @@ func errorName(_ code: Int32) -> String {
   case ELOOP: "ELOOP (too many symbolic links)"
   case EOVERFLOW: "EOVERFLOW (file too large)"
   case ESTALE: "ESTALE (stale file handle)"
+  case EEXIST: "EEXIST (file exists)"
+  case ENOSPC: "ENOSPC (no space left)"
+  case EDQUOT: "EDQUOT (quota exceeded)"
+  case EFBIG: "EFBIG (file too large for a limit)"
+  case EROFS: "EROFS (read-only file system)"
   case EAGAIN: "EAGAIN (not ready)"
   case EINTR: "EINTR (interrupted)"
   default: "errno \(code)"
@@ -114,6 +191,9 @@ func canAllocate(byteCount: Int) -> Bool {
 
 /// Whether an errno says that there is no such file.
 func isAbsence(_ code: Int32) -> Bool { code == ENOENT || code == ENOTDIR }
+
+/// Whether an errno says that there is such a file already.
+func isExistence(_ code: Int32) -> Bool { code == EEXIST }
 
 /// Whether an errno says that a signal came first and the call should be made again.
 func isInterruption(_ code: Int32) -> Bool { code == EINTR }

@@ -46,13 +46,50 @@ package struct TensorType: RawRepresentable, Hashable, Sendable {
   package static let q2_0 = TensorType(rawValue: 42)
 
   /// GGUF's spelling, such as "Q4_K"; "type 139" for an id that is not known.
-  package var name: String { description?.name ?? removedName ?? "type \(rawValue)" }
+  package var name: String {
+    if isPacked { return unpacked.name + " packed" }
+    return description?.name ?? removedName ?? "type \(rawValue)"
+  }
 
   /// Weights that share a scale; 1 for plain numbers; nil for unknown and removed types.
-  package var weightsPerBlock: Int? { description?.weights }
+  package var weightsPerBlock: Int? { isPacked ? panelBlock?.weights : description?.weights }
 
-  /// Bytes of one block; nil for unknown and removed types.
-  package var bytesPerBlock: Int? { description?.bytes }
+  /// Bytes of one block, of sixteen rows when packed; nil for unknown and removed types.
+  package var bytesPerBlock: Int? { isPacked ? panelBlock?.bytes : description?.bytes }
+
+  /// The upper half of the numbers of packed files' types ("mx"), above the type whose blocks lie in
+  /// panels (Model/PackedFile.swift).
+  ///
+  /// Other readers of GGUF refuse such a tensor.
+  private static let packedBase: UInt32 = 0x6d78_0000
+
+  /// Whether the rows lie in panels of sixteen, as the engine has them in memory.
+  package var isPacked: Bool { rawValue & 0xffff_0000 == Self.packedBase }
+
+  /// The type of the same weights in panels.
+  package var packed: TensorType { TensorType(rawValue: unpacked.rawValue | Self.packedBase) }
+
+  /// The type of the same weights in rows.
+  package var unpacked: TensorType { isPacked ? TensorType(rawValue: rawValue & 0xffff) : self }
+
+  /// The block of a panel of sixteen rows (Kernels/PanelLayout.swift); QuantizationTests compare.
+  private var panelBlock: (weights: Int, bytes: Int)? {
+    switch unpacked {
+    case .f32: (1, 64)
+    case .f16, .bf16: (1, 32)
+    case .q4_0: (32, 288)
+    case .q4_1: (32, 320)
+    case .q5_0: (32, 352)
+    case .q5_1: (32, 384)
+    case .q8_0: (32, 544)
+    case .q2_K: (256, 1344)
+    case .q3_K: (256, 1824)
+    case .q4_K: (256, 2368)
+    case .q5_K: (256, 2880)
+    case .q6_K: (256, 3360)
+    default: nil
+    }
+  }
 
   private var description: (name: String, weights: Int, bytes: Int)? {
     switch self {

@@ -24,9 +24,7 @@ public func mixtral_load(
 }
 
 private func loadOptions(_ given: mixtral_load_options) throws(EngineError) -> LoadOptions {
-  guard given.threads <= 512 else {
-    throw EngineError(.invalidArgument, "threads is \(given.threads); allowed 0..512")
-  }
+  try checkThreads(given.threads)
   guard given.experts_used <= 512 else {
     throw EngineError(.invalidArgument, "experts_used is \(given.experts_used); allowed 0..512")
   }
@@ -37,14 +35,56 @@ private func loadOptions(_ given: mixtral_load_options) throws(EngineError) -> L
   guard given.batch <= 4096 else {
     throw EngineError(.invalidArgument, "batch is \(given.batch); allowed 0..4096")
   }
-  guard given.reserved == 0 else {
-    throw EngineError(.invalidArgument, "reserved is \(given.reserved); allowed 0")
+  guard given.map <= 1 else {
+    throw EngineError(.invalidArgument, "map is \(given.map); allowed 0..1")
   }
   var options = LoadOptions(table: try table(given.isa))
-  options.threads = Int(given.threads == 0 ? platform_processor_count() : given.threads)
+  options.threads = threads(given.threads)
+  options.maps = given.map == 1
   options.expertsPerToken = Int(given.experts_used)
   options.slidingWindow = given.sliding_window
   options.batch = Int(given.batch)
+  if let progress = given.progress {
+    let user = given.user
+    options.progress = { progress($0, $1, user) != 0 }
+  }
+  return options
+}
+
+private func checkThreads(_ count: UInt32) throws(EngineError) {
+  guard count <= 512 else {
+    throw EngineError(.invalidArgument, "threads is \(count); allowed 0..512")
+  }
+}
+
+private func threads(_ given: UInt32) -> Int {
+  Int(given == 0 ? platform_processor_count() : given)
+}
+
+@c @implementation
+public func mixtral_model_pack(
+  _ target: UnsafePointer<CChar>?, _ source: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<mixtral_pack_options>?
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    let target = try need(target, "target")
+    let source = try need(source, "source")
+    let given = try Mixtral.options(options, mixtral_pack_options(), "mixtral_pack_options")
+    try PackedFile.write(target, of: source, try packOptions(given))
+  }
+}
+
+private func packOptions(_ given: mixtral_pack_options) throws(EngineError) -> PackOptions {
+  try checkThreads(given.threads)
+  guard given.overwrite <= 1 else {
+    throw EngineError(.invalidArgument, "overwrite is \(given.overwrite); allowed 0..1")
+  }
+  guard given.reserved == 0 else {
+    throw EngineError(.invalidArgument, "reserved is \(given.reserved); allowed 0")
+  }
+  var options = PackOptions()
+  options.threads = threads(given.threads)
+  options.replaces = given.overwrite == 1
   if let progress = given.progress {
     let user = given.user
     options.progress = { progress($0, $1, user) != 0 }

@@ -12,7 +12,7 @@ struct Matrix {
   /// Bytes of a panel.
   let panelStride: Int
   let form: ActivationForm
-  let panels: UnsafeMutableRawPointer
+  let panels: UnsafeRawPointer
   let product: KernelTable.Product
 
   var panelCount: Int { (rows &+ 15) &>> 4 }

@@ -36,6 +36,11 @@ extension Model {
   /// gets its error; the others go on.
   package func step(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
     for i in requests.indices { check(&requests[i]) }
+    do throws(EngineError) {
+      try weights.checkUnchanged()
+    } catch {
+      for i in requests.indices where requests[i].error == nil { requests[i].error = error }
+    }
     while requests.contains(where: \.isOpen) {
       turn.wait()
       compute(requests)

@@ -17,6 +17,8 @@ package struct LoadOptions {
   package var expertsPerToken: Int
   /// Rows of a pass; 0 for the default.
   package var batch: Int
+  /// Whether the panels of a packed file are mapped instead of read.
+  package var maps: Bool
   /// Called with bytes packed and in all; true stops.
   package var progress: (UInt64, UInt64) -> Bool
 
@@ -26,6 +28,7 @@ package struct LoadOptions {
     slidingWindow = 0
     expertsPerToken = 0
     batch = 0
+    maps = false
     progress = { _, _ in false }
   }
 }
@@ -46,7 +49,7 @@ package final class Model: @unchecked Sendable {
   let pass: ForwardPass
   /// Held for one pass.
   let turn: Turn
-  private let weights: Weights
+  let weights: Weights
   private let workers: Workers
 
   package var threads: Int { workers.count }
@@ -62,7 +65,7 @@ package final class Model: @unchecked Sendable {
     shape = try Hyperparameters(
       file.metadata, slidingWindow: options.slidingWindow,
       expertsPerToken: options.expertsPerToken)
-    let plan = try WeightPlan(file, shape)
+    let plan = try WeightPlan(file, shape, mapsPacked: options.maps)
     vocabulary = plan.vocabulary
     tokenizer = try Tokenizer(metadata: file.metadata, rows: vocabulary)
     metadata = file.metadata

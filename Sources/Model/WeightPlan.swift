@@ -10,12 +10,30 @@ struct PlannedMatrix {
   let format: PanelFormat
   let rows: Int
   let columns: Int
-  /// Where its first row lies in the file of its part.
-  let fileOffset: UInt64
-  /// Bytes of a row in the file.
-  let rowByteCount: Int
-  /// Where its panels go in the weights' memory.
+  /// Where its first row, or panel, lies in the file of its part.
+  private(set) var fileOffset: UInt64
+  /// Where its panels go in the weights' memory, if they do.
   var offset = 0
+
+  init(
+    name: String, tensor: GGUFTensor, format: PanelFormat, rows: Int, columns: Int, index: Int = 0
+  ) {
+    self.name = name
+    self.tensor = tensor
+    self.format = format
+    self.rows = rows
+    self.columns = columns
+    fileOffset = tensor.offset
+    // The tensor's byte count is that of all its matrices, and fits.
+    fileOffset += UInt64(index * fileByteCount)
+  }
+
+  /// Whether the file has its panels and not its rows.
+  var isPacked: Bool { tensor.type.isPacked }
+  /// Bytes of a row in a file that is not packed.
+  var rowByteCount: Int { blocks * format.fileBlockByteCount }
+  var panelByteCount: Int { panelCount * panelStride }
+  var fileByteCount: Int { isPacked ? panelByteCount : rows * rowByteCount }
 
   var blocks: Int { columns / format.columns }
   var panelCount: Int { (rows + 15) / 16 }
@@ -59,6 +77,7 @@ struct WeightPlan {
   /// Tensors of the file that the model uses.
   private(set) var usedTensors = 0
 
+  let mapsPacked: Bool
   private let file: GGUFFile
   private let shape: Hyperparameters
   let vocabulary: Int
@@ -68,9 +87,12 @@ struct WeightPlan {
   /// Feed-forward matrices a role has in a layer.
   var expertCount: Int { max(1, shape.experts) }
 
-  init(_ file: GGUFFile, _ shape: Hyperparameters) throws(EngineError) {
+  /// With `mapsPacked`, matrices that the file has in panels need no memory.
+  init(_ file: GGUFFile, _ shape: Hyperparameters, mapsPacked: Bool) throws(EngineError) {
     self.file = file
     self.shape = shape
+    self.mapsPacked = mapsPacked
+    try PackedFile.checkVersion(file)
     guard let embeddings = file.tensor("token_embd.weight") else {
       throw EngineError(.malformed, "tensor 'token_embd.weight' is missing")
     }
@@ -140,13 +162,11 @@ struct WeightPlan {
     }
     let tensor = try needed(merged, [columns, rows, shape.experts])
     let format = try format(of: tensor)
-    let rowByteCount = columns / format.columns * format.fileBlockByteCount
     for expert in 0..<shape.experts {
       matrices.append(
         PlannedMatrix(
           name: "\(merged)[\(expert)]", tensor: tensor, format: format, rows: rows,
-          columns: columns, fileOffset: tensor.offset + UInt64(expert * rows * rowByteCount),
-          rowByteCount: rowByteCount))
+          columns: columns, index: expert))
     }
     return first
   }
@@ -157,17 +177,14 @@ struct WeightPlan {
     let tensor = try needed(name, [columns, rows])
     let format = try format(of: tensor)
     matrices.append(
-      PlannedMatrix(
-        name: name, tensor: tensor, format: format, rows: rows, columns: columns,
-        fileOffset: tensor.offset,
-        rowByteCount: columns / format.columns * format.fileBlockByteCount))
+      PlannedMatrix(name: name, tensor: tensor, format: format, rows: rows, columns: columns))
     return matrices.count - 1
   }
 
   private mutating func vector(_ name: String, count: Int) throws(EngineError) -> Int {
     let tensor = try needed(name, [count])
     let format = try format(of: tensor)
-    guard format.activationForm == .float else {
+    guard format.activationForm == .float, !tensor.type.isPacked else {
       throw EngineError(
         .unsupported,
         "tensor '\(name)' is \(tensor.type.name); supported for a vector: F32, F16, BF16")
@@ -196,13 +213,16 @@ struct WeightPlan {
   }
 
   private func format(of tensor: GGUFTensor) throws(EngineError) -> PanelFormat {
-    guard let format = PanelFormat.of(tensor.type) else {
+    guard let format = PanelFormat.of(tensor.type.unpacked) else {
       throw EngineError(
         .unsupported,
         "tensor '\(tensor.name)' is of type \(tensor.type.name); supported: \(PanelFormat.names)")
     }
     return format
   }
+
+  /// Whether a matrix stays in its file.
+  func isMapped(_ matrix: PlannedMatrix) -> Bool { mapsPacked && matrix.isPacked }
 
   static func text(_ dimensions: [Int]) -> String {
     dimensions.map(String.init).joined(separator: " x ")
@@ -211,7 +231,7 @@ struct WeightPlan {
   /// Gives every matrix and vector its place in the weights' memory.
   private mutating func place() throws(EngineError) {
     var sizes = Sizes()
-    for i in matrices.indices {
+    for i in matrices.indices where !isMapped(matrices[i]) {
       matrices[i].offset = sizes.add(matrices[i].panelCount, matrices[i].panelStride)
     }
     for i in vectors.indices {

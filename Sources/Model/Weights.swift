@@ -1,5 +1,6 @@
 // Loading: every matrix of the plan is read with `pread` through small buffers, packed by all
-// threads, and is then in memory once. The file is not touched again.
+// threads, and is then in memory once. The file is not touched again, unless it is a packed one
+// that the host asked to map: then the panels are where they are.
 import Formats
 import Kernels
 import Quantization
@@ -17,6 +18,9 @@ package final class Weights: @unchecked Sendable {
   let byteCount: Int
 
   private let memory: Memory
+  private let mappings: [Int: FileMapping]
+  /// The file of the mappings.
+  private let mapped: GGUFFile?
   private let experts: UnsafeMutablePointer<Matrix>
   private let layerCount: Int
 
@@ -31,13 +35,24 @@ package final class Weights: @unchecked Sendable {
     let memory = try Memory(byteCount: plan.byteCount, for: "the packed weights")
     try WeightLoader(file: file, workers: workers).load(plan, into: memory.base, progress)
     try file.checkUnchanged()
+    var mappings: [Int: FileMapping] = [:]
+    for matrix in plan.matrices where plan.isMapped(matrix) && mappings[matrix.tensor.part] == nil {
+      mappings[matrix.tensor.part] = try file.map(part: matrix.tensor.part)
+    }
 
+    /// Where the panels of a matrix are. (A mapping's base for a part is always there.)
+    func panels(_ planned: PlannedMatrix) -> UnsafeRawPointer {
+      guard plan.isMapped(planned), let mapping = mappings[planned.tensor.part] else {
+        return UnsafeRawPointer(memory.base + planned.offset)
+      }
+      return UnsafeRawPointer(mapping.base + Int(planned.fileOffset))
+    }
     func matrix(_ index: Int) -> Matrix {
       let planned = plan.matrices[index]
       return Matrix(
         rows: planned.rows, columns: planned.columns, blocks: planned.blocks,
         panelStride: planned.panelStride, form: planned.format.activationForm,
-        panels: memory.base + planned.offset, product: table.product(planned.format.panelType))
+        panels: panels(planned), product: table.product(planned.format.panelType))
     }
     func vector(_ index: Int) -> UnsafeMutablePointer<Float> {
       (memory.base + plan.vectors[index].offset).assumingMemoryBound(to: Float.self)
@@ -71,6 +86,8 @@ package final class Weights: @unchecked Sendable {
     byteCount = plan.byteCount
     layerCount = plan.layers.count
     self.memory = memory
+    self.mappings = mappings
+    mapped = mappings.isEmpty ? nil : file
     self.experts = experts
   }
 
@@ -78,6 +95,9 @@ package final class Weights: @unchecked Sendable {
     layers.deallocate()
     experts.deallocate()
   }
+
+  /// Throws `.changed` when a mapped file is no longer what was opened.
+  func checkUnchanged() throws(EngineError) { try mapped?.checkUnchanged() }
 
   /// The embedding of a token: hiddenWidth floats.
   func embed(_ token: Int, into out: UnsafeMutablePointer<Float>) {
@@ -110,21 +130,23 @@ private final class WeightLoader {
   func load(
     _ plan: WeightPlan, into base: UnsafeMutableRawPointer, _ progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
-    let largestPanel = plan.matrices.map { $0.rowByteCount * panelRows }.max() ?? 0
+    let largestPanel =
+      plan.matrices.map { $0.isPacked ? 0 : $0.rowByteCount * panelRows }.max() ?? 0
+    let matrices = plan.matrices.filter { !plan.isMapped($0) }
     for _ in 0..<workers.count {
       buffers.append(
         try Memory(
           byteCount: max(largestPanel, Self.bufferByteCount), for: "reading the weights"))
     }
     for vector in plan.vectors { try load(vector, into: base) }
-    let total = plan.matrices.reduce(UInt64(0)) { $0 + UInt64($1.rows * $1.rowByteCount) }
+    let total = matrices.reduce(UInt64(0)) { $0 + UInt64($1.fileByteCount) }
     var done: UInt64 = 0
-    for matrix in plan.matrices {
+    for matrix in matrices {
       if progress(done, total) {
         throw EngineError(.cancelled, "loading was stopped by the progress callback")
       }
       try pack(matrix, into: base + matrix.offset)
-      done += UInt64(matrix.rows * matrix.rowByteCount)
+      done += UInt64(matrix.fileByteCount)
     }
     _ = progress(total, total)
   }
@@ -148,7 +170,8 @@ private final class WeightLoader {
   ) throws(EngineError) {
     current = matrix
     target = panels
-    panelsPerUnit = max(1, Self.bufferByteCount / max(1, matrix.rowByteCount * panelRows))
+    let panelByteCount = matrix.isPacked ? matrix.panelStride : matrix.rowByteCount * panelRows
+    panelsPerUnit = max(1, Self.bufferByteCount / max(1, panelByteCount))
     let units = (matrix.panelCount + panelsPerUnit - 1) / panelsPerUnit
     workers.run(units, Unmanaged.passUnretained(self).toOpaque()) { context, unit, worker in
       let loader = Unmanaged<WeightLoader>.fromOpaque(context).takeUnretainedValue()
@@ -162,23 +185,38 @@ private final class WeightLoader {
     let buffer = buffers[worker].base
     let first = unit * panelsPerUnit
     let last = min(first + panelsPerUnit, matrix.panelCount)
-    let rows = min(last * panelRows, matrix.rows) - first * panelRows
-    let start = first * panelRows * matrix.rowByteCount
-    do throws(EngineError) {
-      try file.read(
-        into: UnsafeMutableRawBufferPointer(start: buffer, count: rows * matrix.rowByteCount),
-        part: matrix.tensor.part, at: matrix.fileOffset + UInt64(start))
-    } catch {
-      failed.store(true, ordering: .relaxed)
-      failure.withLock { if $0 == nil { $0 = error } }
+    if matrix.isPacked {
+      _ = read(
+        matrix, first * matrix.panelStride..<last * matrix.panelStride,
+        into: target + first * matrix.panelStride)
       return
     }
+    let rows = min(last * panelRows, matrix.rows) - first * panelRows
+    let start = first * panelRows * matrix.rowByteCount
+    let size = rows * matrix.rowByteCount
+    guard read(matrix, start..<start + size, into: buffer) else { return }
     for panel in first..<last {
       let row = (panel - first) * panelRows
       matrix.format.pack(
         rows: buffer + row * matrix.rowByteCount, rowStride: matrix.rowByteCount,
         rowCount: min(panelRows, rows - row), blocks: matrix.blocks,
         into: target + panel * matrix.panelStride)
+    }
+  }
+
+  /// Reads some bytes of a matrix; false, with the reason kept, when the system does not give them.
+  private func read(
+    _ matrix: PlannedMatrix, _ range: Range<Int>, into buffer: UnsafeMutableRawPointer
+  ) -> Bool {
+    do throws(EngineError) {
+      try file.read(
+        into: UnsafeMutableRawBufferPointer(start: buffer, count: range.count),
+        part: matrix.tensor.part, at: matrix.fileOffset + UInt64(range.lowerBound))
+      return true
+    } catch {
+      failed.store(true, ordering: .relaxed)
+      failure.withLock { if $0 == nil { $0 = error } }
+      return false
     }
   }
 }

@@ -10,12 +10,14 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
+import tempfile
 from typing import Any
 
 from mixtral import _raw
 
 KINDS: dict[str, tuple[str, ...]] = {
     "mixtral_load": ("out", "pointer", "optional"),
+    "mixtral_model_pack": ("pointer", "pointer", "optional"),
     "mixtral_model_info": ("model", "pointer"),
     "mixtral_model_metadata": ("out", "buffer", "number", "model", "optional"),
     "mixtral_tokenize": ("out", "buffer", "number", "model", "pointer", "number", "number"),
@@ -54,6 +56,7 @@ CREATORS = {
 }
 OPTIONS: dict[str, Any] = {
     "mixtral_load": _raw.mixtral_load_options,
+    "mixtral_model_pack": _raw.mixtral_pack_options,
     "mixtral_session_create": _raw.mixtral_session_options,
     "mixtral_sampler_create": _raw.mixtral_sampler_options,
 }
@@ -104,6 +107,8 @@ class World:
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = os.fsencode(path)
+        self.folder = tempfile.TemporaryDirectory()
+        self.made = 0
         self.model = self._made(_raw.mixtral_load, self.path, None)
         info = sized(_raw.mixtral_info)
         ok(_raw.mixtral_model_info(self.model, ctypes.byref(info)))
@@ -117,6 +122,11 @@ class World:
     def new_session(self, **options: int) -> int:
         structure = sized(_raw.mixtral_session_options, **options)
         return self._made(_raw.mixtral_session_create, self.model, ctypes.byref(structure))
+
+    def new_target(self) -> bytes:
+        """The path of a file that is not there."""
+        self.made += 1
+        return os.fsencode(f"{self.folder.name}/{self.made}.gguf")
 
     def tokens(self) -> Any:
         count = ctypes.c_size_t()
@@ -139,6 +149,7 @@ class World:
     def close(self) -> None:
         for handle in (self.session, self.detokenizer, self.sampler, self.model):
             ok(_raw.mixtral_free(handle))
+        self.folder.cleanup()
 
     def arguments(self, name: str) -> list[Any]:
         """Arguments of a call that succeeds. Results start as garbage."""
@@ -154,6 +165,7 @@ class World:
         inputs[0].count = count
         made: dict[str, list[Any]] = {
             "mixtral_load": [handle, self.path, None],
+            "mixtral_model_pack": [self.new_target(), self.path, None],
             "mixtral_model_info": [self.model, sized(_raw.mixtral_info)],
             "mixtral_model_metadata": [size, characters, 65536, self.model, None],
             "mixtral_tokenize": [size, ids(*[7] * 32), 32, self.model, TEXT, len(TEXT), 0],

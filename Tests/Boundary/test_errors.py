@@ -207,6 +207,9 @@ def test_A11_A12_numbers_out_of_range(world):
         ("mixtral_load", "sliding_window", -2),
         ("mixtral_load", "sliding_window", -(2**63)),
         ("mixtral_load", "batch", 4097),
+        ("mixtral_load", "map", 2),
+        ("mixtral_model_pack", "threads", 513),
+        ("mixtral_model_pack", "overwrite", 2),
         ("mixtral_session_create", "context", 16777217),
         ("mixtral_session_create", "cache_type", 2),
     ):

@@ -34,6 +34,7 @@ from ._errors import (
 )
 from ._generate import Generation
 from ._model import Info, Model
+from ._pack import pack
 from ._sampler import Candidate, Sampler, SamplerOptions
 from ._session import Session, SessionState, step_many
 from ._text import Detokenizer
@@ -68,5 +69,6 @@ __all__ = [
     "SessionState",
     "UnsupportedError",
     "__version__",
+    "pack",
     "step_many",
 ]

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from . import MixtralError, Model, Sampler, SamplerOptions, Session, __version__
+from . import pack as pack_file
 from ._chat import chat_format
 
 
@@ -114,6 +115,18 @@ def tokenize(options: argparse.Namespace) -> int:
     return 0
 
 
+def pack(options: argparse.Namespace) -> int:
+    """Writes a packed file."""
+    pack_file(
+        options.source,
+        options.target,
+        threads=options.threads,
+        overwrite=options.overwrite,
+        progress=_Progress("packing") if sys.stderr.isatty() else None,
+    )
+    return 0
+
+
 def _answer(
     model: Model,
     session: Session,
@@ -155,14 +168,16 @@ def _load(options: argparse.Namespace) -> Model:
         threads=options.threads,
         isa=options.isa,
         sliding_window=options.window,
-        progress=_Progress() if sys.stderr.isatty() else None,
+        map=options.map,
+        progress=_Progress("loading") if sys.stderr.isatty() else None,
     )
 
 
 class _Progress:
-    """A line on the terminal for loads that take more than a second."""
+    """A line on the terminal for what takes more than a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._start = time.monotonic()
         self._shown = False
 
@@ -170,7 +185,7 @@ class _Progress:
         seconds = time.monotonic() - self._start
         if total and seconds > 1 and done < total:
             rate = done / seconds
-            line = f"\rloading {done * 100 // total} %, {_bytes(int(rate))}/s\x1b[K"
+            line = f"\r{self._what} {done * 100 // total} %, {_bytes(int(rate))}/s\x1b[K"
             print(line, end="", file=sys.stderr, flush=True)
             self._shown = True
         elif self._shown:
@@ -259,6 +274,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--isa", choices=("reference", "avx2", "avxvnni", "avx512"), help="default: the best"
     )
+    common.add_argument("--map", action="store_true", help="map a packed file")
     common.add_argument("--window", type=int, help="sliding window; -1: off; default: the file's")
 
     command = commands.add_parser("generate", parents=[common], help="go on with a prompt")
@@ -282,6 +298,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--bos", action="store_true", help="add what belongs before a text")
     command.add_argument("--special", action="store_true", help="see control tokens in the text")
     command.set_defaults(run=tokenize)
+
+    command = commands.add_parser("pack", help="write a model as it lies in memory")
+    command.add_argument("source", help="a GGUF file, or the first of a split set")
+    command.add_argument("target", help="the packed file, to be loaded with --map")
+    command.add_argument("--threads", type=int, help="default: the processors at hand")
+    command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+    command.set_defaults(run=pack)
     return parser
 
 

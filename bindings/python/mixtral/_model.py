@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -14,15 +13,26 @@ from ._errors import InvalidArgumentError, check
 from ._generate import Generation
 from ._sampler import Sampler, SamplerOptions
 from ._session import Session
-from ._support import Handle, byte_text, c_tokens, signed, text_bytes, token_array, unsigned
+from ._support import (
+    Handle,
+    Path,
+    Progress,
+    byte_text,
+    c_tokens,
+    path_bytes,
+    progress_callback,
+    signed,
+    text_bytes,
+    token_array,
+    unsigned,
+    without_nul,
+)
 from ._text import Detokenizer, StopFilter
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
-
-Progress = Callable[[int, int], Optional[bool]]
 
 _ISA_NUMBERS = {
     "reference": _raw.MIXTRAL_ISA_REFERENCE,
@@ -78,6 +88,7 @@ class Model(Handle):
     sliding_window: positions a token sees; None as the file says, -1 for all.
     experts_used: experts a token; None as the file says.
     batch: rows computed in one pass; None for the default.
+    map: map the weights of a packed file (see pack()) instead of reading them.
     progress: called with bytes done and in all; returning True ends with CancelledError.
 
     Safe to use from many threads. Sessions outlive the model's close().
@@ -87,17 +98,18 @@ class Model(Handle):
 
     def __init__(
         self,
-        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        path: Path,
         *,
         threads: int | None = None,
         isa: str | None = None,
         sliding_window: int | None = None,
         experts_used: int | None = None,
         batch: int | None = None,
+        map: bool = False,
         progress: Progress | None = None,
     ) -> None:
         raised: list[BaseException] = []
-        callback = _progress_callback(progress, raised)
+        callback = progress_callback(progress, raised)
         options = _raw.mixtral_load_options(
             struct_size=ctypes.sizeof(_raw.mixtral_load_options),
             threads=unsigned("threads", threads or 0),
@@ -105,10 +117,11 @@ class Model(Handle):
             experts_used=unsigned("experts_used", experts_used or 0),
             sliding_window=signed("sliding_window", sliding_window or 0),
             batch=unsigned("batch", batch or 0),
+            map=bool(map),
             progress=callback,
         )
         handle = ctypes.c_void_p()
-        status = _raw.mixtral_load(ctypes.byref(handle), _path_bytes(path), ctypes.byref(options))
+        status = _raw.mixtral_load(ctypes.byref(handle), path_bytes(path), ctypes.byref(options))
         if status == _raw.MIXTRAL_CANCELLED and raised:
             raise raised.pop()
         check(status)
@@ -131,7 +144,7 @@ class Model(Handle):
 
         The dict has under "tensors" the count and bytes of each tensor type.
         """
-        name = None if key is None else _without_nul("key", text_bytes(key))
+        name = None if key is None else without_nul("key", text_bytes(key))
         text = byte_text(
             lambda size, buffer, capacity: _raw.mixtral_model_metadata(
                 size, buffer, capacity, self._handle, name
@@ -213,7 +226,7 @@ class Model(Handle):
         Memory is taken as the conversation grows, so a large context costs nothing at first.
         """
         if cache not in _CACHE_NUMBERS:
-            raise ValueError(f"cache is {cache!r}; allowed {', '.join(_CACHE_NUMBERS)}")
+            raise InvalidArgumentError(f"cache is {cache!r}; allowed {', '.join(_CACHE_NUMBERS)}")
         options = _raw.mixtral_session_options(
             struct_size=ctypes.sizeof(_raw.mixtral_session_options),
             context=unsigned("context", context or 0),
@@ -261,34 +274,12 @@ class Model(Handle):
         )
 
 
-def _progress_callback(progress: Progress | None, raised: list[BaseException]) -> Any:
-    # Without a progress function too: Python's turn to see Ctrl-C while a large file is read.
-    def call(done: int, total: int, _user: Any) -> int:
-        try:
-            return 1 if progress is not None and progress(done, total) else 0
-        except BaseException as error:  # noqa: BLE001
-            raised.append(error)
-            return 1
-
-    return _raw.progress_callback(call)
-
-
 def _isa_number(isa: str | None) -> int:
     if isa is None:
         return _raw.MIXTRAL_ISA_AUTO
     if isa not in _ISA_NUMBERS:
         raise InvalidArgumentError(f"isa is {isa!r}; allowed {', '.join(_ISA_NUMBERS)}")
     return _ISA_NUMBERS[isa]
-
-
-def _path_bytes(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> bytes:
-    return _without_nul("path", os.fsencode(path))
-
-
-def _without_nul(name: str, text: bytes) -> bytes:
-    if b"\0" in text:
-        raise InvalidArgumentError(f"{name} has a NUL byte")
-    return text
 
 
 def _detokenize_flags(special: bool, continuation: bool) -> int:

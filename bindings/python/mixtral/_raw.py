@@ -125,7 +125,7 @@ class mixtral_load_options(ctypes.Structure):
         ("experts_used", c_uint32),
         ("sliding_window", c_int64),
         ("batch", c_uint32),
-        ("reserved", c_uint32),
+        ("map", c_uint32),
         ("progress", progress_callback),
         ("user", c_void_p),
     ]
@@ -137,6 +137,22 @@ mixtral_load = _function(
     POINTER(mixtral_model),
     c_char_p,
     POINTER(mixtral_load_options),
+)
+
+
+class mixtral_pack_options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("threads", c_uint32),
+        ("overwrite", c_uint32),
+        ("reserved", c_uint32),
+        ("progress", progress_callback),
+        ("user", c_void_p),
+    ]
+
+
+mixtral_model_pack = _function(
+    "mixtral_model_pack", mixtral_status, c_char_p, c_char_p, POINTER(mixtral_pack_options)
 )
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import os
 import threading
 import weakref
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable
+from typing import Any, Callable, Optional, Union
 
 from . import _raw
 from ._errors import InvalidArgumentError, check, last_error
+
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+
+# Called with what is done and all there is; True stops.
+Progress = Callable[[int, int], Optional[bool]]
 
 # A NumPy float32 array when NumPy is installed, otherwise array('f').
 Logits = Any
@@ -191,3 +197,25 @@ def run_step(handles: Sequence[int], token_count: int, call: Callable[[], int]) 
         raise
     if failure:
         raise failure[0]
+
+
+def progress_callback(progress: Progress | None, raised: list[BaseException]) -> Any:
+    # Without a progress function too: Python's turn to see Ctrl-C while a large file is read.
+    def call(done: int, total: int, _user: Any) -> int:
+        try:
+            return 1 if progress is not None and progress(done, total) else 0
+        except BaseException as error:  # noqa: BLE001
+            raised.append(error)
+            return 1
+
+    return _raw.progress_callback(call)
+
+
+def path_bytes(path: Path) -> bytes:
+    return without_nul("path", os.fsencode(path))
+
+
+def without_nul(name: str, text: bytes) -> bytes:
+    if b"\0" in text:
+        raise InvalidArgumentError(f"{name} has a NUL byte")
+    return text

@@ -1,0 +1,37 @@
+"""Packed files: a model as it lies in memory."""
+
+from __future__ import annotations
+
+import ctypes
+
+from . import _raw
+from ._errors import check
+from ._support import Path, Progress, path_bytes, progress_callback, unsigned
+
+
+def pack(
+    source: Path,
+    target: Path,
+    *,
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Writes the packed file of a GGUF model, for Model(target, map=True): ready in milliseconds, its
+    pages shared between processes. While it is mapped, replace it by a rename or not at all.
+
+    threads: None for the processors that this process may use.
+    overwrite: replace a file that is there.
+    progress: called with bytes done and in all; returning True ends with CancelledError.
+    """
+    raised: list[BaseException] = []
+    options = _raw.mixtral_pack_options(
+        struct_size=ctypes.sizeof(_raw.mixtral_pack_options),
+        threads=unsigned("threads", threads or 0),
+        overwrite=bool(overwrite),
+        progress=progress_callback(progress, raised),
+    )
+    status = _raw.mixtral_model_pack(path_bytes(target), path_bytes(source), ctypes.byref(options))
+    if status == _raw.MIXTRAL_CANCELLED and raised:
+        raise raised.pop()
+    check(status)
