@@ -57,8 +57,8 @@ package struct TensorType: RawRepresentable, Hashable, Sendable {
   /// Bytes of one block, of sixteen rows when packed; nil for unknown and removed types.
   package var bytesPerBlock: Int? { isPacked ? panelBlock?.bytes : description?.bytes }
 
-  /// The upper half of the numbers of packed files' types ("mx"), above the type whose blocks lie in
-  /// panels (Model/PackedFile.swift).
+  /// The upper half of the numbers of packed files' types ("mx"), above the type whose blocks lie
+  /// in panels (Model/PackedFile.swift).
   ///
   /// Other readers of GGUF refuse such a tensor.
   private static let packedBase: UInt32 = 0x6d78_0000
