@@ -28,7 +28,7 @@ public struct AttentionPage {
   public var sums: UnsafeMutablePointer<Float>
   /// [count][headStride]: weighted values so far.
   public var outputs: UnsafeMutablePointer<Float>
-  /// [4][64]: workspace.
+  /// [4][64], then [2][64]: workspace for the weights of four queries and the scales of values.
   public var weights: UnsafeMutablePointer<Float>
 
   public init(
@@ -114,10 +114,10 @@ public enum AttentionTile<ISA: VectorISA, Storage: CacheStorage, let N: Int> {
     var i = 0
     while i < width {
       let block = i &>> 5
-      let s0 = Storage.keyScales(ISA.self, keys, width, block, 0)
-      let s1 = Storage.keyScales(ISA.self, keys, width, block, 1)
-      let s2 = Storage.keyScales(ISA.self, keys, width, block, 2)
-      let s3 = Storage.keyScales(ISA.self, keys, width, block, 3)
+      let s0 = Storage.scales(ISA.self, keys, width, block, 0)
+      let s1 = Storage.scales(ISA.self, keys, width, block, 1)
+      let s2 = Storage.scales(ISA.self, keys, width, block, 2)
+      let s3 = Storage.scales(ISA.self, keys, width, block, 3)
       let end = min(width, i &+ 32)
       while i < end {
         let k0 = Storage.keys(ISA.self, keys, i, 0, s0)
@@ -198,6 +198,7 @@ public enum ValueTile<ISA: VectorISA, Storage: CacheStorage, let N: Int, let C: 
     let lasts = job.pointee.lasts + query
     var sums = InlineArray<N, InlineArray<C, ISA.Floats>>(
       repeating: InlineArray<C, ISA.Floats>(repeating: ISA.zeroFloats()))
+    if Storage.hasScales { readScales(job, column) }
     var low: Int32 = 0
     var high: Int32 = 64
     for n in 0..<N {
@@ -247,6 +248,20 @@ public enum ValueTile<ISA: VectorISA, Storage: CacheStorage, let N: Int, let C: 
     _ job: UnsafePointer<AttentionPage>, _ position: Int, _ column: Int, _ c: Int
   ) -> ISA.Floats {
     Storage.values(
-      ISA.self, job.pointee.values, job.pointee.headWidth, position, column &+ c &* 16)
+      ISA.self, job.pointee.values, job.pointee.headWidth, position, column &+ c &* 16,
+      job.pointee.weights + (256 &+ (c &>> 1) &* 64 &+ position))
+  }
+
+  /// Converts the scales of the tile's values, for all positions, into the workspace.
+  @inlinable @inline(__always)
+  static func readScales(_ job: UnsafePointer<AttentionPage>, _ column: Int) {
+    for block in 0..<(C &+ 1) / 2 {
+      for v in 0..<4 {
+        ISA.storeFloats(
+          job.pointee.weights + (256 &+ block &* 64 &+ v &* 16),
+          Storage.scales(
+            ISA.self, job.pointee.values, job.pointee.headWidth, column &>> 5 &+ block, v))
+      }
+    }
   }
 }

@@ -4,8 +4,7 @@
 //   values   [64][headStride]: a lane is a value of the head
 //
 // F16 holds half-precision values. Q8_0 holds Int8 codes in these orders, each followed by the
-// scales of 32 values of one position in half precision: of keys [blocks][64], of values
-// [64][blocks].
+// scales of 32 values of one position in half precision, [blocks][64].
 
 /// The types of cache.
 public enum CacheType: Int, CaseIterable, Sendable {
@@ -43,19 +42,23 @@ public struct CacheEntry {
 public protocol CacheStorage {
   /// Bytes of the keys, or of the values, of a head in one page.
   static func byteCount(headWidth: Int) -> Int
-  /// The scales of values 32 `block` and up of the head, at positions 16 `v` and up.
-  static func keyScales<ISA: VectorISA>(
-    _ isa: ISA.Type, _ keys: UnsafeRawPointer, _ headWidth: Int, _ block: Int, _ v: Int
+  /// The scales of values 32 `block` and up of the head, at positions 16 `v` and up, where `part`
+  /// is the keys or the values.
+  static func scales<ISA: VectorISA>(
+    _ isa: ISA.Type, _ part: UnsafeRawPointer, _ headWidth: Int, _ block: Int, _ v: Int
   ) -> ISA.Floats
   /// Value `i` of the keys at positions 16 `v` and up.
   static func keys<ISA: VectorISA>(
     _ isa: ISA.Type, _ keys: UnsafeRawPointer, _ i: Int, _ v: Int, _ scales: ISA.Floats
   ) -> ISA.Floats
-  /// Values `column` and up (a multiple of 16) of the head at `position`.
+  /// Values `column` and up (a multiple of 16) of the head at `position`, whose scale is at
+  /// `scale`.
   static func values<ISA: VectorISA>(
     _ isa: ISA.Type, _ values: UnsafeRawPointer, _ headWidth: Int, _ position: Int,
-    _ column: Int
+    _ column: Int, _ scale: UnsafePointer<Float>
   ) -> ISA.Floats
+  /// Whether there are scales.
+  static var hasScales: Bool { get }
   /// Writes a key and a value to their place.
   static func store<ISA: VectorISA>(_ isa: ISA.Type, _ entry: UnsafePointer<CacheEntry>)
 }
@@ -71,9 +74,11 @@ public enum HalfCache: CacheStorage {
     headStride(headWidth) &* pagePositions &* 2
   }
 
+  @inlinable @inline(__always) public static var hasScales: Bool { false }
+
   @inlinable @inline(__always)
-  public static func keyScales<ISA: VectorISA>(
-    _ isa: ISA.Type, _ keys: UnsafeRawPointer, _ headWidth: Int, _ block: Int, _ v: Int
+  public static func scales<ISA: VectorISA>(
+    _ isa: ISA.Type, _ part: UnsafeRawPointer, _ headWidth: Int, _ block: Int, _ v: Int
   ) -> ISA.Floats { ISA.zeroFloats() }
 
   @inlinable @inline(__always)
@@ -84,7 +89,7 @@ public enum HalfCache: CacheStorage {
   @inlinable @inline(__always)
   public static func values<ISA: VectorISA>(
     _ isa: ISA.Type, _ values: UnsafeRawPointer, _ headWidth: Int, _ position: Int,
-    _ column: Int
+    _ column: Int, _ scale: UnsafePointer<Float>
   ) -> ISA.Floats {
     ISA.loadHalves(values + (position &* headStride(headWidth) &+ column) &* 2)
   }
@@ -120,11 +125,13 @@ public enum ByteCache: CacheStorage {
     (headStride(headWidth) &+ blocks(headWidth) &* 2) &* pagePositions
   }
 
+  @inlinable @inline(__always) public static var hasScales: Bool { true }
+
   @inlinable @inline(__always)
-  public static func keyScales<ISA: VectorISA>(
-    _ isa: ISA.Type, _ keys: UnsafeRawPointer, _ headWidth: Int, _ block: Int, _ v: Int
+  public static func scales<ISA: VectorISA>(
+    _ isa: ISA.Type, _ part: UnsafeRawPointer, _ headWidth: Int, _ block: Int, _ v: Int
   ) -> ISA.Floats {
-    ISA.loadHalves(keys + (headStride(headWidth) &* 64 &+ block &* 128 &+ v &* 32))
+    ISA.loadHalves(part + (headStride(headWidth) &* 64 &+ block &* 128 &+ v &* 32))
   }
 
   @inlinable @inline(__always)
@@ -135,13 +142,11 @@ public enum ByteCache: CacheStorage {
   @inlinable @inline(__always)
   public static func values<ISA: VectorISA>(
     _ isa: ISA.Type, _ values: UnsafeRawPointer, _ headWidth: Int, _ position: Int,
-    _ column: Int
+    _ column: Int, _ scale: UnsafePointer<Float>
   ) -> ISA.Floats {
-    let stride = headStride(headWidth)
-    let scale = stride &* 64 &+ (position &* blocks(headWidth) &+ column &>> 5) &* 2
-    return ISA.multiply(
-      ISA.loadBytes(values + (position &* stride &+ column)),
-      ISA.broadcastHalf(from: values + scale))
+    ISA.multiply(
+      ISA.loadBytes(values + (position &* headStride(headWidth) &+ column)),
+      ISA.broadcast(scale.pointee))
   }
 
   @inlinable @inline(__always)
@@ -160,14 +165,13 @@ public enum ByteCache: CacheStorage {
       for j in 0..<second {
         (column + (16 &+ j) &* 64).storeBytes(of: key.second[j], as: Int8.self)
       }
-      (entry.keys + (scales &+ block &* 128 &+ entry.position &* 2))
-        .storeBytes(of: key.scale, as: UInt16.self)
+      let scale = scales &+ (block &* 64 &+ entry.position) &* 2
+      (entry.keys + scale).storeBytes(of: key.scale, as: UInt16.self)
       let value = quantize(isa, entry.value + i, first, second)
       let row = entry.values + (entry.position &* entry.headStride &+ i)
       row.storeBytes(of: value.first, as: SIMD16<Int8>.self)
       if second > 0 { (row + 16).storeBytes(of: value.second, as: SIMD16<Int8>.self) }
-      (entry.values + (scales &+ (entry.position &* blocks(entry.headWidth) &+ block) &* 2))
-        .storeBytes(of: value.scale, as: UInt16.self)
+      (entry.values + scale).storeBytes(of: value.scale, as: UInt16.self)
     }
   }
 

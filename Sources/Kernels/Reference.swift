@@ -38,9 +38,6 @@ package enum Reference: VectorISA {
   package static func loadBytes(_ p: UnsafeRawPointer) -> Floats {
     Floats(p.loadUnaligned(as: SIMD16<Int8>.self))
   }
-  package static func broadcastHalf(from p: UnsafeRawPointer) -> Floats {
-    Floats(repeating: Float(Float16(bitPattern: p.loadUnaligned(as: UInt16.self))))
-  }
   package static func halves(_ a: Floats) -> SIMD16<UInt16> {
     var result = SIMD16<UInt16>.zero
     for lane in 0..<16 { result[lane] = Float16(a[lane]).bitPattern }

@@ -40,8 +40,6 @@ public protocol VectorISA: Lanes {
   static func loadFloats(_ p: UnsafeRawPointer, count: Int) -> Floats
   /// Sixteen Int8 as Float.
   static func loadBytes(_ p: UnsafeRawPointer) -> Floats
-  /// The half-precision value at `p` in every lane.
-  static func broadcastHalf(from p: UnsafeRawPointer) -> Floats
   /// Half precision, nearest, ties to even.
   static func halves(_ a: Floats) -> SIMD16<UInt16>
   static func subtract(_ a: Floats, _ b: Floats) -> Floats

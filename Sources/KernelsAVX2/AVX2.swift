@@ -51,9 +51,6 @@ enum AVX2: VectorISA {
   @inline(__always) static func loadBytes(_ p: UnsafeRawPointer) -> Floats {
     Halved(v256_load_bytes(p), v256_load_bytes(p + 8))
   }
-  @inline(__always) static func broadcastHalf(from p: UnsafeRawPointer) -> Floats {
-    broadcast(v_half(p))
-  }
   @inline(__always) static func halves(_ a: Floats) -> SIMD16<UInt16> {
     SIMD16(
       lowHalf: unsafeBitCast(v256_halves(a.low), to: SIMD8<UInt16>.self),

@@ -32,9 +32,6 @@ enum AVX512: VectorISA {
   @inline(__always) static func loadBytes(_ p: UnsafeRawPointer) -> __m512 {
     v512_load_bytes(p)
   }
-  @inline(__always) static func broadcastHalf(from p: UnsafeRawPointer) -> __m512 {
-    v512_broadcast(v_half(p))
-  }
   @inline(__always) static func halves(_ a: __m512) -> SIMD16<UInt16> {
     unsafeBitCast(v512_halves(a), to: SIMD16<UInt16>.self)
   }

@@ -195,7 +195,7 @@ struct AttentionWorkspace {
   let maxima: UnsafeMutablePointer<Float>
   /// [queries][16].
   let sums: UnsafeMutablePointer<Float>
-  /// [4][64].
+  /// [6][64], see `AttentionPage`.
   let weights: UnsafeMutablePointer<Float>
   /// [queries][headStride].
   let outputs: UnsafeMutablePointer<Float>
@@ -204,8 +204,10 @@ struct AttentionWorkspace {
   /// `Batch.queriesPerGroup`.
   static let queries = 1024
 
+  private static let weightCount = 6 * 64
+
   static func byteCount(headStride: Int) -> Int {
-    (queries * (3 + 16 + headStride) + 256) * 4
+    (queries * (3 + 16 + headStride) + weightCount) * 4
   }
 
   init(_ base: UnsafeMutableRawPointer, headStride: Int) {
@@ -215,6 +217,6 @@ struct AttentionWorkspace {
     lasts = (base + Self.queries * 8).assumingMemoryBound(to: Int32.self)
     sums = floats + Self.queries * 3
     weights = floats + Self.queries * 19
-    outputs = floats + (Self.queries * 19 + 256)
+    outputs = floats + (Self.queries * 19 + Self.weightCount)
   }
 }

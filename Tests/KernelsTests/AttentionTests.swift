@@ -103,7 +103,7 @@ private struct AttentionState {
       floats: Array(repeating: -.infinity, count: n), guarding: side)
     sums = try GuardedBuffer(byteCount: n * 64, guarding: side)
     outputs = try GuardedBuffer(byteCount: n * sample.stride * 4, guarding: side)
-    weights = try GuardedBuffer(byteCount: 4 * 64 * 4, guarding: side)
+    weights = try GuardedBuffer(byteCount: 6 * 64 * 4, guarding: side)
   }
 
   /// Joins a page to the queries `from`..<`to`, all of which see some of it.

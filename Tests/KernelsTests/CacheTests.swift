@@ -78,7 +78,6 @@ struct CacheTests {
     var key = sample(width, 9)
     for i in 0..<min(32, width) { key[i] = 0 }
     let value = sample(width, 10)
-    let blocks = (width + 31) / 32
     let stride = headStride(width)
     for table in Tables.all {
       let page = try write(table, .q8_0, key, value, at: 62, .start)
@@ -95,7 +94,7 @@ struct CacheTests {
             value,
             page.values.base.load(fromByteOffset: 62 * stride + i, as: Int8.self),
             page.values.base.load(
-              fromByteOffset: stride * 64 + (62 * blocks + i / 32) * 2, as: Float16.self)
+              fromByteOffset: stride * 64 + i / 32 * 128 + 62 * 2, as: Float16.self)
           ),
         ] {
           let step = block.map { abs(exact[$0]) }.max().map { Double($0) / 127 } ?? 0

@@ -152,11 +152,6 @@ OP __m256 v256_load_bytes(const void *p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 OP __m128i v256_halves(__m256 a) { return _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT); }
-OP float v_half(const void *p) {
-  uint16_t x;
-  __builtin_memcpy(&x, p, 2);
-  return _cvtsh_ss(x);
-}
 OP void v256_store_floats(void *p, __m256 a) { _mm256_storeu_ps((float *)p, a); }
 OP __m256 v256_add_floats(__m256 a, __m256 b) { return _mm256_add_ps(a, b); }
 OP __m256 v256_subtract_floats(__m256 a, __m256 b) { return _mm256_sub_ps(a, b); }
