@@ -15,7 +15,7 @@ PROMPT := And it came to pass
 PYTHON := .venv/bin/python
 CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 
-.PHONY: library demo demo-chat test test-swift test-boundary test-oracle lint oracle bench clean
+.PHONY: library demo demo-chat test test-swift test-boundary test-oracle lint oracle bench bench-peers clean
 
 library: $(LIBRARY)
 
@@ -78,9 +78,19 @@ lint: .venv/ready
 oracle: $(LIBRARY) .venv/peer $(SMOLLM2)
 	PYTHONPATH=bindings/python $(PYTHON) Tests/Oracle/oracle.py $(MODELS) --work .build/oracle --smollm2 $(SMOLLM2)
 
-## make bench FILE=model.gguf: prompt and decode beside llama.cpp, in turn.
-bench: $(LIBRARY) .venv/peer
-	PYTHONPATH=bindings/python $(PYTHON) Tests/Benchmarks/compare.py $(or $(FILE),$(MODEL))
+# Packages of the benchmarks.
+.venv/bench: .venv/ready
+	.venv/bin/pip install -q gguf==0.19.0 numpy psutil py-cpuinfo tabulate openvino
+	swift build -c release --product floors
+	touch $@
+
+## make bench [FILE=model.gguf] [ARGUMENTS=...]: speed and memory beside the floors of this machine.
+bench: $(LIBRARY) .venv/bench
+	$(PYTHON) Tests/Benchmarks/bench.py $(or $(FILE),$(MODEL)) $(ARGUMENTS)
+
+## make bench-peers [FILE=model.gguf] [ARGUMENTS=...]: the same with llama.cpp in turn.
+bench-peers: $(LIBRARY) .venv/bench .venv/peer
+	$(PYTHON) Tests/Benchmarks/bench.py --peers $(or $(FILE),$(MODEL)) $(ARGUMENTS)
 
 clean:
 	rm -rf .build .venv

@@ -64,6 +64,9 @@ let package = Package(
       name: "Floors", dependencies: ["Intrinsics"], path: "Tests/Benchmarks/Floors",
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
     .executableTarget(
+      name: "floors", dependencies: ["Floors"], path: "Tests/Benchmarks/FloorProgram",
+      swiftSettings: strict),
+    .executableTarget(
       name: "kernel-bench",
       dependencies: [
         "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512",

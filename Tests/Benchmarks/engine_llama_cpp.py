@@ -1,8 +1,4 @@
-#!/usr/bin/env python3
-"""Prompt and decode speed of llama.cpp on one GGUF file, as its llama-bench measures them.
-
-    pip install llama-cpp-python==0.3.36
-    python Tests/Benchmarks/peer_llama_cpp.py FILE.gguf --json
+"""llama.cpp as an engine process, by the low-level functions of llama-cpp-python 0.3.36.
 
 Defaults of llama.cpp, except for batches of 512 tokens and the number of threads.
 """
@@ -10,8 +6,8 @@ Defaults of llama.cpp, except for batches of 512 tokens and the number of thread
 import argparse
 import ctypes
 
+import engine
 import llama_cpp
-import measure
 
 BATCH = 512
 
@@ -22,7 +18,7 @@ def silent(level: int, text: bytes, data: ctypes.c_void_p) -> None:
 
 
 class LlamaCpp:
-    """llama.cpp by the low-level functions of llama-cpp-python."""
+    """One context of one model."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))
@@ -32,15 +28,16 @@ class LlamaCpp:
         if not self.model:
             raise SystemExit(f"llama.cpp does not load {options.file}")
         settings = llama_cpp.llama_context_default_params()
-        settings.n_ctx = max(options.prompt, options.depth + options.decode) + 64
+        settings.n_ctx = options.context + 64
         settings.n_batch = settings.n_ubatch = BATCH
         settings.n_threads = settings.n_threads_batch = options.threads
         self.context = llama_cpp.llama_init_from_model(self.model, settings)
+        self.memory = llama_cpp.llama_get_memory(self.context)
         vocabulary = llama_cpp.llama_model_get_vocab(self.model)
         self.vocabulary = llama_cpp.llama_vocab_n_tokens(vocabulary)
 
-    def reset(self) -> None:
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.context), True)
+    def rewind(self, position: int) -> None:
+        llama_cpp.llama_memory_seq_rm(self.memory, 0, position, -1)
 
     def feed(self, ids: list[int]) -> None:
         for start in range(0, len(ids), BATCH):
@@ -53,4 +50,4 @@ class LlamaCpp:
 
 
 if __name__ == "__main__":
-    measure.run("llama.cpp", __doc__, LlamaCpp)
+    engine.serve(LlamaCpp)

@@ -1,0 +1,60 @@
+"""What one token needs at least: bytes that must be read, 8-bit operations that must be done.
+
+Decoding reads every weight of the layers and of the output once, of experts those that were chosen, and
+the keys and values of all positions. A prompt multiplies every weight of the layers once a token; the
+output only once. Norms, router, attention's products and the embedding's one row are left out: they are
+work above the floor.
+"""
+
+import gguf
+
+
+class Work:
+    """The work of one model by its file."""
+
+    def __init__(self, file: str) -> None:
+        reader = gguf.GGUFReader(file)
+        fields = reader.fields
+
+        def number(key: str, default: int = 0) -> int:
+            one = fields.get(f"llama.{key}")
+            return int(one.contents()) if one else default
+
+        self.layers = number("block_count")
+        self.experts = number("expert_count")
+        self.used = number("expert_used_count")
+        heads = number("attention.head_count")
+        width = number("attention.key_length", number("embedding_length") // heads)
+        # Half-precision keys and values of one position.
+        self.position_bytes = self.layers * number("attention.head_count_kv", heads) * width * 4
+        self.layer_bytes = self.expert_bytes = self.output_bytes = 0
+        self.layer_weights = 0
+        tied = all(tensor.name != "output.weight" for tensor in reader.tensors)
+        for tensor in reader.tensors:
+            count, size = int(tensor.n_elements), int(tensor.n_bytes)
+            if tensor.name == ("token_embd.weight" if tied else "output.weight"):
+                self.output_bytes = size
+                self.output_weights = count
+            elif tensor.name.startswith("blk.") and len(tensor.shape) > 1:
+                is_expert = "_exps" in tensor.name or tensor.name.count(".") == 4
+                if is_expert:
+                    self.expert_bytes += size
+                    self.layer_weights += count * self.used // self.experts
+                else:
+                    self.layer_bytes += size
+                    self.layer_weights += count
+
+    def decode_bytes(self, depth: int) -> float:
+        """Gigabytes a token reads with `depth` tokens before it."""
+        experts = self.expert_bytes * self.used / self.experts if self.experts else 0
+        cache = depth * self.position_bytes
+        return (self.layer_bytes + experts + self.output_bytes + cache) / 1e9
+
+    def batch_bytes(self, sessions: int) -> float:
+        """Gigabytes a step of several sessions reads: their experts are chosen as if by chance."""
+        missed = (1 - self.used / self.experts) ** sessions if self.experts else 1
+        return (self.layer_bytes + self.expert_bytes * (1 - missed) + self.output_bytes) / 1e9
+
+    def prompt_operations(self, count: int) -> float:
+        """Giga-operations of a token of a prompt of `count`: a product and a sum are two."""
+        return 2 * (self.layer_weights + self.output_weights / count) / 1e9
