@@ -15,7 +15,7 @@ PROMPT := And it came to pass
 PYTHON := .venv/bin/python
 CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 
-.PHONY: library demo demo-chat test test-swift test-boundary test-oracle lint oracle bench bench-peers clean
+.PHONY: library demo demo-chat test test-swift test-boundary test-oracle test-counts lint oracle bench bench-peers clean
 
 library: $(LIBRARY)
 
@@ -50,7 +50,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-oracle
+test: test-swift test-boundary test-oracle test-counts
 	@echo "all tests passed"
 
 # The real model is part of the tests: its tokenizer and its goldens.
@@ -62,6 +62,11 @@ test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready
 
 test-oracle: $(LIBRARY) $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle
+
+# Valgrind counts instructions the same on every machine.
+test-counts: $(LIBRARY) .venv/ready
+	command -v valgrind > /dev/null || { apt-get update -q && apt-get install -qy valgrind; }
+	$(PYTHON) -m pytest -q Tests/Counts
 
 ## make lint: what a reviewer's tools say.
 lint: .venv/ready

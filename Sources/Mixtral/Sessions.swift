@@ -89,9 +89,9 @@ public func mixtral_step_many(
   _ count: Int, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) -> mixtral_status {
   call { () throws(EngineError) in
-    guard count >= 1, count <= 4096 else {
+    guard count >= 1, count <= Model.mostRequests else {
       throw EngineError(
-        .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..4096")
+        .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
     }
     let handles = try array(sessions, count, "sessions")
     let inputs = try array(inputs, count, "inputs")
@@ -99,38 +99,74 @@ public func mixtral_step_many(
       try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
       statuses.update(repeating: 0, count: count)
     }
-    var errors = [EngineError?](repeating: nil, count: count)
-    var requests: [StepRequest] = []
-    var places: [Int] = []
-    requests.reserveCapacity(count)
-    defer { for request in requests { request.session.end() } }
-    for i in 0..<count {
-      do throws(EngineError) {
-        requests.append(try beginRequest(handles[i], inputs[i], requests))
-        places.append(i)
-      } catch {
-        errors[i] = error
-        // A session twice or of another model: nobody steps.
-        if error.kind == .invalidArgument { throw named(error, i) }
-      }
-    }
-    if let model = requests.first?.session.model {
-      requests.withUnsafeMutableBufferPointer { model.step($0) }
-    }
-    for (request, place) in zip(requests, places) { errors[place] = request.error }
-    for i in 0..<count { statuses?[i] = errors[i]?.kind.rawValue ?? 0 }
-    for i in 0..<count {
-      if let error = errors[i] { throw named(error, i) }
+    let model = try firstModel(handles, statuses)
+    try model.withRequests(count) { requests throws(EngineError) in
+      try stepTogether(model, handles, inputs, statuses, requests)
     }
   }
 }
 
+/// The model of the first handle that is a session; the first error when none is.
+private func firstModel(
+  _ handles: UnsafeBufferPointer<OpaquePointer?>, _ statuses: UnsafeMutablePointer<mixtral_status>?
+) throws(EngineError) -> Model {
+  var first = EngineError(.internal, "no session was given")
+  for place in handles.indices {
+    do throws(EngineError) {
+      let session: Session = try HandleTable.shared.object(handles[place])
+      return session.model
+    } catch {
+      statuses?[place] = error.kind.rawValue
+      if place == 0 { first = named(error, 0) }
+    }
+  }
+  throw first
+}
+
+/// Steps the sessions that can, in `requests`, which has room for all of them; throws the error of
+/// the first that could not.
+private func stepTogether(
+  _ model: Model, _ handles: UnsafeBufferPointer<OpaquePointer?>,
+  _ inputs: UnsafeBufferPointer<mixtral_input>, _ statuses: UnsafeMutablePointer<mixtral_status>?,
+  _ requests: UnsafeMutableBufferPointer<StepRequest>
+) throws(EngineError) {
+  var begun = 0
+  var first: (place: Int, error: EngineError)?
+  func note(_ error: EngineError, _ place: Int) {
+    statuses?[place] = error.kind.rawValue
+    if place < first?.place ?? Int.max { first = (place, error) }
+  }
+  defer {
+    for request in requests[..<begun] { request.session.end() }
+    if let base = requests.baseAddress { base.deinitialize(count: begun) }
+  }
+  for place in handles.indices {
+    do throws(EngineError) {
+      let others = UnsafeMutableBufferPointer(rebasing: requests[..<begun])
+      let request = try beginRequest(handles[place], inputs[place], model, others, place)
+      requests.initializeElement(at: begun, to: request)
+      begun += 1
+    } catch {
+      // A session twice or of another model: nobody steps.
+      if error.kind == .invalidArgument { throw named(error, place) }
+      note(error, place)
+    }
+  }
+  let members = UnsafeMutableBufferPointer(rebasing: requests[..<begun])
+  model.step(members)
+  for request in members {
+    if let error = request.error { note(error, request.place) }
+  }
+  if let first { throw named(first.error, first.place) }
+}
+
 /// Begins one session of a joint step.
 private func beginRequest(
-  _ handle: OpaquePointer?, _ input: mixtral_input, _ others: [StepRequest]
+  _ handle: OpaquePointer?, _ input: mixtral_input, _ model: Model,
+  _ others: UnsafeMutableBufferPointer<StepRequest>, _ place: Int
 ) throws(EngineError) -> StepRequest {
   let session: Session = try HandleTable.shared.object(handle)
-  if let first = others.first, first.session.model !== session.model {
+  guard session.model === model else {
     throw EngineError(.invalidArgument, "session is of another model than the first one")
   }
   if others.contains(where: { $0.session === session }) {
@@ -142,7 +178,7 @@ private func beginRequest(
   let base: UnsafePointer<mixtral_token>? = input.tokens
   let tokens = try array(base, count, "tokens")
   guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
-  return StepRequest(session: session, tokens: tokens)
+  return StepRequest(session: session, tokens: tokens, place: place)
 }
 
 private func named(_ error: EngineError, _ index: Int) -> EngineError {

@@ -9,6 +9,8 @@ package struct StepRequest {
   /// Receives the logits after every token, [tokens][vocabulary]; nil keeps those after the last
   /// one.
   package let everyLogits: UnsafeMutablePointer<Float>?
+  /// The session's place among those that step together.
+  package let place: Int
   /// Why the session could not step.
   package var error: EngineError?
 
@@ -19,11 +21,12 @@ package struct StepRequest {
 
   package init(
     session: Session, tokens: UnsafeBufferPointer<Int32>,
-    everyLogits: UnsafeMutablePointer<Float>? = nil
+    everyLogits: UnsafeMutablePointer<Float>? = nil, place: Int = 0
   ) {
     self.session = session
     self.tokens = tokens
     self.everyLogits = everyLogits
+    self.place = place
   }
 
   fileprivate var isOpen: Bool { error == nil && done < tokens.count }
@@ -46,6 +49,25 @@ extension Model {
       compute(requests)
       turn.done()
     }
+  }
+
+  /// Lends memory for `count` (at most `mostRequests`) requests, uninitialised: the model's own, or
+  /// while another call has that, memory from the system.
+  package func withRequests(
+    _ count: Int,
+    _ body: (UnsafeMutableBufferPointer<StepRequest>) throws(EngineError) -> Void
+  ) throws(EngineError) {
+    let isOurs = !requestsTaken.exchange(true, ordering: .acquiring)
+    defer { if isOurs { requestsTaken.store(false, ordering: .releasing) } }
+    let memory = isOurs ? requests : try Self.requestMemory(count)
+    try body(
+      UnsafeMutableBufferPointer(
+        start: memory.base.assumingMemoryBound(to: StepRequest.self), count: count))
+  }
+
+  static func requestMemory(_ count: Int) throws(EngineError) -> Memory {
+    // At most 4096 of some hundred bytes.
+    try Memory(byteCount: count * MemoryLayout<StepRequest>.stride, for: "sessions of a step")
   }
 
   private func check(_ request: inout StepRequest) {

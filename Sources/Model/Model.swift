@@ -1,8 +1,8 @@
 // A loaded model: weights, tokenizer, workers and the forward pass, shared by all its sessions.
 import Formats
-import Glibc
 import Kernels
 import Quantization
+import Synchronization
 import Text
 import Workers
 
@@ -51,6 +51,12 @@ package final class Model: @unchecked Sendable {
   let turn: Turn
   let weights: Weights
   private let workers: Workers
+  /// For the requests of one step of many sessions; touched when first used.
+  let requests: Memory
+  let requestsTaken = Atomic<Bool>(false)
+
+  /// Sessions that may step together.
+  package static let mostRequests = 4096
 
   package var threads: Int { workers.count }
 
@@ -82,7 +88,8 @@ package final class Model: @unchecked Sendable {
     pass = ForwardPass(
       shape: shape, weights: weights, table: table, workers: workers,
       scratch: scratch)
-    turn = try Turn()
+    turn = Turn()
+    requests = try Self.requestMemory(Self.mostRequests)
   }
 }
 
@@ -111,45 +118,5 @@ package struct ModelSize: Sendable {
     tensors = file.tensors.count
     unusedTensors = file.tensors.count - plan.usedTensors
     tiedEmbeddings = plan.tiedEmbeddings
-  }
-}
-
-/// A lock that threads get in the order in which they came, so that sessions take turns.
-final class Turn: @unchecked Sendable {
-  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  private let condition: UnsafeMutablePointer<pthread_cond_t>
-  private var next: UInt64 = 0
-  private var serving: UInt64 = 0
-
-  init() throws(EngineError) {
-    mutex = .allocate(capacity: 1)
-    condition = .allocate(capacity: 1)
-    mutex.initialize(to: pthread_mutex_t())
-    condition.initialize(to: pthread_cond_t())
-    guard pthread_mutex_init(mutex, nil) == 0, pthread_cond_init(condition, nil) == 0 else {
-      throw EngineError(.outOfMemory, "the system refused a lock")
-    }
-  }
-
-  deinit {
-    pthread_mutex_destroy(mutex)
-    pthread_cond_destroy(condition)
-    mutex.deallocate()
-    condition.deallocate()
-  }
-
-  func wait() {
-    pthread_mutex_lock(mutex)
-    let ticket = next
-    next &+= 1
-    while serving != ticket { pthread_cond_wait(condition, mutex) }
-    pthread_mutex_unlock(mutex)
-  }
-
-  func done() {
-    pthread_mutex_lock(mutex)
-    serving &+= 1
-    pthread_cond_broadcast(condition)
-    pthread_mutex_unlock(mutex)
   }
 }

@@ -89,12 +89,6 @@ package final class Workers: @unchecked Sendable {
     wakeups.deallocate()
   }
 
-  /// The team in a forked child has no threads: forgets them, so that `deinit` joins none.
-  package func abandon() {
-    threads = []
-    count = 1
-  }
-
   /// Does units 0..<unitCount (at most 2^20 - 1) of `body`, together; returns when all are done.
   ///
   /// One caller at a time. Allocates nothing.

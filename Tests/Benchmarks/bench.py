@@ -222,10 +222,12 @@ def measure(file: str, options: argparse.Namespace) -> str:
         bench = Bench(file, options, engines)
         stack.callback(bench.close)
         parts = [f"## {pathlib.Path(file).stem}"]
+        # First: sessions would be part of the memory.
+        loading = tabulate(bench.loading(file), LOADING, "github")
         parts.append(tabulate(bench.prompts() + bench.decoding(), SPEED, "github"))
         if options.sessions:
             parts.append(tabulate(bench.sessions(), TOGETHER, "github"))
-        parts.append(tabulate(bench.loading(file), LOADING, "github"))
+        parts.append(loading)
     return "\n\n".join(parts)
 
 

@@ -35,7 +35,7 @@ SYSTEM_FILES = {
     "Formats": {"SystemCalls.swift"},
     "Text": {"Growable.swift"},
     "Workers": {"Workers.swift"},
-    "Model": {"Memory.swift", "Model.swift"},
+    "Model": {"Memory.swift"},
     "Mixtral": {"Call.swift", "Handles.swift"},
 }
 FORBIDDEN = re.compile(

@@ -220,14 +220,4 @@ struct WorkersTests {
     #expect(blocked() == before)
     withExtendedLifetime(team) {}
   }
-
-  @Test("an abandoned team is the caller alone and joins nobody")
-  func abandoned() {
-    let team = Workers(count: 1)
-    team.abandon()
-    let job = Job(capacity: 10)
-    job.run(10, on: team)
-    #expect(team.count == 1)
-    #expect(job.isComplete(10, threads: 1))
-  }
 }
