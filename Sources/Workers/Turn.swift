@@ -2,8 +2,9 @@
 import Platform
 import Synchronization
 
-/// A lock that threads get in the order in which they came: a ticket each. Without contention it is
-/// two atomic additions.
+/// A lock that threads get in the order in which they came: a ticket each.
+///
+/// Without contention it is two atomic additions.
 package final class Turn: @unchecked Sendable {
   private let next = Atomic<UInt32>(0)
   /// The ticket whose turn it is; what the others sleep on.

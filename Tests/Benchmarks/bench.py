@@ -210,6 +210,10 @@ LOADING = [
 ]
 
 
+def title(file: str, options: argparse.Namespace) -> str:
+    return ", ".join([pathlib.Path(file).stem, *options.option])
+
+
 def measure(file: str, options: argparse.Namespace) -> str:
     """All tables of one file."""
     context = max([*options.prompts, *options.depths]) + options.steps + 8
@@ -221,7 +225,7 @@ def measure(file: str, options: argparse.Namespace) -> str:
             stack.callback(process.close)
         bench = Bench(file, options, engines)
         stack.callback(bench.close)
-        parts = [f"## {pathlib.Path(file).stem}"]
+        parts = [f"## {title(file, options)}"]
         # First: sessions would be part of the memory.
         loading = tabulate(bench.loading(file), LOADING, "github")
         parts.append(tabulate(bench.prompts() + bench.decoding(), SPEED, "github"))
@@ -247,9 +251,7 @@ def openvino(file: str, options: argparse.Namespace) -> str:
             process.ask("prompt 256")
         table = bench.prompts()
         table += bench.decoding()
-    return f"## Products of OpenVINO, {pathlib.Path(file).stem}\n\n" + tabulate(
-        table, SPEED, "github"
-    )
+    return f"## Products of OpenVINO, {title(file, options)}\n\n" + tabulate(table, SPEED, "github")
 
 
 def machine() -> str:
