@@ -57,6 +57,8 @@ public protocol CacheStorage {
     _ isa: ISA.Type, _ values: UnsafeRawPointer, _ headWidth: Int, _ position: Int,
     _ column: Int, _ scale: UnsafePointer<Float>
   ) -> ISA.Floats
+  /// Bytes of one value of the keys at all positions: as many as of 64 values at one position.
+  static var columnByteCount: Int { get }
   /// Whether there are scales.
   static var hasScales: Bool { get }
   /// Writes a key and a value to their place.
@@ -75,6 +77,7 @@ public enum HalfCache: CacheStorage {
   }
 
   @inlinable @inline(__always) public static var hasScales: Bool { false }
+  @inlinable @inline(__always) public static var columnByteCount: Int { 128 }
 
   @inlinable @inline(__always)
   public static func scales<ISA: VectorISA>(
@@ -126,6 +129,7 @@ public enum ByteCache: CacheStorage {
   }
 
   @inlinable @inline(__always) public static var hasScales: Bool { true }
+  @inlinable @inline(__always) public static var columnByteCount: Int { 64 }
 
   @inlinable @inline(__always)
   public static func scales<ISA: VectorISA>(

@@ -10,6 +10,7 @@ public protocol Lanes {
   /// As many lanes of Float.
   associatedtype Floats
 
+  static func prefetch(_ p: UnsafeRawPointer)
   static func zero() -> Integers
   static func add(_ a: Integers, _ b: Integers) -> Integers
   static func zeroFloats() -> Floats

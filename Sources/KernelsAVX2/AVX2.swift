@@ -17,6 +17,7 @@ enum AVX2: VectorISA {
   typealias Integers = Halved<__m256i>
   typealias Floats = Halved<__m256>
 
+  @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { v_prefetch(p) }
   @inline(__always) static func zero() -> Integers { Halved(v256_zero(), v256_zero()) }
   @inline(__always) static func add(_ a: Integers, _ b: Integers) -> Integers {
     Halved(v256_add(a.low, b.low), v256_add(a.high, b.high))

@@ -143,9 +143,12 @@ extension ForwardPass {
     guard first < end else { return }
     let skip = first &* heads
     let stride = headStride
+    // A page that is not there is the last one: then this one stands for it.
+    let next = batch.sessions[group.session].cache.base(index &+ 1) ?? base
     var job = AttentionPage(
       keys: base + layout.keys(layerIndex, head), values: base + layout.values(layerIndex, head),
-      queries: queries + skip &* stride, count: (end &- first) &* heads,
+      next: next + layout.keys(layerIndex, head), queries: queries + skip &* stride,
+      count: (end &- first) &* heads,
       headWidth: shape.headWidth, headStride: stride,
       scale: 1 / Float(shape.headWidth).squareRoot(), firsts: work.firsts + skip,
       lasts: work.lasts + skip, maxima: work.maxima + skip, sums: work.sums + skip &* 16,

@@ -160,6 +160,10 @@ struct WeightPlan {
       }
       return first
     }
+    for expert in 0..<shape.experts where file.tensor("\(name).\(expert).weight") != nil {
+      throw EngineError(
+        .malformed, "tensors '\(merged)' and '\(name).\(expert).weight' are both there")
+    }
     let tensor = try needed(merged, [columns, rows, shape.experts])
     let format = try format(of: tensor)
     for expert in 0..<shape.experts {

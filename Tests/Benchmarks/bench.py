@@ -128,7 +128,9 @@ class Bench:
                 process.ask(f"fill {depth}")
                 process.ask("decode 2")
             steps = self.options.steps
-            rows = self.turns(f"decode {steps}", steps, "read", self.work.decode_bytes(depth))
+            rows = self.turns(
+                f"decode {steps}", steps, "read", self.work.decode_bytes(depth, self.options.cache)
+            )
             table += self.lines(f"decode after {depth}", rows)
         return table
 
@@ -290,6 +292,7 @@ def main() -> None:
     parser.add_argument("--option", action="append", default=[], help="of this library's engine")
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
     options = parser.parse_args()
+    options.cache = dict(one.split("=", 1) for one in options.option).get("cache", "f16")
     results = HERE / "RESULTS.md"
     if options.write and not results.exists():
         results.write_text(machine() + "\n")

@@ -44,11 +44,12 @@ class Work:
                     self.layer_bytes += size
                     self.layer_weights += count
 
-    def decode_bytes(self, depth: int) -> float:
+    def decode_bytes(self, depth: int, cache: str = "f16") -> float:
         """Gigabytes a token reads with `depth` tokens before it."""
         experts = self.expert_bytes * self.used / self.experts if self.experts else 0
-        cache = depth * self.position_bytes
-        return (self.layer_bytes + experts + self.output_bytes + cache) / 1e9
+        # Q8_0: a byte a value and two for 32.
+        positions = depth * self.position_bytes * (34 / 64 if cache == "q8_0" else 1)
+        return (self.layer_bytes + experts + self.output_bytes + positions) / 1e9
 
     def batch_bytes(self, sessions: int) -> float:
         """Gigabytes a step of several sessions reads: their experts are chosen as if by chance."""

@@ -119,7 +119,8 @@ private struct AttentionState {
     }
     let stride = sample.stride
     var job = AttentionPage(
-      keys: keys.base, values: values.base, queries: queries.floats + from * stride,
+      keys: keys.base, values: values.base, next: keys.base,
+      queries: queries.floats + from * stride,
       count: to - from, headWidth: sample.headWidth, headStride: stride, scale: sample.scale,
       firsts: starts + from, lasts: ends + from, maxima: maxima.floats + from,
       sums: sums.floats + from * 16, outputs: outputs.floats + from * stride,

@@ -17,7 +17,6 @@ public protocol ProductISA: Lanes, TileSizes {
   static var lanes: Int { get }
 
   static func load(_ p: UnsafeRawPointer) -> Integers
-  static func prefetch(_ p: UnsafeRawPointer)
   /// The Int32 at `p` in every lane.
   static func broadcast(from p: UnsafeRawPointer) -> Integers
   /// Every byte and `mask`.
