@@ -30,12 +30,14 @@ package final class Workers: @unchecked Sendable {
   private var body: Body = { _, _, _ in }
   private var context: UnsafeRawPointer
 
-  /// Times a waiting thread looks again before it sleeps; about 50 µs.
-  private static let spins = 1500
+  /// Times a waiting thread looks again before it sleeps: about 50 µs, and hardly any where threads
+  /// wait for one another's processors.
+  private let spins: Int
 
   /// Starts `count - 1` workers; fewer when the system refuses more.
   package init(count wanted: Int) {
     context = UnsafeRawPointer(wakeups)
+    spins = wanted > Int(platform_processor_count()) ? 20 : 1500
     wakeups.initialize(repeating: 0, count: 16)
     guard wanted > 1 else { return }
     var attributes = pthread_attr_t()
@@ -114,7 +116,7 @@ package final class Workers: @unchecked Sendable {
       platform_pause()
       spins &+= 1
       // A thread that holds the last unit may be preempted: let it run.
-      if spins > Self.spins { sched_yield() }
+      if spins > self.spins { sched_yield() }
     }
   }
 
@@ -151,7 +153,7 @@ package final class Workers: @unchecked Sendable {
       claimUnits(worker: index)
       var spins = 0
       var now = word.pointee.load(ordering: .acquiring)
-      while now == seen && spins < Self.spins {
+      while now == seen && spins < self.spins {
         platform_pause()
         spins &+= 1
         now = word.pointee.load(ordering: .acquiring)
