@@ -32,7 +32,8 @@
  * Results    are the same bits for every instruction set, thread count, batch and machine.
  *
  * What the library cannot protect against: pointers that are wild, sizes that lie, other code that
- * overwrites its memory. Nothing is printed, no signal is handled, no environment is needed.
+ * overwrites its memory. Nothing is printed, no signal is handled, no environment is needed,
+ * except that SWIFT_BACKTRACE, where the environment enables it, acts on the Swift runtime inside.
  */
 #ifndef MIXTRAL_H
 #define MIXTRAL_H
