@@ -14,6 +14,9 @@ SMOLLM2 := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 PROMPT := And it came to pass
 PYTHON := .venv/bin/python
 CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
+# One set of flags for every build, or each would undo another's work. No RUNPATH: whoever loads the library
+# says where it is.
+SWIFT_FLAGS := -c release --disable-local-rpath
 
 .PHONY: library demo demo-chat test test-swift test-boundary test-oracle test-counts lint oracle bench bench-peers clean
 
@@ -21,7 +24,7 @@ library: $(LIBRARY)
 
 # Swift decides itself what is out of date; the copy is stripped and is what programs link.
 $(LIBRARY): FORCE
-	swift build -c release --product mixtral
+	swift build $(SWIFT_FLAGS) --product mixtral
 	mkdir -p $(@D)
 	cmp -s $(BUILD)/libmixtral.so .build/lib/unstripped 2>/dev/null || { \
 	  cp $(BUILD)/libmixtral.so .build/lib/unstripped; \
@@ -55,7 +58,7 @@ test: test-swift test-boundary test-oracle test-counts
 
 # The real model is part of the tests: its tokenizer and its goldens.
 test-swift: $(SMOLLM2)
-	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) swift test -c release
+	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) swift test $(SWIFT_FLAGS)
 
 test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Boundary
@@ -86,7 +89,7 @@ oracle: $(LIBRARY) .venv/peer $(SMOLLM2)
 # Packages of the benchmarks.
 .venv/bench: .venv/ready
 	.venv/bin/pip install -q gguf==0.19.0 numpy psutil py-cpuinfo tabulate openvino
-	swift build -c release --product floors
+	swift build $(SWIFT_FLAGS) --product floors
 	touch $@
 
 ## make bench [FILE=model.gguf] [ARGUMENTS=...]: speed and memory beside the floors of this machine.
@@ -96,6 +99,8 @@ bench: $(LIBRARY) .venv/bench
 ## make bench-peers [FILE=model.gguf] [ARGUMENTS=...]: the same with llama.cpp in turn.
 bench-peers: $(LIBRARY) .venv/bench .venv/peer
 	$(PYTHON) Tests/Benchmarks/bench.py --peers $(or $(FILE),$(MODEL)) $(ARGUMENTS)
+
+include packaging/packages.mk
 
 clean:
 	rm -rf .build .venv

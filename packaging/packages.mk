@@ -1,0 +1,53 @@
+# What people install: the files in a prefix, a tarball of them, Debian packages, a Python wheel. Nobody
+# who installs one of these needs Swift.
+
+# The version is what mixtral_version() answers; the soname is what the library was linked with.
+VERSION := $(shell sed -n '/func mixtral_version/s/.*text("\([0-9.]*\)").*/\1/p' Sources/Mixtral/Library.swift)
+SONAME := $(notdir $(LIBRARY))
+REAL_NAME := libmixtral.so.$(VERSION)
+
+# Everything that is packed bears the time of the commit, so that the same commit gives the same bytes.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+DESTDIR ?=
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DOCDIR ?= $(PREFIX)/share/doc/libmixtral
+# The prefix that mixtral.pc names; a tree that may be unpacked anywhere says it from the file's own place.
+PC_PREFIX ?= $(PREFIX)
+
+DOCUMENTS := README.md CHANGELOG.md LICENSE packaging/THIRD-PARTY.md
+
+.PHONY: install uninstall built
+
+# Root often has no Swift on its PATH, and a package's build has no sources: then what `make` built is taken.
+built:
+	@if command -v swift > /dev/null && test -f Package.swift; then $(MAKE) --no-print-directory library; fi
+	@test -f $(LIBRARY) || { echo "$(LIBRARY) is missing: run make first" >&2; exit 1; }
+
+# fill TEMPLATE,TARGET: libdir and includedir stay below ${prefix} when they are.
+fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(SONAME)|g' -e 's|@PREFIX@|$(PC_PREFIX)|g' \
+	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|g' \
+	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|g' \
+	-e "s|@INCLUDEDIR_FROM_CMAKE@|$$(realpath -ms --relative-to=$(LIBDIR)/cmake/mixtral $(INCLUDEDIR))|g" \
+	$(1) > $(2) && chmod 644 $(2)
+
+## make install [PREFIX=/usr/local] [LIBDIR=...] [DESTDIR=...]: header, library, pkg-config, CMake, documents.
+install: built
+	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(LIBDIR)/cmake/mixtral" \
+	  "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(DOCDIR)"
+	install -m 644 $(LIBRARY) "$(DESTDIR)$(LIBDIR)/$(REAL_NAME)"
+	ln -sf $(REAL_NAME) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
+	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libmixtral.so"
+	install -m 644 include/mixtral.h "$(DESTDIR)$(INCLUDEDIR)/mixtral.h"
+	@$(call fill,bindings/c/mixtral.pc.in,"$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc")
+	@$(call fill,bindings/c/mixtral-config.cmake.in,"$(DESTDIR)$(LIBDIR)/cmake/mixtral/mixtral-config.cmake")
+	@$(call fill,bindings/c/mixtral-config-version.cmake.in,"$(DESTDIR)$(LIBDIR)/cmake/mixtral/mixtral-config-version.cmake")
+	install -m 644 $(DOCUMENTS) "$(DESTDIR)$(DOCDIR)"
+
+## make uninstall [the same variables]: removes what install put there.
+uninstall:
+	rm -f "$(DESTDIR)$(LIBDIR)/$(REAL_NAME)" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/libmixtral.so" \
+	  "$(DESTDIR)$(INCLUDEDIR)/mixtral.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc"
+	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/mixtral" "$(DESTDIR)$(DOCDIR)"
