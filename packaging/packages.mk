@@ -19,7 +19,16 @@ PC_PREFIX ?= $(PREFIX)
 
 DOCUMENTS := README.md CHANGELOG.md LICENSE packaging/THIRD-PARTY.md
 
-.PHONY: install uninstall built
+# Tools of the packages.
+TOOLS := .venv/packages
+PACKAGES := .build/packages
+NAME := libmixtral-$(VERSION)-linux-x86_64
+
+.PHONY: install uninstall built wheel dist test-packages
+
+$(TOOLS): packaging/requirements.txt .venv/ready
+	.venv/bin/pip install -q -r packaging/requirements.txt
+	touch $@
 
 # Root often has no Swift on its PATH, and a package's build has no sources: then what `make` built is taken.
 built:
@@ -51,3 +60,26 @@ uninstall:
 	rm -f "$(DESTDIR)$(LIBDIR)/$(REAL_NAME)" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/libmixtral.so" \
 	  "$(DESTDIR)$(INCLUDEDIR)/mixtral.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc"
 	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/mixtral" "$(DESTDIR)$(DOCDIR)"
+
+## make dist: a tarball of what install makes, to be unpacked anywhere, and its SHA-256.
+dist: built
+	rm -rf .build/dist $(PACKAGES)/$(NAME).tar.gz*
+	mkdir -p $(PACKAGES)
+	$(MAKE) --no-print-directory install DESTDIR=.build/dist PREFIX=/$(NAME) DOCDIR=/$(NAME) \
+	  'PC_PREFIX=$$$${pcfiledir}/../..'
+	cp -r examples/c .build/dist/$(NAME)/examples
+	chmod -R u=rwX,go=rX .build/dist
+	tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --format=ustar \
+	  -C .build/dist -c $(NAME) | gzip -9n > $(PACKAGES)/$(NAME).tar.gz
+	cd $(PACKAGES) && sha256sum $(NAME).tar.gz > $(NAME).tar.gz.sha256 && cat $(NAME).tar.gz.sha256
+
+## make wheel: a Python wheel with the library inside; auditwheel finds the oldest system that it runs on.
+wheel: built $(TOOLS)
+	rm -rf .build/wheel $(PACKAGES)/mixtral-*.whl
+	MIXTRAL_WHEEL_LIBRARY=$(abspath $(LIBRARY)) $(PYTHON) -m build --wheel --no-isolation \
+	  --outdir .build/wheel bindings/python
+	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m auditwheel repair --wheel-dir $(PACKAGES) .build/wheel/mixtral-*.whl
+
+## make test-packages: installs each package somewhere and uses it from outside the checkout.
+test-packages: built $(TOOLS)
+	$(PYTHON) -m pytest -q Tests/Packages

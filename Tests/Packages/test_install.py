@@ -84,7 +84,7 @@ def test_cmake_accepts(
 
 @pytest.mark.parametrize("wanted", ["99", "0.0.1 EXACT", "0.0.1...<0.0.2", "99...100"])
 def test_cmake_refuses(prefix: pathlib.Path, wanted: str, tmp_path: pathlib.Path) -> None:
-    with pytest.raises(AssertionError, match=r"compatible with\s+requested"):
+    with pytest.raises(AssertionError, match="considered but not accepted"):
         with_cmake(tmp_path, wanted, CMAKE_PREFIX_PATH=prefix)
 
 

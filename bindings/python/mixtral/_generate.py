@@ -37,9 +37,9 @@ class Generation(Iterator[str]):
     ) -> None:
         self.tokens: list[int] = []
         self.finish_reason: str | None = None
-        self.prompt_tokens = len(prompt)
-        self.prompt_seconds = 0.0
-        self.seconds = 0.0
+        self.prompt_tokens: int = len(prompt)
+        self.prompt_seconds: float = 0.0
+        self.seconds: float = 0.0
         self._owned = (detokenizer, sampler, session)
         self._session = session
         self._sampler = sampler

@@ -4,7 +4,8 @@ Every name is the header's. Each function has its argument types and its result 
 used, so other Python threads run during every call.
 
 The library is, in this order: what the environment variable MIXTRAL_LIBRARY names; a file beside
-this package; the build folder of the checkout that holds this package; what the system loader finds.
+this package, as in the wheel; the build folder of the checkout that holds this package; what the
+system loader finds, as with Debian's packages.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ def _library_path() -> str:
     if named:
         return named
     package = pathlib.Path(__file__).resolve().parent
-    build = package.joinpath("../../../.build/lib").resolve()
-    for folder in (package, build):
-        if (folder / LIBRARY_NAME).is_file():
-            return str(folder / LIBRARY_NAME)
+    beside = package / LIBRARY_NAME
+    if beside.is_file():
+        return str(beside)
+    checkout = package.parent.parent.parent
+    # Whatever an installed package lies in, only a checkout has this file.
+    if (checkout / "Package.swift").is_file():
+        return str(checkout / ".build" / "lib" / LIBRARY_NAME)
     return LIBRARY_NAME
 
 

@@ -75,7 +75,7 @@ class StopFilter:
             if not stop:
                 raise InvalidArgumentError(f"stop {index} is empty")
         self._held = ""
-        self.stopped = False
+        self.stopped: bool = False
 
     def next(self, piece: str) -> str:
         """The text that can be shown now. Sets `stopped` when a stop string was completed."""
