@@ -24,7 +24,7 @@ TOOLS := .venv/packages
 PACKAGES := .build/packages
 NAME := libmixtral-$(VERSION)-linux-x86_64
 
-.PHONY: install uninstall built wheel dist test-packages
+.PHONY: install uninstall built wheel dist deb test-packages
 
 $(TOOLS): packaging/requirements.txt .venv/ready
 	.venv/bin/pip install -q -r packaging/requirements.txt
@@ -79,6 +79,28 @@ wheel: built $(TOOLS)
 	MIXTRAL_WHEEL_LIBRARY=$(abspath $(LIBRARY)) $(PYTHON) -m build --wheel --no-isolation \
 	  --outdir .build/wheel bindings/python
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m auditwheel repair --wheel-dir $(PACKAGES) .build/wheel/mixtral-*.whl
+
+# What a package's build reads; the library is built before it.
+DEBIAN_INPUTS := Makefile packaging include bindings examples/c Sources/Mixtral/Library.swift $(DOCUMENTS) $(LIBRARY)
+DEBIAN_TOOLS := debhelper dh-python pybuild-plugin-pyproject python3-all python3-hatchling help2man lintian
+# Whoever packs is the maintainer: as Debian's tools know them, or the author of the commit.
+MAINTAINER := $(or $(and $(DEBFULLNAME),$(DEBEMAIL),$(DEBFULLNAME) <$(DEBEMAIL)>),$(shell git log -1 --format='%an <%ae>'))
+# Debian asks for a number of its bug tracker in what is uploaded there.
+UNLINTED := initial-upload-closes-no-bugs
+
+## make deb: libmixtral1, libmixtral-dev and python3-mixtral, by debhelper; lintian looks at them.
+deb: built
+	dpkg -s $(DEBIAN_TOOLS) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(DEBIAN_TOOLS); }
+	rm -rf .build/deb $(PACKAGES)/*.deb
+	mkdir -p .build/deb/source $(PACKAGES)
+	cp -r --parents $(sort $(DEBIAN_INPUTS)) .build/deb/source
+	find .build/deb/source -name '__pycache__' -o -name '.*_cache' | xargs rm -rf
+	mv .build/deb/source/packaging/debian .build/deb/source/debian
+	sed -i -e 's|@VERSION@|$(VERSION)|' -e 's|@MAINTAINER@|$(MAINTAINER)|' \
+	  -e "s|@DATE@|$$(date -uR -d @$(SOURCE_DATE_EPOCH))|" .build/deb/source/debian/{control,changelog}
+	cd .build/deb/source && PATH=/usr/bin:/bin dpkg-buildpackage -b -uc -us
+	lintian --fail-on warning --suppress-tags $(UNLINTED) --allow-root .build/deb/*.changes
+	mv .build/deb/*.deb $(PACKAGES)
 
 ## make test-packages: installs each package somewhere and uses it from outside the checkout.
 test-packages: built $(TOOLS)
