@@ -1,0 +1,251 @@
+"""Writes include/mixtral.abi.json, the C interface for programs: every function, struct, constant,
+handle and callback of include/mixtral.h, with what the header's conventions say of each parameter.
+
+    python scripts/make_abi.py [--check] [--header FILE] [--output FILE]
+
+Types come from pycparser, layouts from the C compiler (abi_layout.py), the rest from the header's
+comments (abi_comments.py) and from the order and names of parameters (abi_roles.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from pycparser import c_ast, c_parser
+
+import abi_comments
+import abi_layout
+import abi_roles
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+# What the header includes, as far as a parser needs it.
+STAND_INS = {
+    "stddef.h": "typedef unsigned long size_t;\n",
+    "stdint.h": "typedef int int32_t; typedef unsigned uint32_t;\n"
+    "typedef long int64_t; typedef unsigned long uint64_t;\n",
+}
+SYSTEM_SCALARS = ["char", "float", "int32_t", "int64_t", "size_t", "uint32_t", "uint64_t"]
+
+
+class Reader:
+    """The header's declarations, sorted."""
+
+    def __init__(self, header: pathlib.Path) -> None:
+        self.header = header
+        text = header.read_text()
+        self.comments = abi_comments.Comments(text)
+        self.groups = sorted(set(re.findall(r"\b(MIXTRAL_[A-Z0-9]+_)\*", text)))
+        self.functions: dict[str, c_ast.Decl] = {}
+        self.structs: dict[str, c_ast.Typedef] = {}
+        self.aliases: dict[str, str] = {}
+        self.handles: list[str] = []
+        self.constants: dict[str, tuple[int, str]] = {}
+        self.callbacks: list[dict[str, Any]] = []
+        for node in _parse(header).ext:
+            if node.coord.file == str(header):
+                self._sort(node)
+        self.statuses = {
+            name.removeprefix("MIXTRAL_")
+            for name, (_, group) in self.constants.items()
+            if group == "status"
+        }
+        self.docs = {name: self.comments.of(one.coord.line) for name, one in self.functions.items()}
+        self.layout = abi_layout.measure(
+            header,
+            [*SYSTEM_SCALARS, *self.aliases],
+            {name: [one.name for one in _fields(node)] for name, node in self.structs.items()},
+            list(self.constants),
+        )
+
+    def _sort(self, node: c_ast.Node) -> None:
+        if isinstance(node.type, c_ast.FuncDecl):
+            self.functions[node.name] = node
+        elif isinstance(node.type, c_ast.Enum):
+            names = [one.name for one in node.type.values.enumerators]
+            for one in node.type.values.enumerators:
+                group = next((some for some in self.groups if one.name.startswith(some)), "")
+                group = group or ("status" if "MIXTRAL_OK" in names else "")
+                self.constants[one.name] = (one.coord.line, group)
+        elif isinstance(node.type.type, c_ast.Struct):
+            if node.type.type.decls is None:
+                self.handles.append(node.name)
+            else:
+                self.structs[node.name] = node
+        else:
+            self.aliases[node.name] = node.type.type.names[0]
+
+    def type(self, node: c_ast.Node, owner: str) -> dict[str, Any]:
+        """A type: its spelling, what it points at in the end, how deep, and which of those levels
+        are const, the innermost first. A function pointer is a callback named by its owner."""
+        const: list[bool] = []
+        while isinstance(node, c_ast.PtrDecl):
+            node = node.type
+            if isinstance(node, c_ast.FuncDecl):
+                return self._callback(node, owner)
+            const.insert(0, "const" in node.quals)
+        name = node.type.names[0]
+        stars = "".join("*const " if one else "*" for one in [*const[1:], False] if const)
+        if name in self.handles:
+            kind = "handle"
+        elif name in self.structs:
+            kind = "struct"
+        elif name == "void":
+            kind = "void"
+        else:
+            kind = "float" if self.layout[name][2] else "integer"
+        spelled = f"{'const ' if const and const[0] else ''}{name}{' ' if stars else ''}{stars}"
+        return dict(type=spelled.strip(), base=name, kind=kind, depth=len(const), const=const)
+
+    def _callback(self, node: c_ast.FuncDecl, owner: str) -> dict[str, Any]:
+        returns = self.type(node.type, owner)
+        parameters = [
+            {"name": one.name, **self.type(one.type, f"{owner}.{one.name}")}
+            for one in node.args.params
+        ]
+        if owner not in [one["name"] for one in self.callbacks]:
+            callback = dict(name=owner, doc="", returns=returns, parameters=parameters)
+            self.callbacks.append(callback)
+        arguments = ", ".join(one["type"] for one in parameters)
+        spelled = f"{returns['type']} (*)({arguments})"
+        return dict(type=spelled, base=owner, kind="callback", depth=1, const=[False])
+
+    def struct(self, name: str) -> dict[str, Any]:
+        fields = []
+        for one in _fields(self.structs[name]):
+            doc = self.comments.of(one.coord.line)
+            offset, size = self.layout[f"{name}.{one.name}"]
+            type = self.type(one.type, f"{name}.{one.name}")
+            if type["kind"] == "callback":
+                self.callbacks[-1]["doc"] = doc
+            field = dict(name=one.name, **type, offset=offset, size=size)
+            field["group"] = abi_comments.group(doc)
+            if type["depth"] == 0:
+                field |= abi_comments.limits(doc, type["kind"] == "float")
+            fields.append(field | {"doc": doc})
+        abi_roles.pair_lengths(fields)
+        line = self.structs[name].type.type.coord.line
+        (size,) = self.layout[name]
+        sized = fields[0]["name"] == "struct_size"
+        doc = self.comments.of(line)
+        return dict(name=name, size=size, sized=sized, doc=doc, fields=fields)
+
+    def function(self, name: str, structs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        declaration, doc = self.functions[name].type, self.docs[name]
+        parameters = []
+        for one in declaration.args.params:
+            if one.name is None:  # (void)
+                continue
+            said = abi_comments.parameter(doc, one.name)
+            said = said or (doc if len(declaration.args.params) == 1 else "")
+            parameters.append(
+                dict(
+                    name=one.name,
+                    **self.type(one.type, f"{name}.{one.name}"),
+                    nullable=abi_comments.nullable(said),
+                    group=abi_comments.group(said),
+                )
+            )
+        abi_roles.assign(parameters, structs)
+        returns = self.type(declaration.type, name)
+        statuses = []
+        if returns["base"] == "mixtral_status":
+            promised = set(abi_comments.statuses(self.docs, name, self.statuses))
+            statuses = sorted(promised | abi_roles.statuses(parameters))
+        return dict(
+            name=name,
+            since=abi_comments.since(doc),
+            returns=returns,
+            statuses=statuses,
+            parameters=parameters,
+            doc=doc,
+        )
+
+    def description(self) -> dict[str, Any]:
+        exports = (ROOT / "exports.map").read_text()
+        (abi,) = re.findall(r"^MIXTRAL_(\d+) ", exports, re.MULTILINE)
+        structs = {name: self.struct(name) for name in self.structs}
+        functions = [self.function(name, structs) for name in self.functions]
+        releases = [tuple(map(int, one["since"].split("."))) for one in functions if one["since"]]
+        scalars = []
+        for name in [*SYSTEM_SCALARS, *self.aliases]:
+            size, signed, floating = self.layout[name]
+            kind = "float" if floating else "integer"
+            alias = self.aliases.get(name, "")
+            scalars.append(dict(name=name, kind=kind, size=size, signed=bool(signed), alias=alias))
+        return {
+            "about": "Made from include/mixtral.h by scripts/make_abi.py (make abi).",
+            "library": f"libmixtral.so.{abi}",
+            "version_node": f"MIXTRAL_{abi}",
+            "abi_version": int(abi),
+            "release": ".".join(map(str, max(releases))),
+            "pointer_size": self.layout["size_t"][0],
+            "scalars": scalars,
+            "handles": [dict(name=one, **abi_roles.makers(one, functions)) for one in self.handles],
+            "callbacks": self.callbacks,
+            "constants": [
+                dict(
+                    name=name,
+                    value=self.layout[name][0],
+                    group=group,
+                    doc=self.comments.of(line),
+                )
+                for name, (line, group) in self.constants.items()
+            ],
+            "structs": list(structs.values()),
+            "functions": functions,
+        }
+
+
+def _parse(header: pathlib.Path) -> c_ast.FileAST:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in STAND_INS.items():
+            pathlib.Path(folder, name).write_text(text)
+        command = ["cc", "-E", "-nostdinc", "-I", folder, str(header)]
+        run = subprocess.run(command, check=True, capture_output=True, text=True)
+    return c_parser.CParser().parse(run.stdout, str(header))
+
+
+def _fields(node: c_ast.Typedef) -> list[c_ast.Decl]:
+    return node.type.type.decls
+
+
+def text(value: Any, depth: int = 0) -> str:
+    """JSON with each value on one line as long as it fits, and each member on its own where not.
+    Members that are empty text are left out."""
+    if isinstance(value, dict):
+        value = {key: one for key, one in value.items() if one != ""}
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or len(line) + 2 * depth <= 200:
+        return line
+    inner, outer = "  " * (depth + 1), "  " * depth
+    if isinstance(value, dict):
+        members = [f"{json.dumps(key)}: {text(one, depth + 1)}" for key, one in value.items()]
+        begin, end = "{", "}"
+    else:
+        members = [text(one, depth + 1) for one in value]
+        begin, end = "[", "]"
+    return f"{begin}\n" + ",\n".join(inner + one for one in members) + f"\n{outer}{end}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--header", type=pathlib.Path, default=ROOT / "include" / "mixtral.h")
+    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "include/mixtral.abi.json")
+    parser.add_argument("--check", action="store_true", help="only say whether it is current")
+    arguments = parser.parse_args()
+    made = text(Reader(arguments.header).description()) + "\n"
+    if not arguments.check:
+        arguments.output.write_text(made)
+    elif arguments.output.read_text() != made:
+        sys.exit(f"{arguments.output} is not what {arguments.header} says: run make abi")
+
+
+if __name__ == "__main__":
+    main()
