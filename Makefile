@@ -18,7 +18,7 @@ CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 # says where it is.
 SWIFT_FLAGS := -c release --disable-local-rpath
 
-.PHONY: library demo demo-chat test test-swift test-boundary test-oracle test-counts lint oracle bench bench-peers clean
+.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-oracle test-counts lint oracle bench bench-peers clean
 
 library: $(LIBRARY)
 
@@ -34,6 +34,21 @@ FORCE:
 .build/examples/%: examples/c/%.c include/mixtral.h $(LIBRARY)
 	mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -o $@ $< -L.build/lib -lmixtral -Wl,-rpath,'$$ORIGIN/../lib'
+
+# What describes, compares and calls the interface without the header.
+ABI_PACKAGES := abigail-tools libffi-dev libjansson-dev
+.build/abi-packages:
+	dpkg -s $(ABI_PACKAGES) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(ABI_PACKAGES); }
+	mkdir -p $(@D)
+	touch $@
+
+## make abi: writes include/mixtral.abi.json anew, after a change of the header.
+abi: .venv/ready
+	$(PYTHON) scripts/make_abi.py
+
+## make abi-baseline: at a release, what later headers are compared with.
+abi-baseline: abi .build/abi-packages
+	$(PYTHON) scripts/make_abi_baseline.py
 
 ## make demo: a C program streams text from the bundled Mixtral.
 demo: .build/examples/complete
@@ -60,7 +75,7 @@ test: test-swift test-boundary test-oracle test-counts
 test-swift: $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) swift test $(SWIFT_FLAGS)
 
-test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready
+test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready .build/abi-packages
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Boundary
 
 test-oracle: $(LIBRARY) $(SMOLLM2)

@@ -29,7 +29,7 @@ def assign(parameters: list[dict[str, Any]], structs: dict[str, dict[str, Any]])
         elif role in ("array", "handles"):
             one["length"] = next((some["name"] for some in after if _is_length(some)), "")
         elif role == "results":
-            one["length"] = next(some["name"] for some in before[::-1] if _is_length(some))
+            one["length"] = next((some["name"] for some in before[::-1] if _is_length(some)), "")
         elif role == "options":
             one["nullable"] = "yes"
         elif role == "description":

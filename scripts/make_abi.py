@@ -25,13 +25,24 @@ import abi_layout
 import abi_roles
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# What the header includes, as far as a parser needs it.
+# What the system's headers define, as far as a parser needs it.
 STAND_INS = {
     "stddef.h": "typedef unsigned long size_t;\n",
-    "stdint.h": "typedef int int32_t; typedef unsigned uint32_t;\n"
+    "stdint.h": "typedef signed char int8_t; typedef unsigned char uint8_t;\n"
+    "typedef int int32_t; typedef unsigned uint32_t;\n"
     "typedef long int64_t; typedef unsigned long uint64_t;\n",
 }
-SYSTEM_SCALARS = ["char", "float", "int32_t", "int64_t", "size_t", "uint32_t", "uint64_t"]
+SYSTEM_SCALARS = [
+    "char",
+    "int8_t",
+    "uint8_t",
+    "int32_t",
+    "uint32_t",
+    "int64_t",
+    "uint64_t",
+    "size_t",
+]
+SYSTEM_SCALARS += ["float", "double"]
 
 
 class Reader:

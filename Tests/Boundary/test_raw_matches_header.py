@@ -12,16 +12,18 @@ import abi
 DESCRIPTION = abi.read()
 STRUCTS = abi.named(DESCRIPTION["structs"])
 CALLBACKS = abi.named(DESCRIPTION["callbacks"])
-INTEGERS = {
-    (4, True): ctypes.c_int32,
-    (4, False): ctypes.c_uint32,
-    (8, True): ctypes.c_int64,
-    (8, False): ctypes.c_uint64,
+PLAIN = {
+    ("integer", 1, True): ctypes.c_int8,
+    ("integer", 1, False): ctypes.c_uint8,
+    ("integer", 4, True): ctypes.c_int32,
+    ("integer", 4, False): ctypes.c_uint32,
+    ("integer", 8, True): ctypes.c_int64,
+    ("integer", 8, False): ctypes.c_uint64,
+    ("float", 4, True): ctypes.c_float,
+    ("float", 8, True): ctypes.c_double,
 }
 SCALARS = {
-    one["name"]: ctypes.c_float if one["kind"] == "float" else INTEGERS[one["size"], one["signed"]]
-    for one in DESCRIPTION["scalars"]
-    if one["name"] != "char"
+    one["name"]: PLAIN[one["kind"], one["size"], one["signed"]] for one in DESCRIPTION["scalars"]
 }
 
 

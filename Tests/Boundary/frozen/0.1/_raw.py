@@ -1,0 +1,418 @@
+"""include/mixtral.h in ctypes, and nothing else.
+
+Every name is the header's. Each function has its argument types and its result type set. `CDLL` is
+used, so other Python threads run during every call.
+
+The library is, in this order: what the environment variable MIXTRAL_LIBRARY names; a file beside
+this package; the build folder of the checkout that holds this package; what the system loader finds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+from ctypes import (
+    POINTER,
+    c_char,
+    c_char_p,
+    c_float,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any, Callable
+
+ABI_VERSION = 1
+LIBRARY_NAME = "libmixtral.so.1"
+
+
+def _library_path() -> str:
+    named = os.environ.get("MIXTRAL_LIBRARY")
+    if named:
+        return named
+    package = pathlib.Path(__file__).resolve().parent
+    build = package.joinpath("../../../.build/lib").resolve()
+    for folder in (package, build):
+        if (folder / LIBRARY_NAME).is_file():
+            return str(folder / LIBRARY_NAME)
+    return LIBRARY_NAME
+
+
+def _open_library() -> ctypes.CDLL:
+    path = _library_path()
+    try:
+        return ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(
+            f"the mixtral library '{path}' cannot be loaded ({error}); "
+            "set MIXTRAL_LIBRARY to its path"
+        ) from None
+
+
+library = _open_library()
+
+
+def _function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    try:
+        function = getattr(library, name)
+    except AttributeError:
+        raise ImportError(f"'{library._name}' has no function {name}") from None
+    function.restype = result
+    function.argtypes = list(arguments)
+    return function  # type: ignore[no-any-return]
+
+
+# Statuses
+
+MIXTRAL_OK = 0
+MIXTRAL_INVALID_ARGUMENT = 1
+MIXTRAL_INVALID_HANDLE = 2
+MIXTRAL_NOT_FOUND = 3
+MIXTRAL_IO = 4
+MIXTRAL_MALFORMED = 5
+MIXTRAL_UNSUPPORTED = 6
+MIXTRAL_LIMIT_EXCEEDED = 7
+MIXTRAL_OUT_OF_MEMORY = 8
+MIXTRAL_CONTEXT_FULL = 9
+MIXTRAL_BUFFER_TOO_SMALL = 10
+MIXTRAL_CANCELLED = 11
+MIXTRAL_BUSY = 12
+MIXTRAL_CHANGED = 13
+MIXTRAL_NUMERIC = 14
+MIXTRAL_FORKED = 15
+MIXTRAL_INTERNAL = 16
+
+mixtral_status = c_int32
+
+mixtral_status_name = _function("mixtral_status_name", c_char_p, mixtral_status)
+mixtral_last_error = _function("mixtral_last_error", c_char_p)
+mixtral_version = _function("mixtral_version", c_char_p)
+mixtral_abi_version = _function("mixtral_abi_version", c_uint32)
+
+if mixtral_abi_version() != ABI_VERSION:
+    raise ImportError(
+        f"'{library._name}' has ABI version {mixtral_abi_version()}; "
+        f"this package needs {ABI_VERSION}"
+    )
+
+# Models. A handle is an address that is never followed.
+
+mixtral_model = c_void_p
+mixtral_session = c_void_p
+mixtral_sampler = c_void_p
+mixtral_detokenizer = c_void_p
+
+mixtral_token = c_int32
+
+MIXTRAL_ISA_AUTO = 0
+MIXTRAL_ISA_REFERENCE = 1
+MIXTRAL_ISA_AVX2 = 2
+MIXTRAL_ISA_AVX512 = 3
+MIXTRAL_ISA_AVXVNNI = 4
+
+progress_callback = ctypes.CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)
+
+
+class mixtral_load_options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("threads", c_uint32),
+        ("isa", c_uint32),
+        ("experts_used", c_uint32),
+        ("sliding_window", c_int64),
+        ("batch", c_uint32),
+        ("map", c_uint32),
+        ("progress", progress_callback),
+        ("user", c_void_p),
+    ]
+
+
+mixtral_load = _function(
+    "mixtral_load",
+    mixtral_status,
+    POINTER(mixtral_model),
+    c_char_p,
+    POINTER(mixtral_load_options),
+)
+
+
+class mixtral_pack_options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("threads", c_uint32),
+        ("overwrite", c_uint32),
+        ("reserved", c_uint32),
+        ("progress", progress_callback),
+        ("user", c_void_p),
+    ]
+
+
+mixtral_model_pack = _function(
+    "mixtral_model_pack", mixtral_status, c_char_p, c_char_p, POINTER(mixtral_pack_options)
+)
+
+
+class mixtral_info(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("layers", c_uint32),
+        ("hidden_width", c_uint32),
+        ("heads", c_uint32),
+        ("kv_heads", c_uint32),
+        ("head_width", c_uint32),
+        ("feed_forward_width", c_uint32),
+        ("experts", c_uint32),
+        ("experts_used", c_uint32),
+        ("vocabulary", c_uint32),
+        ("context_length", c_uint32),
+        ("sliding_window", c_uint32),
+        ("bos_token", mixtral_token),
+        ("eos_token", mixtral_token),
+        ("unknown_token", mixtral_token),
+        ("padding_token", mixtral_token),
+        ("threads", c_uint32),
+        ("isa", c_uint32),
+        ("batch", c_uint32),
+        ("tied_embeddings", c_uint32),
+        ("rope_base", c_float),
+        ("norm_epsilon", c_float),
+        ("parameters", c_uint64),
+        ("active_parameters", c_uint64),
+        ("file_size", c_uint64),
+        ("weight_size", c_uint64),
+        ("scratch_size", c_uint64),
+        ("cache_size_per_position", c_uint64),
+        ("tensors", c_uint32),
+        ("unused_tensors", c_uint32),
+    ]
+
+
+mixtral_model_info = _function(
+    "mixtral_model_info", mixtral_status, mixtral_model, POINTER(mixtral_info)
+)
+
+mixtral_model_metadata = _function(
+    "mixtral_model_metadata",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(c_char),
+    c_size_t,
+    mixtral_model,
+    c_char_p,
+)
+
+# Text
+
+MIXTRAL_TOKENIZE_BOS = 1
+MIXTRAL_TOKENIZE_SPECIAL = 2
+MIXTRAL_TOKENIZE_CONTINUE = 4
+
+MIXTRAL_DETOKENIZE_SPECIAL = 1
+MIXTRAL_DETOKENIZE_CONTINUE = 2
+
+mixtral_tokenize = _function(
+    "mixtral_tokenize",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(mixtral_token),
+    c_size_t,
+    mixtral_model,
+    c_char_p,
+    c_size_t,
+    c_uint32,
+)
+
+mixtral_detokenize = _function(
+    "mixtral_detokenize",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(c_char),
+    c_size_t,
+    mixtral_model,
+    POINTER(mixtral_token),
+    c_size_t,
+    c_uint32,
+)
+
+mixtral_detokenizer_create = _function(
+    "mixtral_detokenizer_create",
+    mixtral_status,
+    POINTER(mixtral_detokenizer),
+    mixtral_model,
+    c_uint32,
+)
+
+mixtral_detokenizer_next = _function(
+    "mixtral_detokenizer_next",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(c_char),
+    c_size_t,
+    mixtral_detokenizer,
+    POINTER(mixtral_token),
+    c_size_t,
+)
+
+# Sessions
+
+MIXTRAL_CACHE_F16 = 0
+MIXTRAL_CACHE_Q8_0 = 1
+
+
+class mixtral_session_options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("context", c_uint32),
+        ("cache_type", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+mixtral_session_create = _function(
+    "mixtral_session_create",
+    mixtral_status,
+    POINTER(mixtral_session),
+    mixtral_model,
+    POINTER(mixtral_session_options),
+)
+
+mixtral_step = _function(
+    "mixtral_step", mixtral_status, mixtral_session, POINTER(mixtral_token), c_size_t
+)
+
+
+class mixtral_input(ctypes.Structure):
+    _fields_ = [
+        ("tokens", POINTER(mixtral_token)),
+        ("count", c_uint64),
+    ]
+
+
+mixtral_step_many = _function(
+    "mixtral_step_many",
+    mixtral_status,
+    POINTER(mixtral_session),
+    POINTER(mixtral_input),
+    c_size_t,
+    POINTER(mixtral_status),
+)
+
+mixtral_step_logits = _function(
+    "mixtral_step_logits",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(c_float),
+    c_size_t,
+    mixtral_session,
+    POINTER(mixtral_token),
+    c_size_t,
+)
+
+mixtral_logits = _function(
+    "mixtral_logits",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(c_float),
+    c_size_t,
+    mixtral_session,
+)
+
+mixtral_session_position = _function(
+    "mixtral_session_position", mixtral_status, POINTER(c_uint64), mixtral_session
+)
+
+
+class mixtral_state(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("context", c_uint32),
+        ("position", c_uint64),
+        ("first_position", c_uint64),
+        ("cache_size", c_uint64),
+    ]
+
+
+mixtral_session_state = _function(
+    "mixtral_session_state", mixtral_status, mixtral_session, POINTER(mixtral_state)
+)
+
+mixtral_session_rewind = _function(
+    "mixtral_session_rewind", mixtral_status, mixtral_session, c_uint64
+)
+
+mixtral_session_fork = _function(
+    "mixtral_session_fork", mixtral_status, POINTER(mixtral_session), mixtral_session
+)
+
+# Sampling
+
+
+class mixtral_logit_bias(ctypes.Structure):
+    _fields_ = [
+        ("token", mixtral_token),
+        ("bias", c_float),
+    ]
+
+
+filter_callback = ctypes.CFUNCTYPE(c_int32, POINTER(c_float), c_uint64, c_void_p)
+
+
+class mixtral_sampler_options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("top_k", c_uint32),
+        ("temperature", c_float),
+        ("top_p", c_float),
+        ("min_p", c_float),
+        ("typical_p", c_float),
+        ("repetition_penalty", c_float),
+        ("frequency_penalty", c_float),
+        ("presence_penalty", c_float),
+        ("penalty_window", c_uint32),
+        ("report", c_uint32),
+        ("reserved", c_uint32),
+        ("seed", c_uint64),
+        ("bias", POINTER(mixtral_logit_bias)),
+        ("bias_count", c_uint64),
+        ("filter", filter_callback),
+        ("user", c_void_p),
+    ]
+
+
+mixtral_sampler_create = _function(
+    "mixtral_sampler_create",
+    mixtral_status,
+    POINTER(mixtral_sampler),
+    POINTER(mixtral_sampler_options),
+)
+
+mixtral_sample = _function(
+    "mixtral_sample", mixtral_status, POINTER(mixtral_token), mixtral_session, mixtral_sampler
+)
+
+
+class mixtral_candidate(ctypes.Structure):
+    _fields_ = [
+        ("token", mixtral_token),
+        ("logit", c_float),
+        ("log_probability", c_float),
+    ]
+
+
+mixtral_sample_report = _function(
+    "mixtral_sample_report",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(mixtral_candidate),
+    c_size_t,
+    mixtral_sampler,
+)
+
+# Ending and freeing
+
+mixtral_cancel = _function("mixtral_cancel", mixtral_status, c_void_p)
+mixtral_free = _function("mixtral_free", mixtral_status, c_void_p)
