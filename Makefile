@@ -18,7 +18,7 @@ CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 # says where it is.
 SWIFT_FLAGS := -c release --disable-local-rpath
 
-.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-oracle test-counts lint oracle bench bench-peers clean
+.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-faults test-oracle test-counts lint oracle bench bench-peers clean
 
 library: $(LIBRARY)
 
@@ -68,7 +68,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-oracle test-counts
+test: test-swift test-boundary test-faults test-oracle test-counts
 	@echo "all tests passed"
 
 # The real model is part of the tests: its tokenizer and its goldens.
@@ -77,6 +77,10 @@ test-swift: $(SMOLLM2)
 
 test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready .build/abi-packages
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Boundary
+
+# What the system refuses, call by call.
+test-faults: $(LIBRARY) .venv/ready
+	$(PYTHON) -m pytest -q Tests/Faults
 
 test-oracle: $(LIBRARY) $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle

@@ -2,8 +2,12 @@
 // One target a room (see CONTRIBUTING.md). Compiler flags per instruction set live only here.
 import PackageDescription
 
-/// Every room: warnings are errors.
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// Everything: warnings are errors.
+let careful: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+/// Every room: a failed check ends the call, not the process (Sources/Platform/landing.c).
+let strict: [SwiftSetting] =
+  careful + [.unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", "platform_trap"])]
 
 /// Rooms in which a pointer is an exception that must be spelled `unsafe`.
 let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
@@ -13,8 +17,19 @@ let engine: [SwiftSetting] = strict + [.unsafeFlags(["-enforce-exclusivity=unche
 
 /// The arithmetic: loops over pointers whose bounds were fixed at load.
 func kernels(_ flags: String...) -> [SwiftSetting] {
-  strict + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
+  careful + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
 }
+
+/// What Swift's runtime asks of the system goes through Sources/Platform/reserve.c, and what it does
+/// when it gives up through landing.c.
+let wrapped = [
+  "malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "malloc_usable_size",
+  "strdup", "_Znwm", "_ZnwmSt11align_val_t", "_ZdlPvm", "_ZdlPvmSt11align_val_t", "sigaction",
+  "sigaltstack", "abort", "_ZN5swift28swift_abortAllocationFailureEmm",
+  "_ZN5swift25swift_abortRetainOverflowEv", "_ZN5swift10fatalErrorEjPKcz",
+  "_swift_stdlib_reportFatalErrorInFile", "_swift_stdlib_reportFatalError",
+  "_ZN5swift7warningEjPKcz",
+].flatMap { ["-Xlinker", "--wrap=\($0)"] }
 
 let package = Package(
   name: "mixtral",
@@ -33,7 +48,7 @@ let package = Package(
     .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
-    .target(name: "Formats", swiftSettings: safe),
+    .target(name: "Formats", dependencies: ["Platform"], swiftSettings: safe),
     .target(name: "Quantization", dependencies: ["Kernels", "Formats"], swiftSettings: strict),
     .target(name: "Text", dependencies: ["Formats"], swiftSettings: safe),
     .target(name: "Sampling", dependencies: ["Kernels", "Formats"], swiftSettings: safe),
@@ -52,12 +67,13 @@ let package = Package(
       ],
       swiftSettings: strict,
       linkerSettings: [
-        .unsafeFlags([
-          "-static-stdlib", "-use-ld=lld",
-          "-Xlinker", "--version-script=exports.map", "-Xlinker", "-soname=libmixtral.so.1",
-          "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
-          "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "nodelete",
-        ])
+        .unsafeFlags(
+          [
+            "-static-stdlib", "-use-ld=lld",
+            "-Xlinker", "--version-script=exports.map", "-Xlinker", "-soname=libmixtral.so.1",
+            "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
+            "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "nodelete",
+          ] + wrapped)
       ]),
 
     .target(
@@ -65,13 +81,13 @@ let package = Package(
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
     .executableTarget(
       name: "floors", dependencies: ["Floors"], path: "Tests/Benchmarks/FloorProgram",
-      swiftSettings: strict),
+      swiftSettings: careful),
     .executableTarget(
       name: "kernel-bench",
       dependencies: [
         "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512",
         "Quantization",
-      ], path: "Tests/Benchmarks/KernelBench", swiftSettings: strict),
+      ], path: "Tests/Benchmarks/KernelBench", swiftSettings: careful),
 
     .target(name: "Support", dependencies: ["Kernels", "Formats"], path: "Tests/Support"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "Support"]),

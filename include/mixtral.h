@@ -32,8 +32,7 @@
  * Results    are the same bits for every instruction set, thread count, batch and machine.
  *
  * What the library cannot protect against: pointers that are wild, sizes that lie, other code that
- * overwrites its memory. Nothing is printed, no signal is handled, no environment is needed,
- * except that SWIFT_BACKTRACE, where the environment enables it, acts on the Swift runtime inside.
+ * overwrites its memory. Nothing is printed, no signal is handled, no environment is needed.
  */
 #ifndef MIXTRAL_H
 #define MIXTRAL_H

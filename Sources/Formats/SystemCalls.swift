@@ -2,6 +2,7 @@
 // fail.
 
 import Glibc
+import Platform
 
 /// What tells whether a file is still the one that was opened.
 package struct FileIdentity: Equatable, Sendable {
@@ -20,6 +21,20 @@ package struct FileIdentity: Equatable, Sendable {
 
   /// A blank identity, to be filled by `FileCalls.identify`.
   package init() {}
+}
+
+/// A descriptor, or its negative errno.
+///
+/// One that nobody closes is closed after a fall.
+private func opened(_ descriptor: Int32) -> Int32 {
+  guard descriptor >= 0 else { return 0 &- errno }
+  platform_file_opened(descriptor)
+  return descriptor
+}
+
+private func closed(_ descriptor: Int32) {
+  platform_file_closed(descriptor)
+  _ = Glibc.close(descriptor)
 }
 
 /// The system calls that reading a file needs; each gives a negative errno when it fails.
@@ -42,12 +57,10 @@ package struct FileIdentity: Equatable, Sendable {
   package static let system = unsafe FileCalls(
     open: { path in
       // A FIFO without a writer would hold a plain open for ever.
-      let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-      return descriptor < 0 ? 0 &- errno : descriptor
+      opened(unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY))
     },
     duplicate: { descriptor in
-      let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
-      return copy < 0 ? 0 &- errno : copy
+      opened(fcntl(descriptor, F_DUPFD_CLOEXEC, 3))
     },
     identify: { descriptor, identity in
       var status = stat()
@@ -64,7 +77,7 @@ package struct FileIdentity: Equatable, Sendable {
       let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
       return count < 0 ? 0 &- Int(errno) : count
     },
-    close: { descriptor in _ = Glibc.close(descriptor) },
+    close: { descriptor in closed(descriptor) },
     map: { descriptor, byteCount in
       let base = unsafe mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0)
       return unsafe base == MAP_FAILED ? (nil, errno) : (base, 0)
@@ -99,8 +112,7 @@ package struct FileIdentity: Equatable, Sendable {
       return identity
     },
     create: { path in
-      let descriptor = unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      return descriptor < 0 ? 0 &- errno : descriptor
+      opened(unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666))
     },
     write: { descriptor, bytes, offset in
       withoutFileSizeSignal {
@@ -116,7 +128,7 @@ package struct FileIdentity: Equatable, Sendable {
       return unsafe Glibc.rename(from, to) == 0 ? 0 : 0 &- errno
     },
     remove: { path in _ = unsafe unlink(path) },
-    close: { descriptor in _ = Glibc.close(descriptor) },
+    close: { descriptor in closed(descriptor) },
     processID: { getpid() })
 }
 

@@ -5,9 +5,14 @@ import Formats
 import Glibc
 import Model
 import Platform
+import Workers
 
 /// Runs the body of a function of the header.
-func call(_ body: () throws(EngineError) -> Void) -> mixtral_status {
+///
+/// Nothing begins while the reserve of memory is low, but what gives memory back.
+func call(
+  givesBack: Bool = false, _ body: () throws(EngineError) -> Void
+) -> mixtral_status {
   let savedErrno = errno
   let savedControl = platform_get_mxcsr()
   // Round to nearest, no flush to zero, no traps: what the results are defined by.
@@ -16,8 +21,13 @@ func call(_ body: () throws(EngineError) -> Void) -> mixtral_status {
     platform_set_mxcsr(savedControl)
     errno = savedErrno
   }
+  // A call may run in a callback of another one.
+  let outerRefusals = platform_refusals()
+  platform_set_refusals(0)
+  defer { platform_set_refusals(outerRefusals) }
   do throws(EngineError) {
-    try body()
+    guard givesBack || platform_reserve_is_low() == 0 else { throw Fall.memory.error }
+    try land(body)
     return mixtral_status(MIXTRAL_OK)
   } catch {
     return fail(error)

@@ -13,7 +13,7 @@ public func mixtral_cancel(_ object: UnsafeMutableRawPointer?) -> mixtral_status
 
 @c @implementation
 public func mixtral_free(_ object: UnsafeMutableRawPointer?) -> mixtral_status {
-  call { () throws(EngineError) in
+  call(givesBack: true) { () throws(EngineError) in
     guard let object else { return }
     try HandleTable.shared.free(OpaquePointer(object))
   }

@@ -45,7 +45,7 @@ extension Model: HandleObject {
 
 extension Session: HandleObject {
   static var kind: HandleKind { .session }
-  func close() -> Bool { begin() }
+  func close() -> Bool { occupancy.close() }
 }
 
 /// All live handles of this process.
@@ -77,6 +77,11 @@ final class HandleTable: Sendable {
     var nonce = platform_random() & 0x3fff
     while nonce == 0 || nonce == parentNonce { nonce = (nonce + 1) & 0x3fff }
     self.nonce = nonce
+    // Nothing is allocated while the lock is held; pages that nothing was written to cost nothing.
+    state.withLock { state in
+      state.slots.reserveCapacity(Self.mostHandles)
+      state.free.reserveCapacity(Self.mostHandles)
+    }
   }
 
   /// Bits of an unowned reference to the table in force; it lives as long as the process.
@@ -108,6 +113,9 @@ final class HandleTable: Sendable {
 
   /// Registers an object; the table owns it until `free`.
   func add<Object: HandleObject>(_ object: Object) throws(EngineError) -> OpaquePointer {
+    guard platform_refusals() == 0 else {
+      throw EngineError(.outOfMemory, "the system refused memory")
+    }
     let bits = state.withLock { state -> UInt64? in
       guard state.live < Self.mostHandles else { return nil }
       let index: Int

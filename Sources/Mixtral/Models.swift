@@ -18,8 +18,10 @@ public func mixtral_load(
     let model = try need(model, "the pointer to the model")
     let path = try need(path, "path")
     let given = try Mixtral.options(options, mixtral_load_options(), "mixtral_load_options")
+    // Before there is something that it could refuse to take.
+    let handles = HandleTable.shared
     let loaded = try Model(path: path, options: try loadOptions(given))
-    model.pointee = try HandleTable.shared.add(loaded)
+    model.pointee = try handles.add(loaded)
   }
 }
 

@@ -3,7 +3,7 @@ import CMixtral
 import Formats
 import Model
 import Sampling
-import Synchronization
+import Workers
 
 /// A sampler behind a handle.
 final class SamplerObject: HandleObject, @unchecked Sendable {
@@ -12,7 +12,7 @@ final class SamplerObject: HandleObject, @unchecked Sendable {
   var hasDrawn = false
   let reportCount: Int
   let filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
-  private let running = Atomic<Bool>(false)
+  let occupancy = Occupancy("sampler")
 
   init(_ options: mixtral_sampler_options) throws(EngineError) {
     guard options.reserved == 0 else {
@@ -28,9 +28,7 @@ final class SamplerObject: HandleObject, @unchecked Sendable {
     }
   }
 
-  func close() -> Bool { begin() }
-  func begin() -> Bool { !running.exchange(true, ordering: .acquiring) }
-  func end() { running.store(false, ordering: .releasing) }
+  func close() -> Bool { occupancy.close() }
 }
 
 private func samplerOptions(
@@ -82,25 +80,27 @@ public func mixtral_sample(
   return call { () throws(EngineError) in
     let out = try need(token, "the pointer to the token")
     let session: Session = try HandleTable.shared.object(session)
-    guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
-    defer { session.end() }
-    try session.withLogits { logits throws(EngineError) in
-      guard let sampler else {
-        out.pointee = try Sampler.greedy(logits)
-        return
+    try session.hold { () throws(EngineError) in
+      try session.withLogits { logits throws(EngineError) in
+        out.pointee = try draw(sampler, session, logits)
       }
-      let object: SamplerObject = try HandleTable.shared.object(sampler)
-      guard object.begin() else {
-        throw EngineError(.busy, "another call runs on this sampler")
-      }
-      defer { object.end() }
-      try session.withTokens { history throws(EngineError) in
-        out.pointee = try object.sampler.draw(
-          logits: logits, history: history, filter: object.filter)
-      }
-      object.hasDrawn = true
     }
   }
+}
+
+private func draw(
+  _ sampler: OpaquePointer?, _ session: Session, _ logits: UnsafeBufferPointer<Float>
+) throws(EngineError) -> mixtral_token {
+  guard let sampler else { return try Sampler.greedy(logits) }
+  let object: SamplerObject = try HandleTable.shared.object(sampler)
+  var token: mixtral_token = 0
+  try object.occupancy.hold { () throws(EngineError) in
+    try session.withTokens { history throws(EngineError) in
+      token = try object.sampler.draw(logits: logits, history: history, filter: object.filter)
+    }
+    object.hasDrawn = true
+  }
+  return token
 }
 
 @c @implementation
@@ -111,20 +111,26 @@ public func mixtral_sample_report(
   count?.pointee = 0
   return call { () throws(EngineError) in
     let object: SamplerObject = try HandleTable.shared.object(sampler)
-    guard object.begin() else { throw EngineError(.busy, "another call runs on this sampler") }
-    defer { object.end() }
-    guard object.reportCount > 0, object.hasDrawn else {
-      throw EngineError(
-        .invalidArgument,
-        object.hasDrawn
-          ? "the sampler was created with report 0; allowed 1 or more" : "nothing was drawn yet")
+    try object.occupancy.hold { () throws(EngineError) in
+      try writeReport(of: object, count, buffer, capacity)
     }
-    let report = object.sampler.report
-    guard let out = try room(for: report.count, count, buffer, capacity) else { return }
-    for (i, candidate) in report.enumerated() {
-      out[i] = mixtral_candidate(
-        token: candidate.token, logit: candidate.logit,
-        log_probability: candidate.logProbability)
-    }
+  }
+}
+
+private func writeReport(
+  of object: SamplerObject, _ count: UnsafeMutablePointer<Int>?,
+  _ buffer: UnsafeMutablePointer<mixtral_candidate>?, _ capacity: Int
+) throws(EngineError) {
+  guard object.reportCount > 0, object.hasDrawn else {
+    throw EngineError(
+      .invalidArgument,
+      object.hasDrawn
+        ? "the sampler was created with report 0; allowed 1 or more" : "nothing was drawn yet")
+  }
+  let report = object.sampler.report
+  guard let out = try room(for: report.count, count, buffer, capacity) else { return }
+  for (i, candidate) in report.enumerated() {
+    out[i] = mixtral_candidate(
+      token: candidate.token, logit: candidate.logit, log_probability: candidate.logProbability)
   }
 }

@@ -3,6 +3,7 @@ import CMixtral
 import Formats
 import Kernels
 import Model
+import Workers
 
 @c @implementation
 public func mixtral_session_create(
@@ -37,9 +38,7 @@ private func withSession(
   _ handle: OpaquePointer?, _ body: (Session) throws(EngineError) -> Void
 ) throws(EngineError) {
   let session: Session = try HandleTable.shared.object(handle)
-  guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
-  defer { session.end() }
-  try body(session)
+  try session.hold { () throws(EngineError) in try body(session) }
 }
 
 @c @implementation
@@ -137,7 +136,7 @@ private func stepTogether(
     if place < first?.place ?? Int.max { first = (place, error) }
   }
   defer {
-    for request in requests[..<begun] { request.session.end() }
+    for request in requests[..<begun] { request.session.occupancy.end() }
     if let base = requests.baseAddress { base.deinitialize(count: begun) }
   }
   for place in handles.indices {
@@ -153,7 +152,11 @@ private func stepTogether(
     }
   }
   let members = UnsafeMutableBufferPointer(rebasing: requests[..<begun])
-  model.step(members)
+  try land {
+    model.step(members)
+  } mark: { _ in
+    for request in members { request.session.occupancy.breakDown() }
+  }
   for request in members {
     if let error = request.error { note(error, request.place) }
   }
@@ -177,7 +180,7 @@ private func beginRequest(
   }
   let base: UnsafePointer<mixtral_token>? = input.tokens
   let tokens = try array(base, count, "tokens")
-  guard session.begin() else { throw EngineError(.busy, "another call runs on this session") }
+  try session.begin()
   return StepRequest(session: session, tokens: tokens, place: place)
 }
 

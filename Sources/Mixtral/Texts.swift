@@ -2,8 +2,8 @@
 import CMixtral
 import Formats
 import Model
-import Synchronization
 import Text
+import Workers
 
 @c @implementation
 public func mixtral_tokenize(
@@ -55,15 +55,13 @@ func checkFlags(_ flags: UInt32, _ known: UInt32) throws(EngineError) {
 final class Detokenizer: HandleObject, @unchecked Sendable {
   static var kind: HandleKind { .detokenizer }
   var decoder: StreamingDecoder
-  private let running = Atomic<Bool>(false)
+  let occupancy = Occupancy("detokenizer")
 
   init(_ model: Model, _ options: Tokenizer.DecodeOptions) {
     decoder = StreamingDecoder(tokenizer: model.tokenizer, options: options)
   }
 
-  func close() -> Bool { begin() }
-  func begin() -> Bool { !running.exchange(true, ordering: .acquiring) }
-  func end() { running.store(false, ordering: .releasing) }
+  func close() -> Bool { occupancy.close() }
 }
 
 @c @implementation
@@ -89,14 +87,12 @@ public func mixtral_detokenizer_next(
   return call { () throws(EngineError) in
     let object: Detokenizer = try HandleTable.shared.object(detokenizer)
     let tokens = try array(tokens, count, "tokens")
-    guard object.begin() else {
-      throw EngineError(.busy, "another call runs on this detokenizer")
+    try object.occupancy.hold { () throws(EngineError) in
+      // Tried on a copy: a buffer that is too small consumes nothing.
+      var decoder = object.decoder
+      let bytes = try decoder.next(tokens)
+      try writeText(bytes, size, buffer, capacity)
+      object.decoder = decoder
     }
-    defer { object.end() }
-    // Tried on a copy: a buffer that is too small consumes nothing.
-    var decoder = object.decoder
-    let bytes = try decoder.next(tokens)
-    try writeText(bytes, size, buffer, capacity)
-    object.decoder = decoder
   }
 }

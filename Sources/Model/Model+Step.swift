@@ -1,6 +1,7 @@
 // Stepping: tokens of one or many sessions are cut into passes, each pass takes a turn of the
 // model.
 import Formats
+import Workers
 
 /// What one session is to be fed.
 package struct StepRequest {
@@ -41,14 +42,29 @@ extension Model {
     for i in requests.indices { check(&requests[i]) }
     do throws(EngineError) {
       try weights.checkUnchanged()
+      while requests.contains(where: \.isOpen) { try takeTurn(requests) }
     } catch {
       for i in requests.indices where requests[i].error == nil { requests[i].error = error }
     }
-    while requests.contains(where: \.isOpen) {
-      turn.wait()
-      compute(requests)
-      turn.done()
+  }
+
+  /// One pass, in its turn.
+  ///
+  /// One that falls leaves a pass that nobody can use any more.
+  private func takeTurn(
+    _ requests: UnsafeMutableBufferPointer<StepRequest>
+  ) throws(EngineError) {
+    turn.wait()
+    defer { turn.done() }
+    guard !hasFallen else {
+      throw EngineError(
+        .internal, "an earlier step of this model met a fault of the library; free it")
     }
+    let end = fall { compute(requests) }
+    guard let end else { return }
+    hasFallen = true
+    for request in requests where request.taken > 0 { request.session.occupancy.breakDown() }
+    throw end.error
   }
 
   /// Lends memory for `count` (at most `mostRequests`) requests, uninitialised: the model's own, or

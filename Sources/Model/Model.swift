@@ -49,6 +49,8 @@ package final class Model: @unchecked Sendable {
   let pass: ForwardPass
   /// Held for one pass.
   let turn: Turn
+  /// Whether a pass ended before its end; read and written in turns.
+  var hasFallen = false
   let weights: Weights
   private let workers: Workers
   /// For the requests of one step of many sessions; touched when first used.

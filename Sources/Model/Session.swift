@@ -3,13 +3,13 @@
 import Formats
 import Kernels
 import Synchronization
+import Workers
 
 /// One conversation with a model.
 package final class Session: @unchecked Sendable {
   package let model: Model
   package let context: Int
-  /// Set while a call runs on the session; see `exclusively`.
-  private let running = Atomic<Bool>(false)
+  package let occupancy = Occupancy("session")
   private let cancellation = Atomic<Bool>(false)
 
   var cache: Cache
@@ -54,15 +54,18 @@ package final class Session: @unchecked Sendable {
 
   package var cacheByteCount: Int { cache.byteCount }
 
-  /// Marks the session as in use; false when a call already runs on it.
-  package func begin() -> Bool {
-    guard !running.exchange(true, ordering: .acquiring) else { return false }
+  /// Takes the session for a call, which nobody has asked to stop yet.
+  package func begin() throws(EngineError) {
+    try occupancy.begin()
     cancellation.store(false, ordering: .relaxed)
-    return true
   }
 
-  /// Ends what `begin` began.
-  package func end() { running.store(false, ordering: .releasing) }
+  /// Runs `body` while the session is this call's alone.
+  package func hold(_ body: () throws(EngineError) -> Void) throws(EngineError) {
+    try begin()
+    defer { occupancy.end() }
+    try land(body) { _ in occupancy.breakDown() }
+  }
 
   /// Asks the running call to stop.
   package func cancel() { cancellation.store(true, ordering: .relaxed) }

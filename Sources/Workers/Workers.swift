@@ -28,6 +28,8 @@ package final class Workers: @unchecked Sendable {
   private let stopping = Atomic<Bool>(false)
   // Written by the caller of `run` before the job word, read after a claim of it.
   private var body: Body = { _, _, _ in }
+  /// What a unit of the current job fell for, 0 for nothing.
+  private let fallen = Atomic<Int32>(0)
   private var context: UnsafeRawPointer
 
   /// Times a waiting thread looks again before it sleeps: about 50 µs, and hardly any where threads
@@ -93,7 +95,7 @@ package final class Workers: @unchecked Sendable {
 
   /// Does units 0..<unitCount (at most 2^20 - 1) of `body`, together; returns when all are done.
   ///
-  /// One caller at a time. Allocates nothing.
+  /// One caller at a time. Allocates nothing. Falls when a unit fell, after all are done.
   package func run(_ unitCount: Int, _ context: UnsafeRawPointer, _ body: @escaping Body) {
     guard count > 1, unitCount > 1, unitCount < 1 << 20 else {
       var unit = 0
@@ -106,6 +108,7 @@ package final class Workers: @unchecked Sendable {
     self.body = body
     self.context = context
     finished.store(0, ordering: .relaxed)
+    fallen.store(0, ordering: .relaxed)
     let number = job.load(ordering: .relaxed) &>> 40 &+ 1
     job.store(
       number &<< 40 | UInt64(truncatingIfNeeded: unitCount) &<< 20, ordering: .releasing)
@@ -118,6 +121,8 @@ package final class Workers: @unchecked Sendable {
       // A thread that holds the last unit may be preempted: let it run.
       if spins > self.spins { sched_yield() }
     }
+    let cause = fallen.load(ordering: .relaxed)
+    if cause != 0 { platform_fall(cause) }
   }
 
   /// Wakes whoever sleeps.
@@ -130,7 +135,16 @@ package final class Workers: @unchecked Sendable {
   }
 
   /// Claims and does units of the current job until none is left.
+  ///
+  /// A unit that falls counts as done, so that nobody waits for it.
   private func claimUnits(worker: Int) {
+    while let fall = fall(in: { self.doUnits(worker: worker) }) {
+      fallen.store(fall.rawValue, ordering: .relaxed)
+      finished.wrappingAdd(1, ordering: .releasing)
+    }
+  }
+
+  private func doUnits(worker: Int) {
     while true {
       let state = job.load(ordering: .acquiring)
       let unit = state & 0xf_ffff

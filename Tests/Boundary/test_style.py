@@ -16,7 +16,7 @@ ARROWS = {
     "KernelsAVX2": {"Intrinsics", "Kernels"},
     "KernelsAVXVNNI": {"Intrinsics", "Kernels", "KernelsAVX2"},
     "KernelsAVX512": {"Intrinsics", "Kernels"},
-    "Formats": {"Glibc"},
+    "Formats": {"Platform", "Glibc"},
     "Quantization": {"Kernels", "Formats"},
     "Text": {"Formats", "Glibc"},
     "Sampling": {"Kernels", "Formats"},
@@ -26,7 +26,7 @@ ARROWS = {
         *("Glibc", "Synchronization"),
     },
     "Mixtral": {
-        *("CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
+        *("CMixtral", "Platform", "Workers", "Model", "Sampling", "Text", "Formats", "Kernels"),
         *("KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Glibc", "Synchronization"),
     },
 }

@@ -60,8 +60,8 @@ extension Session {
   /// Feeds tokens and gives the logits after the last one.
   @discardableResult
   func step(_ tokens: [Int32]) throws -> Bits {
-    try #require(begin())
-    defer { end() }
+    try begin()
+    defer { occupancy.end() }
     if let error = stepAsBegun(tokens) { throw error }
     return try logitBits()
   }

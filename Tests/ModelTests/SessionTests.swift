@@ -160,11 +160,11 @@ struct SessionTests {
     let model = try load(.dense, Loading(batch: 16))
     let session = try model.session()
     let bits = try session.step(Array(prompt[..<20]))
-    #expect(session.begin())
-    #expect(!session.begin())
+    try session.begin()
+    #expect(throws: EngineError.self) { try session.begin() }
     session.cancel()
     let error = session.stepAsBegun(Array(prompt[20...]))
-    session.end()
+    session.occupancy.end()
     #expect(error?.kind == .cancelled)
     #expect(session.position == 20)
     #expect(try session.logitBits() == bits)
@@ -176,11 +176,11 @@ struct SessionTests {
   func cancelAmongOthers() throws {
     let model = try load(.mixture, Loading(batch: 24))
     let sessions = try (0..<3).map { _ in try model.session() }
-    for session in sessions { #expect(session.begin()) }
+    for session in sessions { try session.begin() }
     sessions[1].cancel()
     let tokens = (0..<3).map { randomTokens(30, seed: UInt64($0)) }
     let errors = model.step(sessions, tokens)
-    for session in sessions { session.end() }
+    for session in sessions { session.occupancy.end() }
     #expect(errors.map { $0?.kind } == [nil, .cancelled, nil])
     for i in [0, 2] { #expect(try sessions[i].logitBits() == model.session().step(tokens[i])) }
     #expect(sessions[1].position == 0)
@@ -191,7 +191,7 @@ struct SessionTests {
   func cancelFromOutside() async throws {
     let model = try load(TinyModel(context: 100_000), Loading(threads: 2, batch: 8))
     let session = try model.session()
-    #expect(session.begin())
+    try session.begin()
     let canceller = Task.detached { session.cancel() }
     // Steps until the flag is seen, however late it comes; it stays until the next `begin`.
     var error: EngineError?
@@ -200,7 +200,7 @@ struct SessionTests {
       if error == nil && session.position >= 640 { try session.rewind(to: 0) }
     }
     await canceller.value
-    session.end()
+    session.occupancy.end()
     #expect(error?.kind == .cancelled)
     #expect(session.position % 64 == 0)
   }

@@ -4,6 +4,27 @@
 
 #include <stdint.h>
 
+/// How often this thread's call was refused memory that Swift's runtime could not do without, and
+/// got it from the reserve (reserve.c). Every call of the header starts at 0.
+uint32_t platform_refusals(void);
+void platform_set_refusals(uint32_t count);
+
+/// Whether more than half of the reserve is in use: no time to begin anything.
+uint32_t platform_reserve_is_low(void);
+
+/// Why a call ended before its end; see landing.c.
+enum { PLATFORM_FALL_NONE = 0, PLATFORM_FALL_TRAP = 1, PLATFORM_FALL_MEMORY = 2 };
+
+/// Goes to this thread's innermost landing; never returns. Ends the process when there is none.
+_Noreturn void platform_fall(int32_t cause);
+
+/// Where the engine's own code goes instead of an illegal instruction (Package.swift).
+_Noreturn void platform_trap(void);
+
+/// Tells the innermost landing of a file that a fall is to close.
+void platform_file_opened(int32_t file);
+void platform_file_closed(int32_t file);
+
 /// This thread's error sentence: 1024 bytes, NUL-terminated. No destructor, so nothing leaks.
 char *platform_error_buffer(void);
 

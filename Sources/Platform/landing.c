@@ -1,0 +1,113 @@
+// The last line of defence. An arithmetic overflow, an index out of bounds and a refused allocation
+// end a Swift program; here they end the call. The compiler sends the engine's traps to
+// `platform_trap` (Package.swift), the linker sends what the runtime does when it gives up here, and
+// all of these go back to the landing that the call began with, as `longjmp` does.
+//
+// The frames between are left as they are: what they owned is lost, and what they changed may be half
+// done. So whoever lands marks the session or the model as failed, and gives back the locks it holds;
+// files that were opened on the way are closed here. Memory that was taken on the way stays taken. It is
+// a net below a bug, or below memory too short for the reserve (reserve.c), not a way to report errors.
+#define _GNU_SOURCE
+#include "platform.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct landing {
+  jmp_buf place;
+  struct landing *outer;
+  /// Files opened and not closed since; a load has one for each part, and more are not looked after.
+  int files[16];
+  int file_count;
+};
+
+// As in reserve.c: a lookup never allocates.
+static _Thread_local struct landing *innermost __attribute__((tls_model("initial-exec")));
+
+/// Runs a Swift closure, whose two words arrive as Swift passes them; what it fell for.
+///
+/// Declared in Sources/Workers/Landing.swift, as no header can name a Swift closure.
+__attribute__((swiftcall)) int32_t platform_land(
+    __attribute__((swiftcall)) void (*body)(__attribute__((swift_context)) void *), void *context) {
+  struct landing landing;
+  landing.outer = innermost;
+  landing.file_count = 0;
+  innermost = &landing;
+  int32_t cause = _setjmp(landing.place);
+  if (cause == PLATFORM_FALL_NONE) {
+    body(context);
+    innermost = landing.outer;
+    return cause;
+  }
+  for (int i = 0; i < innermost->file_count; i++) close(innermost->files[i]);
+  innermost = innermost->outer;
+  return cause;
+}
+
+void platform_file_opened(int32_t file) {
+  struct landing *landing = innermost;
+  if (landing == NULL || landing->file_count == sizeof landing->files / sizeof *landing->files) return;
+  landing->files[landing->file_count++] = file;
+}
+
+void platform_file_closed(int32_t file) {
+  struct landing *landing = innermost;
+  for (int i = 0; landing != NULL && i < landing->file_count; i++) {
+    if (landing->files[i] == file) {
+      landing->files[i] = landing->files[--landing->file_count];
+      return;
+    }
+  }
+}
+
+void platform_fall(int32_t cause) {
+  if (innermost == NULL) abort();
+  longjmp(innermost->place, cause);
+}
+
+void platform_trap(void) { platform_fall(PLATFORM_FALL_TRAP); }
+
+// ---- What the runtime calls when it gives up. Each of them says so on the standard error first, or
+// is the only thing between its caller and an illegal instruction.
+
+/// swift::swift_abortAllocationFailure(size, alignment mask)
+_Noreturn void __wrap__ZN5swift28swift_abortAllocationFailureEmm(size_t size, size_t mask) {
+  (void)size, (void)mask;
+  platform_fall(PLATFORM_FALL_MEMORY);
+}
+
+/// swift::swift_abortRetainOverflow()
+_Noreturn void __wrap__ZN5swift25swift_abortRetainOverflowEv(void) { platform_trap(); }
+
+/// swift::fatalError(flags, format, ...)
+_Noreturn void __wrap__ZN5swift10fatalErrorEjPKcz(uint32_t flags, const char *format, ...) {
+  (void)flags, (void)format;
+  platform_trap();
+}
+
+/// The standard library's failed preconditions, with the place in its source.
+_Noreturn void __wrap__swift_stdlib_reportFatalErrorInFile(
+    const uint8_t *prefix, int prefix_length, const uint8_t *message, int message_length,
+    const uint8_t *file, int file_length, uint32_t line, uint32_t flags) {
+  (void)prefix, (void)prefix_length, (void)message, (void)message_length;
+  (void)file, (void)file_length, (void)line, (void)flags;
+  platform_trap();
+}
+
+/// And without it.
+_Noreturn void __wrap__swift_stdlib_reportFatalError(
+    const uint8_t *prefix, int prefix_length, const uint8_t *message, int message_length,
+    uint32_t flags) {
+  (void)prefix, (void)prefix_length, (void)message, (void)message_length, (void)flags;
+  platform_trap();
+}
+
+_Noreturn void __wrap_abort(void) { platform_trap(); }
+
+/// swift::warning(flags, format, ...), which would go to the standard error too.
+void __wrap__ZN5swift7warningEjPKcz(uint32_t flags, const char *format, ...) {
+  (void)flags, (void)format;
+}

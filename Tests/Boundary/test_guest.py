@@ -1,0 +1,90 @@
+"""Swift's runtime is a guest: it handles no signal of its host and prints nothing, whatever it is told."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+# Mangled names of functions of the rooms, and of generic code of the standard library made for them.
+ROOM = re.compile(r"[^0-9](7Formats|4Text|8Sampling|7Workers|12Quantization|5Model|7Mixtral)")
+
+PROGRAM = """
+import ctypes, sys, threading
+
+class Stack(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+def signals():
+    with open("/proc/self/status") as status:
+        kinds = [line for line in status if line.startswith(("SigBlk", "SigIgn", "SigCgt"))]
+    stack = Stack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+    return kinds, stack.base, stack.flags, stack.size
+
+# With a process's first thread the C library handles a signal of its own.
+thread = threading.Thread(target=signals)
+thread.start()
+thread.join()
+before = signals()
+import mixtral
+with mixtral.Model(sys.argv[1]) as model, model.session() as session:
+    session.step([1, 2, 3])
+    assert signals() == before, (before, signals())
+assert signals() == before
+"""
+
+
+def toolchain() -> pathlib.Path:
+    """Where Swift is installed, with the tracer that its runtime looks for."""
+    compiler = shutil.which("swiftc")
+    if not compiler:
+        pytest.fail("swiftc is not on the PATH", pytrace=False)
+    root = pathlib.Path(compiler).resolve().parents[1]
+    assert list(root.rglob("swift-backtrace*")), root
+    return root
+
+
+@pytest.mark.parametrize("told", ["nothing", "enable=yes", "enable=yes,output-to=stdout"])
+def test_L18_no_signal_is_handled_and_nothing_printed(root, library, mixtral_tiny, told):
+    environment = {**os.environ, "PYTHONPATH": str(root / "bindings" / "python")}
+    environment["MIXTRAL_LIBRARY"] = str(library)
+    environment["SWIFT_ROOT"] = str(toolchain())
+    if told != "nothing":
+        environment["SWIFT_BACKTRACE"] = told
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(mixtral_tiny)], env=environment, capture_output=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_L18_nothing_could_handle_one(library):
+    run = subprocess.run(
+        ["nm", "-D", "--undefined-only", str(library)], capture_output=True, text=True, check=True
+    )
+    names = {line.split()[-1].split("@")[0] for line in run.stdout.splitlines()}
+    assert not names & {"sigaction", "signal", "sigaltstack", "setitimer", "timer_create", "alarm"}
+
+
+def test_no_check_of_the_engine_ends_the_process(root):
+    """Gate 1: each failed check is a call of platform_trap; no function of the rooms has an ud2."""
+    unstripped = root / ".build" / "lib" / "unstripped"
+    run = subprocess.run(
+        ["objdump", "-d", "--no-show-raw-insn", str(unstripped)], stdout=subprocess.PIPE, text=True
+    )
+    function, ending, checks = "", [], 0
+    for line in run.stdout.splitlines():
+        if line.endswith(">:"):
+            function = line.split("<", 1)[1][:-2]
+        elif "<platform_trap>" in line:
+            checks += 1
+        elif "\tud2" in line and ROOM.search(function):
+            ending.append(function)
+    assert not ending
+    # Else the flag was not in force, or the names were not understood.
+    assert checks > 100
