@@ -18,7 +18,7 @@ CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 # says where it is.
 SWIFT_FLAGS := -c release --disable-local-rpath
 
-.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-faults test-oracle test-counts lint oracle bench bench-peers clean
+.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-faults test-soak soak test-oracle test-counts lint oracle bench bench-peers clean
 
 library: $(LIBRARY)
 
@@ -68,7 +68,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-faults test-oracle test-counts
+test: test-swift test-boundary test-faults test-soak test-oracle test-counts
 	@echo "all tests passed"
 
 # The real model is part of the tests: its tokenizer and its goldens.
@@ -81,6 +81,17 @@ test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready .build/abi-packages
 # What the system refuses, call by call.
 test-faults: $(LIBRARY) .venv/ready
 	$(PYTHON) -m pytest -q Tests/Faults
+
+# A long life in one process: what it holds does not grow. Here short; `make soak` takes over two hours.
+.build/soak: Tests/Soak/soak.c include/mixtral.h $(LIBRARY)
+	$(CC) $(CFLAGS) -Iinclude -o $@ $< -L.build/lib -lmixtral -Wl,-rpath,'$$ORIGIN/lib'
+
+test-soak: .build/soak
+	.build/soak Tests/Oracle/tiny/mixtral-tiny-f16.gguf 1000 200 2 > .build/soak.txt || { cat .build/soak.txt; exit 1; }
+
+## make soak: 100,000 sessions, 10,000 loads, two hours of generation.
+soak: .build/soak
+	.build/soak $(MODEL) 100000 10000 7200
 
 test-oracle: $(LIBRARY) $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle
