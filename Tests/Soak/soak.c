@@ -2,7 +2,7 @@
  *
  * Creates and frees SESSIONS sessions that step, loads and frees the model LOADS times, then generates for
  * SECONDS with sampling, several sessions, rewinds and forks. Prints what the process holds as it goes, and
- * exits with 1 when it holds more at the end of a part than after the part's first tenth. */
+ * exits with 1 when it holds more at the end of a part than after the part's first tenth (or first report). */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <malloc.h>
@@ -50,8 +50,10 @@ static int worse = 0;
 /// Prints a part's holding at its `done`-th of `all`; compares its end with its first tenth.
 static void report(const char *part, long done, long all) {
   static struct holding early;
+  static const char *before = "";
   struct holding now = weigh();
-  int is_early = done * 10 <= all;
+  int is_early = done * 10 <= all || part != before;
+  before = part;
   printf("%-9s %8ld of %ld  resident %ld KiB  heap %ld B  files %d  threads %d\n", part, done, all,
          now.resident, now.heap, now.files, now.threads);
   fflush(stdout);
