@@ -354,6 +354,44 @@ mixtral_status mixtral_session_rewind(mixtral_session *session, uint64_t positio
  *  until one of the two writes to them. @return OK; INVALID_HANDLE, OUT_OF_MEMORY, BUSY. Since 0.1. */
 mixtral_status mixtral_session_fork(mixtral_session **copy, mixtral_session *session);
 
+/**
+ * Writes where the session stands into a buffer: tokens, cache, logits. Loaded again, the conversation goes on
+ * with the same bits, on any machine and with any number of threads, kernels or sessions.
+ *
+ * @param size    receives the bytes needed, which only a step, a rewind or a load changes.
+ * @param buffer  `capacity` bytes; on BUFFER_TOO_SMALL nothing is written.
+ * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY, BUSY.
+ * The first time for a model all of its weights are read once, to name it in the state. Since 0.1.
+ */
+mixtral_status mixtral_session_save(size_t *size, void *buffer, size_t capacity, mixtral_session *session);
+
+/**
+ * Makes the session stand where a saved one stood. What it held before is gone; on an error it is as before.
+ *
+ * A state is of use to the model that made it: the same weights, whichever file they came from, the same
+ * sliding window and experts per token; and to a session of the same cache_type with room for its tokens.
+ * Its checksums find damage, not forgery: a state from a stranger can say what it likes, but harms nothing
+ * beyond the session.
+ *
+ * @param state  `size` bytes that mixtral_session_save or mixtral_session_save_file wrote.
+ * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, MALFORMED (damaged, or of another model), UNSUPPORTED (of a
+ *         later release, or another cache_type), CONTEXT_FULL, OUT_OF_MEMORY, BUSY. Since 0.1.
+ */
+mixtral_status mixtral_session_load(mixtral_session *session, const void *state, size_t size);
+
+/**
+ * As mixtral_session_save, into a file: written beside `path` under another name and renamed when complete,
+ * over a file that is there.
+ *
+ * @param path  NUL-terminated bytes of the path.
+ * @return as mixtral_session_save, and NOT_FOUND (the folder), IO; on an error what was at `path` is as it was.
+ * Since 0.1.
+ */
+mixtral_status mixtral_session_save_file(mixtral_session *session, const char *path);
+
+/** As mixtral_session_load, from a file. @return as there, and NOT_FOUND, IO, CHANGED. Since 0.1. */
+mixtral_status mixtral_session_load_file(mixtral_session *session, const char *path);
+
 /* ------------------------------------------------------------------------------------ Sampling */
 
 typedef struct mixtral_logit_bias {

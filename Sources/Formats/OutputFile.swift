@@ -18,11 +18,12 @@ package final class OutputFile: Sendable {
   /// Throws `.invalidArgument` when there is one and `replacing` is false, or when it is `source`;
   /// `.inputOutput`, `.notFound` (the folder) with the system's reason.
   package init(
-    path: UnsafePointer<CChar>, replacing: Bool, source: InputFile, calls: WriteCalls = .system
+    path: UnsafePointer<CChar>, replacing: Bool, source: InputFile? = nil,
+    calls: WriteCalls = .system
   ) throws(EngineError) {
     let name = unsafe quotedLastComponent(of: path)
     if let there = unsafe calls.identify(path) {
-      guard !source.isSame(there) else {
+      guard source?.isSame(there) != true else {
         throw EngineError(.invalidArgument, "\(name) is the file that is read")
       }
       guard replacing else {

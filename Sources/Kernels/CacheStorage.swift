@@ -65,6 +65,33 @@ public protocol CacheStorage {
   static func store<ISA: VectorISA>(_ isa: ISA.Type, _ entry: UnsafePointer<CacheEntry>)
 }
 
+extension CacheStorage {
+  /// Makes the positions of a page from `position` on zero.
+  public static func clear(
+    keys: UnsafeMutableRawPointer, values: UnsafeMutableRawPointer, headWidth: Int,
+    from position: Int
+  ) {
+    let width = columnByteCount / pagePositions
+    let rest = pagePositions &- position
+    for i in 0..<headStride(headWidth) {
+      let column = keys + i &* columnByteCount
+      column.advanced(by: position &* width).initializeMemory(
+        as: UInt8.self, repeating: 0, count: rest &* width)
+    }
+    let row = headStride(headWidth) &* width
+    values.advanced(by: position &* row).initializeMemory(
+      as: UInt8.self, repeating: 0, count: rest &* row)
+    // Scales of one block at all positions, in half precision.
+    let scales = headStride(headWidth) &* columnByteCount
+    for offset in stride(from: scales, to: byteCount(headWidth: headWidth), by: 128) {
+      for part in [keys, values] {
+        part.advanced(by: offset &+ position &* 2).initializeMemory(
+          as: UInt8.self, repeating: 0, count: rest &* 2)
+      }
+    }
+  }
+}
+
 /// `headWidth` rounded up to whole vectors.
 @inlinable @inline(__always)
 public func headStride(_ headWidth: Int) -> Int { (headWidth &+ 15) & ~15 }

@@ -34,7 +34,7 @@ private func cacheType(_ given: UInt32) throws(EngineError) -> CacheType {
 }
 
 /// Runs `body` while the session is this call's alone.
-private func withSession(
+func withSession(
   _ handle: OpaquePointer?, _ body: (Session) throws(EngineError) -> Void
 ) throws(EngineError) {
   let session: Session = try HandleTable.shared.object(handle)

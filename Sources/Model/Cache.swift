@@ -9,6 +9,7 @@ import Kernels
 /// A head's keys and values: Kernels/CacheStorage.swift.
 struct PageLayout: Sendable {
   let type: CacheType
+  let headWidth: Int
   /// Of the keys of a head, and of its values.
   let headByteCount: Int
   let layerByteCount: Int
@@ -16,6 +17,7 @@ struct PageLayout: Sendable {
 
   init(_ shape: Hyperparameters, _ type: CacheType) {
     self.type = type
+    headWidth = shape.headWidth
     // At most 64 x 1024 x 2 bytes, 1024 heads, 512 layers: no overflow.
     headByteCount =
       switch type {
@@ -30,6 +32,20 @@ struct PageLayout: Sendable {
     layer &* layerByteCount &+ head &* headByteCount &* 2
   }
   func values(_ layer: Int, _ head: Int) -> Int { keys(layer, head) &+ headByteCount }
+
+  /// Makes the positions of a page from `position` on zero.
+  func clear(_ page: UnsafeMutableRawPointer, from position: Int) {
+    // Layers and heads follow each other: keys and values in turn.
+    for offset in stride(from: 0, to: byteCount, by: headByteCount * 2) {
+      let (keys, values) = (page + offset, page + offset + headByteCount)
+      switch type {
+      case .f16:
+        HalfCache.clear(keys: keys, values: values, headWidth: headWidth, from: position)
+      case .q8_0:
+        ByteCache.clear(keys: keys, values: values, headWidth: headWidth, from: position)
+      }
+    }
+  }
 }
 
 /// One page; a class so that forks count references.
@@ -83,6 +99,29 @@ struct Cache {
         pages[index] = copy
       }
       index += 1
+    }
+  }
+
+  /// A copy of a page, whose positions from `positions` on are zero.
+  func copy(page: Int, positions: Int) throws(EngineError) -> Memory {
+    let copy = try Page(layout).memory
+    guard let base = base(page) else { return copy }
+    copy.base.copyMemory(from: base, byteCount: layout.byteCount)
+    layout.clear(copy.base, from: positions)
+    return copy
+  }
+
+  /// Takes pages `first`..<`last` and lets `fill` write each of them whole.
+  mutating func restore(
+    from first: Int, to last: Int,
+    _ fill: (UnsafeMutableRawPointer) throws(EngineError) -> Void
+  ) throws(EngineError) {
+    firstPage = first
+    pages.append(contentsOf: repeatElement(nil, count: first))
+    while pages.count < last {
+      let page = try Page(layout)
+      try fill(page.memory.base)
+      pages.append(page)
     }
   }
 

@@ -54,17 +54,29 @@ extension Model {
   private func takeTurn(
     _ requests: UnsafeMutableBufferPointer<StepRequest>
   ) throws(EngineError) {
-    turn.wait()
-    defer { turn.done() }
-    guard !hasFallen else {
-      throw EngineError(
-        .internal, "an earlier step of this model met a fault of the library; free it")
+    let end = inTurn {
+      guard !hasFallen else {
+        for i in requests.indices where requests[i].error == nil {
+          requests[i].error = EngineError(
+            .internal, "an earlier step of this model met a fault of the library; free it")
+        }
+        return
+      }
+      // Until it ends as it should.
+      hasFallen = true
+      compute(requests)
+      hasFallen = false
     }
-    let end = fall { compute(requests) }
     guard let end else { return }
-    hasFallen = true
     for request in requests where request.taken > 0 { request.session.occupancy.breakDown() }
     throw end.error
+  }
+
+  /// Runs `body` in a turn; what it fell for.
+  func inTurn(_ body: () -> Void) -> Fall? {
+    turn.wait()
+    defer { turn.done() }
+    return fall(in: body)
   }
 
   /// Lends memory for `count` (at most `mostRequests`) requests, uninitialised: the model's own, or
@@ -197,8 +209,12 @@ extension Model {
 
   private func advance(_ request: inout StepRequest) {
     let session = request.session
-    let tokens = request.tokens[request.done..<request.done + request.taken]
-    session.tokens.append(contentsOf: tokens)
+    let tokens = UnsafeBufferPointer(
+      rebasing: request.tokens[request.done..<request.done + request.taken])
+    if let base = tokens.baseAddress {
+      (session.tokens + session.position).update(from: base, count: tokens.count)
+    }
+    session.position += tokens.count
     request.done += request.taken
     session.hasLogits = request.done == request.tokens.count
     if shape.slidingWindow > 0 {

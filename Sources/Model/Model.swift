@@ -52,7 +52,9 @@ package final class Model: @unchecked Sendable {
   /// Whether a pass ended before its end; read and written in turns.
   var hasFallen = false
   let weights: Weights
-  private let workers: Workers
+  let workers: Workers
+  /// `digest`, 0 before it was asked for.
+  let knownDigest = Atomic<UInt64>(0)
   /// For the requests of one step of many sessions; touched when first used.
   let requests: Memory
   let requestsTaken = Atomic<Bool>(false)

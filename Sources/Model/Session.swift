@@ -13,11 +13,14 @@ package final class Session: @unchecked Sendable {
   private let cancellation = Atomic<Bool>(false)
 
   var cache: Cache
-  /// The tokens fed so far; their count is the position.
-  var tokens: [Int32] = []
+  /// The tokens fed so far, with room for the context.
+  let tokens: UnsafeMutablePointer<Int32>
+  /// How many they are.
+  package internal(set) var position = 0
   /// The logits after the last token, padded to whole panels.
   let logits: UnsafeMutablePointer<Float>
   var hasLogits = false
+  private let tokenMemory: Memory
   private let memory: Memory
 
   /// Creates an empty session; `context` 0 is the model's.
@@ -31,8 +34,15 @@ package final class Session: @unchecked Sendable {
     self.model = model
     self.context = context == 0 ? min(model.shape.contextLength, limit) : context
     cache = Cache(layout: PageLayout(model.shape, cacheType))
+    tokenMemory = try Self.tokenMemory(self.context)
+    tokens = tokenMemory.base.assumingMemoryBound(to: Int32.self)
     memory = try Memory(byteCount: padded(model.vocabulary) * 4, for: "the logits of a session")
     logits = memory.base.assumingMemoryBound(to: Float.self)
+  }
+
+  private static func tokenMemory(_ context: Int) throws(EngineError) -> Memory {
+    // Pages that no token has reached cost nothing.
+    try Memory(byteCount: context * 4, for: "the tokens of a session")
   }
 
   /// A session that stands where `other` stands; pages are shared until one of the two writes.
@@ -40,14 +50,15 @@ package final class Session: @unchecked Sendable {
     model = other.model
     context = other.context
     cache = other.cache
-    tokens = other.tokens
+    position = other.position
     hasLogits = other.hasLogits
+    tokenMemory = try Self.tokenMemory(context)
+    tokens = tokenMemory.base.assumingMemoryBound(to: Int32.self)
+    tokens.update(from: other.tokens, count: other.position)
     memory = try Memory(byteCount: padded(model.vocabulary) * 4, for: "the logits of a session")
     logits = memory.base.assumingMemoryBound(to: Float.self)
     logits.update(from: other.logits, count: padded(model.vocabulary))
   }
-
-  package var position: Int { tokens.count }
 
   /// Oldest position still in the cache.
   package var firstPosition: Int { min(cache.firstPage * 64, position) }
@@ -86,11 +97,7 @@ package final class Session: @unchecked Sendable {
   package func withTokens<Result>(
     _ body: (UnsafeBufferPointer<Int32>) throws(EngineError) -> Result
   ) throws(EngineError) -> Result {
-    // A typed error cannot pass through the array's own accessor: it is carried by hand.
-    let outcome = tokens.withUnsafeBufferPointer { buffer -> Swift.Result<Result, EngineError> in
-      do throws(EngineError) { return .success(try body(buffer)) } catch { return .failure(error) }
-    }
-    return try outcome.get()
+    try body(UnsafeBufferPointer(start: tokens, count: position))
   }
 
   /// Forgets all tokens from `target` on.
@@ -107,6 +114,15 @@ package final class Session: @unchecked Sendable {
     stand(at: target)
   }
 
+  /// Becomes `other`, a session of the same model, context and type of cache.
+  func take(_ other: Session) {
+    tokens.update(from: other.tokens, count: other.position)
+    logits.update(from: other.logits, count: padded(model.vocabulary))
+    position = other.position
+    hasLogits = other.hasLogits
+    cache = other.cache
+  }
+
   /// Whether the cache still holds what a token at `target` sees.
   func canStand(at target: Int) -> Bool {
     let window = model.shape.slidingWindow
@@ -117,7 +133,7 @@ package final class Session: @unchecked Sendable {
   /// Cuts tokens and cache to `target`, which `canStand`.
   func stand(at target: Int) {
     guard target < position else { return }
-    tokens.removeLast(position - target)
+    position = target
     cache.truncate(to: target)
     hasLogits = false
   }

@@ -23,6 +23,8 @@ package final class Weights: @unchecked Sendable {
   private let mapped: GGUFFile?
   private let experts: UnsafeMutablePointer<Matrix>
   private let layerCount: Int
+  /// All matrices and vectors, in the order of the plan.
+  let parts: [UnsafeRawBufferPointer]
 
   /// Reads and packs all weights of `plan`.
   ///
@@ -85,6 +87,13 @@ package final class Weights: @unchecked Sendable {
     }
     byteCount = plan.byteCount
     layerCount = plan.layers.count
+    parts =
+      plan.matrices.map {
+        UnsafeRawBufferPointer(start: panels($0), count: $0.panelCount * $0.panelStride)
+      }
+      + plan.vectors.indices.map {
+        UnsafeRawBufferPointer(start: vector($0), count: plan.vectors[$0].count * 4)
+      }
     self.memory = memory
     self.mappings = mappings
     mapped = mappings.isEmpty ? nil : file

@@ -33,6 +33,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "mixtral_session_state": ("session", "pointer"),
     "mixtral_session_rewind": ("session", "number"),
     "mixtral_session_fork": ("out", "session"),
+    "mixtral_session_save": ("out", "buffer", "number", "session"),
+    "mixtral_session_load": ("session", "pointer", "number"),
+    "mixtral_session_save_file": ("session", "pointer"),
+    "mixtral_session_load_file": ("session", "pointer"),
     "mixtral_sampler_create": ("out", "optional"),
     "mixtral_sample": ("out", "session", "sampler?"),
     "mixtral_sample_report": ("out", "buffer", "number", "sampler"),
@@ -128,6 +132,19 @@ class World:
         self.made += 1
         return os.fsencode(f"{self.folder.name}/{self.made}.gguf")
 
+    def state_buffer(self) -> list[Any]:
+        """A buffer with the session's state, and its size."""
+        size = ctypes.c_size_t()
+        _raw.mixtral_session_save(ctypes.byref(size), None, 0, self.session)
+        buffer = (ctypes.c_char * size.value)()
+        ok(_raw.mixtral_session_save(ctypes.byref(size), buffer, len(buffer), self.session))
+        return [buffer, len(buffer)]
+
+    def saved_file(self) -> bytes:
+        path = self.new_target()
+        ok(_raw.mixtral_session_save_file(self.session, path))
+        return path
+
     def tokens(self) -> Any:
         count = ctypes.c_size_t()
         buffer = (_raw.mixtral_token * 32)()
@@ -181,6 +198,10 @@ class World:
             "mixtral_session_state": [self.session, sized(_raw.mixtral_state)],
             "mixtral_session_rewind": [self.session, 3],
             "mixtral_session_fork": [handle, self.session],
+            "mixtral_session_save": [size, *self.state_buffer(), self.session],
+            "mixtral_session_load": [self.session, *self.state_buffer()],
+            "mixtral_session_save_file": [self.session, self.new_target()],
+            "mixtral_session_load_file": [self.session, self.saved_file()],
             "mixtral_sampler_create": [handle, sized(_raw.mixtral_sampler_options)],
             "mixtral_sample": [_raw.mixtral_token(GARBAGE), self.session, self.sampler],
             "mixtral_sample_report": [size, (_raw.mixtral_candidate * 9)(), 9, self.sampler],

@@ -352,6 +352,22 @@ mixtral_session_fork = _function(
     "mixtral_session_fork", mixtral_status, POINTER(mixtral_session), mixtral_session
 )
 
+mixtral_session_save = _function(
+    "mixtral_session_save", mixtral_status, POINTER(c_size_t), c_void_p, c_size_t, mixtral_session
+)
+
+mixtral_session_load = _function(
+    "mixtral_session_load", mixtral_status, mixtral_session, c_void_p, c_size_t
+)
+
+mixtral_session_save_file = _function(
+    "mixtral_session_save_file", mixtral_status, mixtral_session, c_char_p
+)
+
+mixtral_session_load_file = _function(
+    "mixtral_session_load_file", mixtral_status, mixtral_session, c_char_p
+)
+
 # Sampling
 
 

@@ -13,10 +13,12 @@ from ._sampler import Sampler, SamplerOptions
 from ._support import (
     Handle,
     Logits,
+    Path,
     c_floats,
     c_tokens,
     float_rows,
     float_vector,
+    path_bytes,
     run_step,
     token_array,
     unsigned,
@@ -137,6 +139,35 @@ class Session(Handle):
         handle = ctypes.c_void_p()
         check(_raw.mixtral_session_fork(ctypes.byref(handle), self._handle))
         return Session(handle.value or 0, self._vocabulary)
+
+    def save(self) -> bytes:
+        """Where the session stands: tokens, cache and logits; see `load`.
+
+        The first time for a model all of its weights are read once, to name it in the state.
+        """
+        size = ctypes.c_size_t()
+        status = _raw.mixtral_session_save(ctypes.byref(size), None, 0, self._handle)
+        if status != _raw.MIXTRAL_BUFFER_TOO_SMALL:
+            check(status)
+        buffer = ctypes.create_string_buffer(size.value)
+        check(_raw.mixtral_session_save(ctypes.byref(size), buffer, len(buffer), self._handle))
+        return buffer.raw
+
+    def load(self, state: bytes) -> None:
+        """Stands where a saved session stood, with the same bits from there on.
+
+        The model must have the same weights, and the session the same type of cache and room for the
+        tokens. On an error the session is as it was.
+        """
+        check(_raw.mixtral_session_load(self._handle, state, len(state)))
+
+    def save_file(self, path: Path) -> None:
+        """As `save`, into a file; one that is there is replaced when the new one is complete."""
+        check(_raw.mixtral_session_save_file(self._handle, path_bytes(path)))
+
+    def load_file(self, path: Path) -> None:
+        """As `load`, from a file."""
+        check(_raw.mixtral_session_load_file(self._handle, path_bytes(path)))
 
     def cancel(self) -> None:
         """Ends the call that runs on this session in another thread with a CancelledError."""

@@ -1,0 +1,65 @@
+// Saving and loading sessions, to memory and to files.
+import CMixtral
+import Formats
+import Model
+
+@c @implementation
+public func mixtral_session_save(
+  _ size: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutableRawPointer?, _ capacity: Int,
+  _ session: OpaquePointer?
+) -> mixtral_status {
+  size?.pointee = 0
+  return call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      let bytes = buffer?.assumingMemoryBound(to: UInt8.self)
+      guard let out = try room(for: session.stateByteCount, size, bytes, capacity) else { return }
+      try session.save { from, offset throws(EngineError) in
+        UnsafeMutableRawBufferPointer(start: out + offset, count: from.count).copyMemory(from: from)
+      }
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_session_load(
+  _ session: OpaquePointer?, _ state: UnsafeRawPointer?, _ size: Int
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      let bytes = UnsafeRawBufferPointer(
+        try array(state?.assumingMemoryBound(to: UInt8.self), size, "state"))
+      try session.restore(byteCount: bytes.count) { to, offset throws(EngineError) in
+        to.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + to.count]))
+      }
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_session_save_file(
+  _ session: OpaquePointer?, _ path: UnsafePointer<CChar>?
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      let file = try OutputFile(path: try need(path, "path"), replacing: true)
+      try session.save { from, offset throws(EngineError) in
+        try file.write(from, at: UInt64(offset))
+      }
+      try file.commit()
+    }
+  }
+}
+
+@c @implementation
+public func mixtral_session_load_file(
+  _ session: OpaquePointer?, _ path: UnsafePointer<CChar>?
+) -> mixtral_status {
+  call { () throws(EngineError) in
+    try withSession(session) { session throws(EngineError) in
+      let file = try InputFile.open(path: try need(path, "path"))
+      try session.restore(byteCount: Int(clamping: file.byteCount)) {
+        to, offset throws(EngineError) in try file.read(into: to, at: UInt64(offset))
+      }
+    }
+  }
+}
