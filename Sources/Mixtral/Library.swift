@@ -31,7 +31,7 @@ public func mixtral_status_name(_ status: mixtral_status) -> UnsafePointer<CChar
 
 @c @implementation
 public func mixtral_last_error() -> UnsafePointer<CChar>? {
-  UnsafePointer(platform_error_buffer())
+  platform_error_text()
 }
 
 @c @implementation

@@ -89,7 +89,7 @@ package struct Hyperparameters: Sendable {
     guard architecture == "llama" else {
       throw EngineError(
         .unsupported,
-        "architecture is '\(architecture.prefix(64))'; supported is 'llama' (Mistral, Mixtral)")
+        "architecture is \(quoted(architecture)); supported is 'llama' (Mistral, Mixtral)")
     }
     if let version = try metadata.unsigned(
       "general.quantization_version", in: 0...UInt64(UInt32.max)), version > 2
@@ -197,7 +197,7 @@ package struct Hyperparameters: Sendable {
     guard kind == "none" || kind == "linear" else {
       throw EngineError(
         .unsupported,
-        "key 'llama.rope.scaling.type' is '\(kind.prefix(64))'; supported 'none', 'linear'")
+        "key 'llama.rope.scaling.type' is \(quoted(kind)); supported 'none', 'linear'")
     }
     let factor =
       kind == "linear" ? try metadata.float("llama.rope.scaling.factor") ?? 1 : legacy ?? 1

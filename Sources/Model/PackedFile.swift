@@ -36,8 +36,9 @@ package enum PackedFile {
     guard found == version else {
       throw EngineError(
         .unsupported,
-        "tensor '\(tensor.name)' is packed in version \(found.map(String.init) ?? "unknown"); "
-          + "supported is \(version): pack the source again")
+        "tensor \(quoted(tensor.name)) is packed in version "
+          + "\(found.map(String.init) ?? "unknown"); supported is \(version): "
+          + "pack the source again")
     }
   }
 
@@ -51,7 +52,8 @@ package enum PackedFile {
     let file = try GGUFFile(path: source)
     if let tensor = file.tensors.first(where: { $0.type.isPacked }) {
       throw EngineError(
-        .invalidArgument, "tensor '\(tensor.name)' is \(tensor.type.name): nothing is to be packed")
+        .invalidArgument,
+        "tensor \(quoted(tensor.name)) is \(tensor.type.name): nothing is to be packed")
     }
     let shape = try Hyperparameters(file.metadata, slidingWindow: 0, expertsPerToken: 0)
     let plan = try WeightPlan(file, shape, mapsPacked: false)

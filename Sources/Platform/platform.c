@@ -7,14 +7,39 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-static _Thread_local char error_buffer[1024];
+// Only a pointer: what a library has of initial-exec memory comes out of the little that the system
+// keeps for all libraries that are opened late. The buffer is made by a thread's first failing call,
+// out of the reserve when the system refuses it, and goes with the thread.
+enum { ERROR_SIZE = 1024 };
+static _Thread_local char *error_buffer __attribute__((tls_model("initial-exec")));
+static pthread_once_t error_once = PTHREAD_ONCE_INIT;
+static pthread_key_t error_key;
+static int has_error_key;
 
-char *platform_error_buffer(void) { return error_buffer; }
+static void release_error(void *buffer) {
+  error_buffer = NULL;  // another destructor of this thread may still fail a call
+  free(buffer);
+}
+static void make_error_key(void) { has_error_key = !pthread_key_create(&error_key, release_error); }
+
+char *platform_error_buffer(void) {
+  if (error_buffer) return error_buffer;
+  pthread_once(&error_once, make_error_key);
+  char *made = has_error_key ? calloc(1, ERROR_SIZE) : NULL;
+  if (made && pthread_setspecific(error_key, made)) {
+    free(made);
+    return NULL;
+  }
+  return error_buffer = made;
+}
+
+const char *platform_error_text(void) { return error_buffer ? error_buffer : ""; }
 
 void platform_futex_wait(const void *word, uint32_t expected) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (void *)0, (void *)0, 0);

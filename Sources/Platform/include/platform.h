@@ -25,8 +25,11 @@ _Noreturn void platform_trap(void);
 void platform_file_opened(int32_t file);
 void platform_file_closed(int32_t file);
 
-/// This thread's error sentence: 1024 bytes, NUL-terminated. No destructor, so nothing leaks.
+/// This thread's error sentence: 1024 bytes, NUL-terminated; NULL when there is no memory at all.
 char *platform_error_buffer(void);
+
+/// The same for reading; "" when there is none.
+const char *platform_error_text(void);
 
 /// Sleeps while `*word == expected`; may wake for no reason.
 void platform_futex_wait(const void *word, uint32_t expected);
