@@ -1,0 +1,130 @@
+"""A greedy completion by ctypes alone: complete.py MODEL PROMPT TOKENS.
+
+The package `mixtral` (bindings/python) is the comfortable way; this shows what an FFI needs.
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_size_t, c_uint32, c_uint64
+
+TOKENIZE_BOS = 1
+DETOKENIZE_CONTINUE = 2
+
+Handle = c_uint64  # a number that only the library understands
+Tokens = POINTER(c_int32)
+Size = POINTER(c_size_t)
+
+
+class Info(ctypes.Structure):
+    """mixtral_info; what is not read here stands together."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("shape", c_uint32 * 11),
+        ("bos_token", c_int32),
+        ("eos_token", c_int32),
+        ("more", c_uint32 * 8),
+        ("sizes", c_uint64 * 6),
+        ("tensors", c_uint32 * 2),
+    ]
+
+
+class SamplerOptions(ctypes.Structure):
+    """mixtral_sampler_options; zero in any field is the default."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("top_k", c_uint32),
+        ("temperature", c_float),
+        ("more", c_uint32 * 9),
+        ("seed_bias_filter_user", c_uint64 * 5),
+    ]
+
+
+class MixtralError(Exception):
+    """The name of a status and the library's sentence."""
+
+
+library = ctypes.CDLL("libmixtral.so.1")
+library.mixtral_status_name.restype = c_char_p
+library.mixtral_last_error.restype = c_char_p
+
+
+def check(status, function, arguments):
+    if status:
+        name, sentence = library.mixtral_status_name(status), library.mixtral_last_error()
+        raise MixtralError(f"{name.decode()}: {sentence.decode()}")
+
+
+def function(name, *types):
+    """Without argtypes ctypes would pass a handle as a C int, which cuts it in half."""
+    found = getattr(library, name)
+    found.argtypes, found.errcheck = types, check
+    return found
+
+
+load = function("mixtral_load", POINTER(Handle), c_char_p, c_char_p)
+model_info = function("mixtral_model_info", Handle, POINTER(Info))
+session_create = function("mixtral_session_create", POINTER(Handle), Handle, c_char_p)
+sampler_create = function("mixtral_sampler_create", POINTER(Handle), POINTER(SamplerOptions))
+detokenizer_create = function("mixtral_detokenizer_create", POINTER(Handle), Handle, c_uint32)
+tokenize = function(
+    *("mixtral_tokenize", Size, Tokens, c_size_t, Handle, c_char_p, c_size_t, c_uint32)
+)
+detokenizer_next = function(
+    *("mixtral_detokenizer_next", Size, c_char_p, c_size_t, Handle, Tokens, c_size_t)
+)
+step = function("mixtral_step", Handle, Tokens, c_size_t)
+sample = function("mixtral_sample", Tokens, Handle, Handle)
+free = function("mixtral_free", Handle)
+
+
+def complete(path: str, prompt: bytes, limit: int) -> None:
+    with contextlib.ExitStack() as stack:
+
+        def create(function, *arguments) -> Handle:
+            handle = Handle()
+            function(byref(handle), *arguments)
+            stack.callback(free, handle)
+            return handle
+
+        model = create(load, os.fsencode(path), None)
+        info = Info(ctypes.sizeof(Info))
+        model_info(model, byref(info))
+        options = SamplerOptions(ctypes.sizeof(SamplerOptions), temperature=0)  # 0: greedy
+        session = create(session_create, model, None)
+        sampler = create(sampler_create, byref(options))
+        detokenizer = create(detokenizer_create, model, DETOKENIZE_CONTINUE)
+
+        # A token is at least a byte; a few more for what belongs before and after a text.
+        tokens = (c_int32 * (len(prompt) + 8))()
+        count = c_size_t()
+        tokenize(byref(count), tokens, len(tokens), model, prompt, len(prompt), TOKENIZE_BOS)
+        step(session, tokens, count)
+
+        piece = ctypes.create_string_buffer(1024)
+        size, token = c_size_t(), c_int32()
+
+        def write(count: int) -> None:
+            detokenizer_next(byref(size), piece, len(piece), detokenizer, byref(token), count)
+            sys.stdout.buffer.write(piece.raw[: size.value])
+            sys.stdout.buffer.flush()
+
+        for _ in range(limit):
+            sample(byref(token), session, sampler)
+            if token.value == info.eos_token:
+                break
+            write(1)
+            step(session, byref(token), 1)
+        write(0)  # ends the text: what was held back of a character
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: complete.py MODEL PROMPT TOKENS")
+    try:
+        complete(sys.argv[1], os.fsencode(sys.argv[2]), int(sys.argv[3]))
+    except MixtralError as error:
+        sys.exit(str(error))
