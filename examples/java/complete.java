@@ -1,0 +1,180 @@
+// A greedy completion by JNA: java -cp /usr/share/java/jna.jar complete.java MODEL PROMPT TOKENS
+
+import com.sun.jna.Library;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import com.sun.jna.Structure;
+import com.sun.jna.Structure.FieldOrder;
+import com.sun.jna.ptr.LongByReference;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/** The functions of mixtral.h. Handles and sizes are long; what is returned is a status. */
+interface Mixtral extends Library {
+  Mixtral LIBRARY =
+      Native.load("libmixtral.so.1", Mixtral.class, Map.of(OPTION_STRING_ENCODING, "UTF-8"));
+
+  int TOKENIZE_BOS = 1;
+  int DETOKENIZE_CONTINUE = 2;
+
+  /** mixtral_info; what is not read here stands together. */
+  @FieldOrder({"struct_size", "shape", "bos_token", "eos_token", "more", "sizes", "tensors"})
+  class Info extends Structure {
+    public int struct_size;
+    public int[] shape = new int[11];
+    public int bos_token;
+    public int eos_token;
+    public int[] more = new int[8];
+    public long[] sizes = new long[6];
+    public int[] tensors = new int[2];
+  }
+
+  /** mixtral_sampler_options; zero in any field is the default. */
+  @FieldOrder({"struct_size", "top_k", "temperature", "more", "seed_bias_filter_user"})
+  class SamplerOptions extends Structure {
+    public int struct_size;
+    public int top_k;
+    public float temperature;
+    public int[] more = new int[9];
+    public long[] seed_bias_filter_user = new long[5];
+  }
+
+  String mixtral_status_name(int status);
+
+  String mixtral_last_error();
+
+  int mixtral_load(LongByReference model, String path, Pointer options);
+
+  int mixtral_model_info(long model, Info info);
+
+  int mixtral_session_create(LongByReference session, long model, Pointer options);
+
+  int mixtral_sampler_create(LongByReference sampler, SamplerOptions options);
+
+  int mixtral_detokenizer_create(LongByReference detokenizer, long model, int flags);
+
+  int mixtral_tokenize(
+      LongByReference count,
+      int[] buffer,
+      long capacity,
+      long model,
+      byte[] text,
+      long size,
+      int flags);
+
+  int mixtral_detokenizer_next(
+      LongByReference size,
+      byte[] buffer,
+      long capacity,
+      long detokenizer,
+      int[] tokens,
+      long count);
+
+  int mixtral_step(long session, int[] tokens, long count);
+
+  int mixtral_sample(int[] token, long session, long sampler);
+
+  int mixtral_free(long object);
+
+  static void check(int status) {
+    if (status == 0) return;
+    String name = LIBRARY.mixtral_status_name(status);
+    throw new MixtralException(name + ": " + LIBRARY.mixtral_last_error());
+  }
+}
+
+class MixtralException extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  MixtralException(String message) {
+    super(message);
+  }
+}
+
+/** An object of the library, for try-with-resources. */
+record Handle(long bits) implements AutoCloseable {
+  interface Maker {
+    int make(LongByReference handle);
+  }
+
+  static Handle create(Maker maker) {
+    LongByReference handle = new LongByReference();
+    Mixtral.check(maker.make(handle));
+    return new Handle(handle.getValue());
+  }
+
+  @Override
+  public void close() {
+    Mixtral.LIBRARY.mixtral_free(bits);
+  }
+}
+
+class Complete {
+  private static final Mixtral library = Mixtral.LIBRARY;
+
+  static void complete(String path, byte[] prompt, long limit) {
+    Mixtral.SamplerOptions options = new Mixtral.SamplerOptions();
+    options.struct_size = options.size();
+    options.temperature = 0; // always the likeliest token
+    try (Handle model = Handle.create(out -> library.mixtral_load(out, path, null));
+        Handle session =
+            Handle.create(out -> library.mixtral_session_create(out, model.bits(), null));
+        Handle sampler = Handle.create(out -> library.mixtral_sampler_create(out, options));
+        Handle detokenizer =
+            Handle.create(
+                out ->
+                    library.mixtral_detokenizer_create(
+                        out, model.bits(), Mixtral.DETOKENIZE_CONTINUE))) {
+      Mixtral.Info info = new Mixtral.Info();
+      info.struct_size = info.size();
+      Mixtral.check(library.mixtral_model_info(model.bits(), info));
+
+      // A token is at least a byte; a few more for what belongs before and after a text.
+      int[] tokens = new int[prompt.length + 8];
+      LongByReference count = new LongByReference();
+      Mixtral.check(
+          library.mixtral_tokenize(
+              count,
+              tokens,
+              tokens.length,
+              model.bits(),
+              prompt,
+              prompt.length,
+              Mixtral.TOKENIZE_BOS));
+      Mixtral.check(library.mixtral_step(session.bits(), tokens, count.getValue()));
+
+      int[] token = new int[1];
+      for (long made = 0; made < limit; made++) {
+        Mixtral.check(library.mixtral_sample(token, session.bits(), sampler.bits()));
+        if (token[0] == info.eos_token) break;
+        write(detokenizer, token, 1);
+        Mixtral.check(library.mixtral_step(session.bits(), token, 1));
+      }
+      write(detokenizer, token, 0); // ends the text: what was held back of a character
+    }
+  }
+
+  static void write(Handle detokenizer, int[] tokens, long count) {
+    byte[] piece = new byte[1024];
+    LongByReference size = new LongByReference();
+    Mixtral.check(
+        library.mixtral_detokenizer_next(
+            size, piece, piece.length, detokenizer.bits(), tokens, count));
+    System.out.write(piece, 0, (int) size.getValue());
+    System.out.flush();
+  }
+
+  public static void main(String[] arguments) {
+    if (arguments.length != 3) {
+      System.err.println("usage: complete.java MODEL PROMPT TOKENS");
+      System.exit(1);
+    }
+    try {
+      byte[] prompt = arguments[1].getBytes(StandardCharsets.UTF_8);
+      complete(arguments[0], prompt, Long.parseLong(arguments[2]));
+    } catch (MixtralException error) {
+      System.err.println(error.getMessage());
+      System.exit(1);
+    }
+  }
+}
