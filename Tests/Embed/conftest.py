@@ -1,4 +1,4 @@
-"""The library in other people's processes: other languages' runtimes, and company of other libraries.
+"""The library in other people's processes: other languages' runtimes, other libraries' company.
 
 A runtime that is missing is a failure: `make test-embed` installs them.
 """
@@ -37,8 +37,8 @@ def golden(model: str, name: str) -> Golden:
 
 
 # The golden tokens are transformers' for the F16 masters. These are prompts after which llama.cpp
-# (llama-cpp-python 0.3.36, f32 cache), given the bundled Q4_K_M file, chooses the same 64. The texts
-# begin with a line feed: a leading space would be in a continuation and not in the golden text.
+# (llama-cpp-python 0.3.36, f32 cache), given the bundled Q4_K_M file, chooses the same 64. The
+# texts begin with a line feed: they have no leading space, which only a continuation keeps.
 GOLDENS = {
     "mixtral-italian": golden("mixtral-demo", "it-1"),
     "mixtral-code": golden("mixtral-demo", "code-1"),
