@@ -93,6 +93,17 @@ test-soak: .build/soak
 soak: .build/soak
 	.build/soak $(MODEL) 100000 10000 7200
 
+## make test-embed: one program in ten runtimes, and the ways of loading the library. What is missing of the
+## runtimes comes from Debian.
+.PHONY: test-embed
+test-embed: $(LIBRARY) .venv/ready
+	@missing=; for each in g++ luajit ruby php=php-cli javac=default-jdk-headless go=golang-go rustc; do \
+	  command -v $${each%=*} > /dev/null || missing+=" $${each#*=}"; done; \
+	perl -MFFI::Platypus -e 1 2> /dev/null || missing+=" libffi-platypus-perl"; \
+	test -f /usr/share/java/jna.jar || missing+=" libjna-java"; \
+	test -z "$$missing" || { apt-get update -q && apt-get install -qy $$missing; }
+	$(PYTHON) -m pytest -q Tests/Embed
+
 test-oracle: $(LIBRARY) $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle
 

@@ -33,8 +33,8 @@ def test_opened(mode: int) -> None:
     host("flags", LIBRARY, mode)
 
 
-# Thread-local memory of an initial-exec library comes out of 1664 bytes that glibc keeps for all that
-# is opened later; one copy takes 1084, 1024 of them for the last error's sentence.
+# Thread-local memory of an initial-exec library is part of some 1.6 KB that glibc keeps for all
+# that is opened later; a copy takes 1084 bytes, 1024 of them for the last error's sentence.
 @pytest.mark.parametrize(
     "room",
     [

@@ -6,8 +6,8 @@ package main
 #include <mixtral.h>
 #include <stdlib.h>
 
-// A handle is a number in a pointer's clothes. Go's collector ignores a *C.mixtral_model, whose type is
-// incomplete, but follows an unsafe.Pointer, which is what mixtral_free would take from Go.
+// A handle is a number in a pointer's clothes. Go's collector ignores a *C.mixtral_model, whose type
+// is incomplete, but follows an unsafe.Pointer, which is what mixtral_free would take from Go.
 static void free_all(mixtral_model *model, mixtral_session *session, mixtral_sampler *sampler,
                      mixtral_detokenizer *detokenizer) {
   mixtral_free(detokenizer);
