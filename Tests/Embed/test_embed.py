@@ -142,3 +142,16 @@ def test_everything_is_freed(program, counting, tmp_path, request, prompt, statu
     done = run([*program, MODEL, prompt, 3], **{name: str(path) for name, path in places.items()})
     assert done.returncode == status, done.stderr.decode()
     assert counts.read_text() == "4 made, 4 freed"
+
+
+def test_commands_of_the_readme(tmp_path: pathlib.Path) -> None:
+    text = (ROOT / "examples" / "README.md").read_text()
+    places = re.search(r"^export .*$", text, re.MULTILINE)[0]
+    commands = re.findall(r'^\|.*\| `([^`]* "\$@")` \|$', text, re.MULTILINE)
+    assert len(commands) == len(RUNTIMES)
+    golden = GOLDENS["mixtral-italian"]
+    for command in commands:
+        script = f"cd {ROOT}; {places}\n{command.replace('/tmp/', f'{tmp_path}/')}"
+        words = ["bash", "-euc", script, "-", golden.model, golden.prompt, len(golden.tokens)]
+        done = run(words)
+        assert (done.returncode, done.stdout.decode()) == (0, golden.text), (command, done.stderr)

@@ -9,6 +9,76 @@ import com.sun.jna.ptr.LongByReference;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
+class Complete {
+  private static final Mixtral library = Mixtral.LIBRARY;
+
+  static void complete(String path, byte[] prompt, long limit) {
+    Mixtral.SamplerOptions options = new Mixtral.SamplerOptions();
+    options.struct_size = options.size();
+    options.temperature = 0; // always the likeliest token
+    try (Handle model = Handle.create(out -> library.mixtral_load(out, path, null));
+        Handle session =
+            Handle.create(out -> library.mixtral_session_create(out, model.bits(), null));
+        Handle sampler = Handle.create(out -> library.mixtral_sampler_create(out, options));
+        Handle detokenizer =
+            Handle.create(
+                out ->
+                    library.mixtral_detokenizer_create(
+                        out, model.bits(), Mixtral.DETOKENIZE_CONTINUE))) {
+      Mixtral.Info info = new Mixtral.Info();
+      info.struct_size = info.size();
+      Mixtral.check(library.mixtral_model_info(model.bits(), info));
+
+      // A token is at least a byte; a few more for what belongs before and after a text.
+      int[] tokens = new int[prompt.length + 8];
+      LongByReference count = new LongByReference();
+      Mixtral.check(
+          library.mixtral_tokenize(
+              count,
+              tokens,
+              tokens.length,
+              model.bits(),
+              prompt,
+              prompt.length,
+              Mixtral.TOKENIZE_BOS));
+      Mixtral.check(library.mixtral_step(session.bits(), tokens, count.getValue()));
+
+      int[] token = new int[1];
+      for (long made = 0; made < limit; made++) {
+        Mixtral.check(library.mixtral_sample(token, session.bits(), sampler.bits()));
+        if (token[0] == info.eos_token) break;
+        write(detokenizer, token, 1);
+        Mixtral.check(library.mixtral_step(session.bits(), token, 1));
+      }
+      write(detokenizer, token, 0); // ends the text: what was held back of a character
+    }
+  }
+
+  static void write(Handle detokenizer, int[] tokens, long count) {
+    byte[] piece = new byte[1024];
+    LongByReference size = new LongByReference();
+    Mixtral.check(
+        library.mixtral_detokenizer_next(
+            size, piece, piece.length, detokenizer.bits(), tokens, count));
+    System.out.write(piece, 0, (int) size.getValue());
+    System.out.flush();
+  }
+
+  public static void main(String[] arguments) {
+    if (arguments.length != 3) {
+      System.err.println("usage: complete.java MODEL PROMPT TOKENS");
+      System.exit(1);
+    }
+    try {
+      byte[] prompt = arguments[1].getBytes(StandardCharsets.UTF_8);
+      complete(arguments[0], prompt, Long.parseLong(arguments[2]));
+    } catch (MixtralException error) {
+      System.err.println(error.getMessage());
+      System.exit(1);
+    }
+  }
+}
+
 /** The functions of mixtral.h. Handles and sizes are long; what is returned is a status. */
 interface Mixtral extends Library {
   Mixtral LIBRARY =
@@ -106,75 +176,5 @@ record Handle(long bits) implements AutoCloseable {
   @Override
   public void close() {
     Mixtral.LIBRARY.mixtral_free(bits);
-  }
-}
-
-class Complete {
-  private static final Mixtral library = Mixtral.LIBRARY;
-
-  static void complete(String path, byte[] prompt, long limit) {
-    Mixtral.SamplerOptions options = new Mixtral.SamplerOptions();
-    options.struct_size = options.size();
-    options.temperature = 0; // always the likeliest token
-    try (Handle model = Handle.create(out -> library.mixtral_load(out, path, null));
-        Handle session =
-            Handle.create(out -> library.mixtral_session_create(out, model.bits(), null));
-        Handle sampler = Handle.create(out -> library.mixtral_sampler_create(out, options));
-        Handle detokenizer =
-            Handle.create(
-                out ->
-                    library.mixtral_detokenizer_create(
-                        out, model.bits(), Mixtral.DETOKENIZE_CONTINUE))) {
-      Mixtral.Info info = new Mixtral.Info();
-      info.struct_size = info.size();
-      Mixtral.check(library.mixtral_model_info(model.bits(), info));
-
-      // A token is at least a byte; a few more for what belongs before and after a text.
-      int[] tokens = new int[prompt.length + 8];
-      LongByReference count = new LongByReference();
-      Mixtral.check(
-          library.mixtral_tokenize(
-              count,
-              tokens,
-              tokens.length,
-              model.bits(),
-              prompt,
-              prompt.length,
-              Mixtral.TOKENIZE_BOS));
-      Mixtral.check(library.mixtral_step(session.bits(), tokens, count.getValue()));
-
-      int[] token = new int[1];
-      for (long made = 0; made < limit; made++) {
-        Mixtral.check(library.mixtral_sample(token, session.bits(), sampler.bits()));
-        if (token[0] == info.eos_token) break;
-        write(detokenizer, token, 1);
-        Mixtral.check(library.mixtral_step(session.bits(), token, 1));
-      }
-      write(detokenizer, token, 0); // ends the text: what was held back of a character
-    }
-  }
-
-  static void write(Handle detokenizer, int[] tokens, long count) {
-    byte[] piece = new byte[1024];
-    LongByReference size = new LongByReference();
-    Mixtral.check(
-        library.mixtral_detokenizer_next(
-            size, piece, piece.length, detokenizer.bits(), tokens, count));
-    System.out.write(piece, 0, (int) size.getValue());
-    System.out.flush();
-  }
-
-  public static void main(String[] arguments) {
-    if (arguments.length != 3) {
-      System.err.println("usage: complete.java MODEL PROMPT TOKENS");
-      System.exit(1);
-    }
-    try {
-      byte[] prompt = arguments[1].getBytes(StandardCharsets.UTF_8);
-      complete(arguments[0], prompt, Long.parseLong(arguments[2]));
-    } catch (MixtralException error) {
-      System.err.println(error.getMessage());
-      System.exit(1);
-    }
   }
 }
