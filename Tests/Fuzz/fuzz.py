@@ -1,0 +1,170 @@
+"""Builds the fuzz targets of this folder, fuzzes them for a time, or replays the committed corpus.
+
+python fuzz.py run SECONDS [TARGET…]    fuzzes each target that long; new finds go to .build/fuzz
+python fuzz.py replay [TARGET…]         runs each file of corpus/ once
+python fuzz.py minimise TARGET FILE     makes a finding's input as short as it can be
+
+The engine is built by SwiftPM with its own flags, the address sanitizer and libFuzzer's coverage; a
+target is one Swift file here, compiled with Shared/ and linked to those objects.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = ROOT / ".build/fuzz"
+RELEASE = BUILD / "release"
+CORPUS = HERE / "corpus"
+TARGETS = sorted(path.stem for path in HERE.glob("*.swift"))
+SANITIZERS = ["--sanitize", "address", "--sanitize", "fuzzer"]
+# Swift's own crash handler would stand in the way of the sanitizer's. A refused allocation is a
+# result to be tested, and what the runtime keeps for ever is no leak.
+ENVIRONMENT = {
+    **os.environ,
+    "SWIFT_BACKTRACE": "enable=no",
+    "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=0:handle_abort=1",
+}
+LIMITS = ["-timeout=20", "-rss_limit_mb=4096", "-malloc_limit_mb=2048"]
+
+
+def run(command: list[str | os.PathLike], **options) -> subprocess.CompletedProcess:
+    return subprocess.run([str(part) for part in command], cwd=ROOT, env=ENVIRONMENT, **options)
+
+
+def build_engine() -> None:
+    for target in ["Mixtral", "Support"]:
+        command = ["swift", "build", "-c", "release", "--disable-local-rpath", *SANITIZERS]
+        command += ["--scratch-path", BUILD, "--target", target]
+        done = run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            sys.exit(done.stdout)
+
+
+def package_name() -> str:
+    """SwiftPM names the package after its folder."""
+    return re.search(r'"-package-name","([^"]+)"', (BUILD / "release.yaml").read_text())[1]
+
+
+def objects() -> list[pathlib.Path]:
+    rooms = [path.name for path in (ROOT / "Sources").iterdir()] + ["Support"]
+    return sorted(
+        path
+        for room in rooms
+        for path in (RELEASE / f"{room}.build").rglob("*.o")
+        if not path.name.endswith(".swiftmodule.o")
+    )
+
+
+def build_target(target: str) -> pathlib.Path:
+    program = BUILD / "targets" / target
+    sources = [HERE / f"{target}.swift", *sorted((HERE / "Shared").glob("*.swift"))]
+    sources.append(ROOT / "Tests/ModelTests/TinyModel.swift")
+    checks = HERE / "Shared/checks.c"
+    inputs = [*sources, checks, *objects()]
+    if program.exists() and all(
+        path.stat().st_mtime < program.stat().st_mtime for path in inputs
+    ):
+        return program
+    program.parent.mkdir(exist_ok=True)
+    compiled = program.with_suffix(".checks.o")
+    run(["clang", "-O1", "-g", "-c", checks, "-o", compiled], check=True)
+    flags = ["-O", "-g", "-parse-as-library", "-swift-version", "6"]
+    flags += ["-package-name", package_name()]
+    flags += ["-warnings-as-errors", "-sanitize=fuzzer,address", "-module-name", f"Fuzz_{target}"]
+    flags += ["-I", RELEASE / "Modules", "-I", ROOT / "include"]
+    for room in ["Platform", "Intrinsics"]:
+        flags += ["-Xcc", f"-fmodule-map-file={RELEASE / f'{room}.build/module.modulemap'}"]
+    flags += ["-Xlinker", "--wrap=platform_trap"]
+    done = run(
+        ["swiftc", *flags, *sources, compiled, *objects(), "-o", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        sys.exit(done.stdout)
+    return program
+
+
+def prepared(targets: list[str]) -> dict[str, pathlib.Path]:
+    unknown = [target for target in targets if target not in TARGETS]
+    if unknown:
+        sys.exit(f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
+    build_engine()
+    return {target: build_target(target) for target in targets or TARGETS}
+
+
+def fuzz(seconds: int, targets: list[str]) -> int:
+    """Each target in turn; the number of those with a finding."""
+    found = 0
+    for target, program in prepared(targets).items():
+        grown = BUILD / "corpus" / target
+        finds = BUILD / "findings" / target
+        for folder in [grown, finds, CORPUS / target]:
+            folder.mkdir(parents=True, exist_ok=True)
+        log = BUILD / f"{target}.log"
+        command = [program, f"-max_total_time={seconds}", "-print_final_stats=1", *LIMITS]
+        command += [f"-artifact_prefix={finds}/", "-use_value_profile=1", "-max_len=65536"]
+        if (HERE / f"{target}.dict").exists():
+            command.append(f"-dict={HERE / f'{target}.dict'}")
+        with log.open("w") as out:
+            code = run([*command, grown, CORPUS / target], stdout=out, stderr=out).returncode
+        text = log.read_text(errors="replace")
+        count = re.search(r"number_of_executed_units: (\d+)", text)
+        coverage = re.findall(r"cov: (\d+)", text)
+        written = re.findall(r"Test unit written to (\S+)", text)
+        found += bool(code or written)
+        print(
+            f"{target}: {count[1] if count else '?'} executions, "
+            f"coverage {coverage[-1] if coverage else '?'}, {len(written)} findings"
+            + (f", exit {code}: see {log}" if code else ""),
+            *written,
+            flush=True,
+        )
+    return found
+
+
+def replay(targets: list[str]) -> int:
+    """The number of targets with a file that is a finding."""
+    found = 0
+    for target, program in prepared(targets).items():
+        files = sorted((CORPUS / target).iterdir())
+        if not files:
+            sys.exit(f"{target} has no corpus")
+        prefix = f"-artifact_prefix={BUILD}/"
+        done = run([program, *LIMITS, prefix, *files], capture_output=True, text=True, errors="replace")
+        executed = done.stderr.count("Executed ")
+        failed = bool(done.returncode) or executed != len(files)
+        print(f"{target}: {executed} of {len(files)} files" + (", FINDING" * failed), flush=True)
+        if failed:
+            print(done.stderr[-8000:])
+        found += failed
+    return found
+
+
+def minimise(target: str, file: str) -> int:
+    program = prepared([target])[target]
+    shortest = pathlib.Path(file).resolve().with_suffix(".minimised")
+    options = ["-minimize_crash=1", "-max_total_time=120", f"-exact_artifact_path={shortest}"]
+    return run([program, *LIMITS, *options, pathlib.Path(file).resolve()]).returncode
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["run", seconds, *targets]:
+            return fuzz(int(seconds), targets)
+        case ["replay", *targets]:
+            return replay(targets)
+        case ["minimise", target, file]:
+            return minimise(target, file)
+    sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)
