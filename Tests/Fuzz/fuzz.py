@@ -22,7 +22,8 @@ BUILD = ROOT / ".build/fuzz"
 RELEASE = BUILD / "release"
 CORPUS = HERE / "corpus"
 TARGETS = sorted(path.stem for path in HERE.glob("*.swift"))
-SANITIZERS = ["--sanitize", "address", "--sanitize", "fuzzer"]
+# Two --sanitize would be one: the compiler takes the last.
+SANITIZERS = ["--sanitize", "address", "-Xswiftc", "-sanitize=fuzzer,address"]
 # Swift's own crash handler would stand in the way of the sanitizer's. A refused allocation is a
 # result to be tested, and what the runtime keeps for ever is no leak.
 ENVIRONMENT = {

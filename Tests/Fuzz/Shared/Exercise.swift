@@ -9,6 +9,8 @@ struct Loading {
   var map = false
   var window: Int64 = 0
   var experts: UInt32 = 0
+  /// Whether a part of the file may be missing.
+  var mayBeMissing = false
 
   var options: mixtral_load_options {
     var options = mixtral_load_options()
@@ -29,7 +31,9 @@ func loadAndUse(_ path: String, _ loading: Loading) {
   withoutOpenFiles {
     var model: OpaquePointer?
     var options = loading.options
-    let allowed = fileStatuses + (loading.experts == 0 ? [] : [MIXTRAL_INVALID_ARGUMENT])
+    var allowed = fileStatuses
+    if loading.experts != 0 { allowed.append(MIXTRAL_INVALID_ARGUMENT) }
+    if loading.mayBeMissing { allowed.append(MIXTRAL_NOT_FOUND) }
     guard check(mixtral_load(&model, path, &options), "mixtral_load", allowed: allowed) else {
       require(model == nil, "mixtral_load fails and gives a model")
       return

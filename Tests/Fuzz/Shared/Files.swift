@@ -1,5 +1,6 @@
 // Files that never touch a disk.
 import Glibc
+import Support
 
 /// A file in memory, written anew for each input.
 struct MemoryFile: Sendable {
@@ -41,4 +42,10 @@ enum SharedMemory {
   static func part(_ number: Int, _ count: Int) -> String {
     "\(folder)/part-0000\(number)-of-0000\(count).gguf"
   }
+
+  static func write(_ bytes: [UInt8], _ path: String) {
+    do { try writeFile(bytes, to: path) } catch { finding("cannot write \(path)") }
+  }
+
+  static func remove(_ path: String) { unlink(path) }
 }
