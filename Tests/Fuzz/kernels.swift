@@ -60,11 +60,12 @@ private func same(_ a: Float, _ b: Float) -> Bool {
 }
 
 private func compare(
-  _ found: UnsafePointer<Float>, _ expected: UnsafePointer<Float>, _ count: Int,
-  _ what: @autoclosure () -> String
+  _ found: GuardedBuffer, _ expected: GuardedBuffer, _ what: @autoclosure () -> String
 ) {
-  for i in 0..<count where !same(found[i], expected[i]) {
-    finding("\(what()): value \(i) is \(found[i]), the reference has \(expected[i])")
+  let (a, b) = (found.bits(count: found.byteCount / 4), expected.bits(count: found.byteCount / 4))
+  for i in a.indices {
+    let (x, y) = (Float(bitPattern: a[i]), Float(bitPattern: b[i]))
+    require(same(x, y), "\(what()): value \(i) is \(x), the reference has \(y)")
   }
 }
 
@@ -106,7 +107,7 @@ private func product(_ choices: inout Choices) throws {
   let expected = try run(.reference)
   for table in fast {
     compare(
-      try run(table).floats, expected.floats, rows * panels * 16,
+      try run(table), expected,
       "\(table.name) \(format.panelType), \(blocks) blocks, \(panels) panels, \(rows) rows")
   }
 }
@@ -161,7 +162,7 @@ private func norm(_ choices: inout Choices) throws {
   }
   let expected = try run(.reference)
   for table in fast {
-    compare(try run(table).floats, expected.floats, count, "\(table.name) norm of \(width)")
+    compare(try run(table), expected, "\(table.name) norm of \(width)")
   }
 }
 
@@ -177,7 +178,7 @@ private func swiGLU(_ choices: inout Choices) throws {
   }
   let expected = try run(.reference)
   for table in fast {
-    compare(try run(table).floats, expected.floats, vectors * 16, "\(table.name) SwiGLU")
+    compare(try run(table), expected, "\(table.name) SwiGLU")
   }
 }
 
@@ -213,7 +214,7 @@ private func attention(_ choices: inout Choices) throws {
     let given = try found.attend(query, firsts, lasts, table)
     for (a, b) in zip(given, wanted) {
       compare(
-        a.floats, b.floats, a.byteCount / 4,
+        a, b,
         "\(table.name) attention, \(type), head width \(width), \(queries) queries")
     }
   }
