@@ -4,36 +4,6 @@
 import CMixtral
 import Support
 
-/// Two files, each loaded twice, and what their metadata says. They outlive every program.
-private struct Group {
-  static let vocabulary = 40
-  static let sources = [
-    TinyModel(
-      layers: 1, hidden: 32, heads: 2, feedForward: 32, experts: 2, used: 1, vocabulary: 40,
-      context: 150),
-    TinyModel(
-      layers: 2, hidden: 32, heads: 2, kvHeads: 1, feedForward: 32, experts: 0, vocabulary: 40,
-      context: 300, window: 5),
-  ]
-  nonisolated(unsafe) static let models: [[OpaquePointer]] = sources.map { tiny in
-    let path = "\(SharedMemory.folder)/source.gguf"
-    SharedMemory.write(tiny.writer().bytes(), path)
-    defer { SharedMemory.remove(path) }
-    return [(MIXTRAL_ISA_AUTO, 1), (MIXTRAL_ISA_REFERENCE, 2)].map { isa, threads in
-      var model: OpaquePointer?
-      var options = Loading(isa: isa).options
-      options.threads = UInt32(threads)
-      options.batch = UInt32(threads * 3)
-      check(mixtral_load(&model, path, &options), "mixtral_load")
-      guard let model else { finding("no model") }
-      return model
-    }
-  }
-}
-
-/// What a filter may try to use: the session and the sampler of the draw that runs.
-nonisolated(unsafe) private var drawing: (session: OpaquePointer?, sampler: OpaquePointer?)
-
 @c(LLVMFuzzerTestOneInput)
 public func testOneInput(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   var calls = Calls()
@@ -50,7 +20,8 @@ public func testOneInput(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
   return 0
 }
 
-private struct Calls {
+/// A program that runs.
+struct Calls {
   var pool = Pool()
 
   mutating func call(_ choices: inout Choices) {
@@ -75,7 +46,7 @@ private struct Calls {
   }
 
   /// Checks a status against whether the handles were good; whether it is OK.
-  private func judge(
+  func judge(
     _ status: mixtral_status, _ name: String, known: Bool, allowed: [Int] = []
   ) -> Bool {
     // Which of two mistakes is told is not said.
@@ -85,7 +56,7 @@ private struct Calls {
     return isOK
   }
 
-  private func tokens(_ choices: inout Choices) -> [mixtral_token] {
+  func tokens(_ choices: inout Choices) -> [mixtral_token] {
     let most = choices.byte() >= 240 ? 120 : 8
     return (0..<choices.below(most)).map { _ in
       let id = mixtral_token(choices.byte())
@@ -93,7 +64,7 @@ private struct Calls {
     }
   }
 
-  private func areGood(_ tokens: [mixtral_token]) -> Bool {
+  func areGood(_ tokens: [mixtral_token]) -> Bool {
     !tokens.isEmpty && tokens.allSatisfy { $0 >= 0 && $0 < Int64(Group.vocabulary) }
   }
 
@@ -130,7 +101,7 @@ private struct Calls {
   }
 
   /// Takes over what a session says after it was fed `tokens`.
-  private mutating func settle(_ place: Int, _ tokens: [mixtral_token], _ isOK: Bool) {
+  mutating func settle(_ place: Int, _ tokens: [mixtral_token], _ isOK: Bool) {
     var position: UInt64 = 0
     let status = mixtral_session_position(&position, pool.objects[place].handle)
     check(status, "mixtral_session_position")
@@ -141,7 +112,7 @@ private struct Calls {
   }
 
   /// Statuses of feeding `tokens` to a known session.
-  private func refusals(_ place: Int, _ tokens: [mixtral_token]) -> [Int] {
+  func refusals(_ place: Int, _ tokens: [mixtral_token]) -> [Int] {
     let known = pool.objects[place]
     var allowed: [Int] = []
     if !areGood(tokens) { allowed.append(MIXTRAL_INVALID_ARGUMENT) }
@@ -220,7 +191,8 @@ private struct Calls {
     var allowed = place.map { refusals($0, tokens) } ?? []
     if capacity < needed { allowed.append(MIXTRAL_BUFFER_TOO_SMALL) }
     let isOK = judge(status, "mixtral_step_logits", known: place != nil, allowed: allowed)
-    require(!isOK || (written == needed && allowed.isEmpty), "mixtral_step_logits is OK with \(written)")
+    require(
+      !isOK || (written == needed && allowed.isEmpty), "mixtral_step_logits is OK with \(written)")
     if let place { settle(place, tokens, isOK) }
   }
 
@@ -268,136 +240,6 @@ private struct Calls {
     pool.objects[made].context = pool.objects[place].context
     pool.objects[made].cacheType = pool.objects[place].cacheType
     settle(made, [], true)
-  }
-
-  // MARK: sampling
-
-  private mutating func createSampler(_ choices: inout Choices) {
-    guard pool.objects.count < 40 else { return }
-    func float(_ choices: inout Choices) -> Float {
-      let way = choices.byte()
-      if way >= 248 { return Float(bitPattern: choices.bits()) }
-      return way < 100 ? 0 : [1, 0.5, 0.9, 0.01, 1.1, 2, -1, 1e-30, 100][Int(way) % 9]
-    }
-    var options = mixtral_sampler_options()
-    options.top_k = choices.pick([0, 0, 1, 5, 1000, .max])
-    options.temperature = float(&choices)
-    options.top_p = float(&choices)
-    options.min_p = float(&choices)
-    options.typical_p = float(&choices)
-    options.repetition_penalty = float(&choices)
-    options.frequency_penalty = float(&choices)
-    options.presence_penalty = float(&choices)
-    options.penalty_window = UInt32(choices.below(9))
-    options.report = choices.pick([0, 0, 1, 3, 40, 41, .max])
-    options.reserved = choices.byte() >= 250 ? 1 : 0
-    options.seed = UInt64(choices.byte())
-    let bias = (0..<choices.below(4)).map { _ in
-      mixtral_logit_bias(
-        token: mixtral_token(choices.below(42)),
-        bias: choices.pick([-.infinity, 1, -1, 1e30, .infinity, .nan, 0]))
-    }
-    // 0 is no filter; the others are what the filter does.
-    let mode = choices.below(10)
-    if mode > 0 {
-      options.filter = filter
-      options.user = UnsafeMutableRawPointer(bitPattern: mode)
-    }
-    let size = structSize(mixtral_sampler_options.self, &choices)
-    var sampler: OpaquePointer?
-    let status = bias.withUnsafeBufferPointer { bias in
-      options.bias = bias.baseAddress
-      options.bias_count = UInt64(bias.count)
-      return withOptions(options, size: size) { mixtral_sampler_create(&sampler, $0) }
-    }
-    let allowed = [MIXTRAL_INVALID_ARGUMENT, MIXTRAL_UNSUPPORTED, MIXTRAL_LIMIT_EXCEEDED]
-    guard check(status, "mixtral_sampler_create", allowed: allowed) else {
-      require(sampler == nil, "mixtral_sampler_create fails and gives a sampler")
-      return
-    }
-    _ = pool.add(sampler, .sampler)
-  }
-
-  private mutating func sample(_ choices: inout Choices) {
-    let session = pool.choose(.session, &choices)
-    let sampler = choices.chance() ? pool.choose(.sampler, &choices) : nil
-    let known =
-      pool.find(session, .session) != nil && (sampler == nil || pool.find(sampler, .sampler) != nil)
-    drawing = (session, sampler)
-    var token: mixtral_token = -1
-    let status = mixtral_sample(&token, session, sampler)
-    drawing = (nil, nil)
-    let isOK = judge(
-      status, "mixtral_sample", known: known,
-      allowed: [MIXTRAL_INVALID_ARGUMENT, MIXTRAL_NUMERIC, MIXTRAL_CANCELLED])
-    if isOK { require((0..<40).contains(token), "token \(token) is drawn") }
-    if isOK, let place = pool.find(session, .session) {
-      let status = mixtral_step(session, &token, 1)
-      let allowed = refusals(place, [token])
-      settle(place, [token], judge(status, "mixtral_step", known: true, allowed: allowed))
-    }
-  }
-
-  private mutating func report(_ choices: inout Choices) {
-    let sampler = pool.choose(.sampler, &choices)
-    let capacity = choices.below(43)
-    let candidates = UnsafeMutablePointer<mixtral_candidate>.allocate(capacity: capacity)
-    defer { candidates.deallocate() }
-    var count = 0
-    let status = mixtral_sample_report(&count, candidates, capacity, sampler)
-    let isOK = judge(
-      status, "mixtral_sample_report", known: pool.find(sampler, .sampler) != nil,
-      allowed: [MIXTRAL_INVALID_ARGUMENT, MIXTRAL_BUFFER_TOO_SMALL])
-    guard isOK else { return }
-    require(count >= 1 && count <= min(41, capacity), "a report of \(count)")
-    for i in 0..<count {
-      let candidate = candidates[i]
-      require((0..<40).contains(candidate.token), "token \(candidate.token) is reported")
-      require(candidate.log_probability <= 0.001, "a probability above 1")
-    }
-  }
-
-  // MARK: text
-
-  private mutating func text(_ choices: inout Choices) {
-    let model = pool.choose(.model, &choices)
-    let text = choices.text(20).map(CChar.init(bitPattern:))
-    let flags = choices.byte() >= 250 ? UInt32(truncatingIfNeeded: choices.number()) : UInt32(choices.below(8))
-    let capacity = choices.below(64)
-    let tokens = UnsafeMutablePointer<mixtral_token>.allocate(capacity: capacity)
-    defer { tokens.deallocate() }
-    var count = 0
-    let status = mixtral_tokenize(&count, tokens, capacity, model, text, text.count, flags)
-    _ = judge(
-      status, "mixtral_tokenize", known: pool.find(model, .model) != nil,
-      allowed: [MIXTRAL_INVALID_ARGUMENT, MIXTRAL_BUFFER_TOO_SMALL])
-  }
-
-  private mutating func createDetokenizer(_ choices: inout Choices) {
-    guard pool.objects.count < 40 else { return }
-    let model = pool.choose(.model, &choices)
-    let flags = UInt32(choices.below(5))
-    var made: OpaquePointer?
-    let status = mixtral_detokenizer_create(&made, model, flags)
-    let isOK = judge(
-      status, "mixtral_detokenizer_create", known: pool.find(model, .model) != nil,
-      allowed: flags > 3 ? [MIXTRAL_INVALID_ARGUMENT] : [])
-    if isOK { _ = pool.add(made, .detokenizer) }
-  }
-
-  private mutating func detokenize(_ choices: inout Choices) {
-    let detokenizer = pool.choose(.detokenizer, &choices)
-    let tokens = tokens(&choices)
-    let capacity = choices.below(30)
-    let bytes = UnsafeMutablePointer<CChar>.allocate(capacity: capacity)
-    defer { bytes.deallocate() }
-    var size = 0
-    let status = mixtral_detokenizer_next(
-      &size, bytes, capacity, detokenizer, tokens, tokens.count)
-    var allowed = [MIXTRAL_BUFFER_TOO_SMALL]
-    if !tokens.isEmpty, !areGood(tokens) { allowed.append(MIXTRAL_INVALID_ARGUMENT) }
-    let known = pool.find(detokenizer, .detokenizer) != nil
-    _ = judge(status, "mixtral_detokenizer_next", known: known, allowed: allowed)
   }
 
   // MARK: any object
@@ -473,32 +315,4 @@ private struct Calls {
       found.map(\.bitPattern) == expected.map(\.bitPattern),
       "after \(session.tokens.count) tokens a session has other logits than a new one")
   }
-}
-
-/// What a filter does besides changing logits: it uses the objects of the draw that runs it.
-private func filter(
-  _ logits: UnsafeMutablePointer<Float>?, _ count: UInt64, _ user: UnsafeMutableRawPointer?
-) -> Int32 {
-  guard let logits, count == UInt64(Group.vocabulary) else { finding("a filter without logits") }
-  let (session, sampler) = drawing
-  var token: mixtral_token = 0
-  let busy = [MIXTRAL_BUSY]
-  switch Int(bitPattern: user) {
-  case 1: return 1
-  case 2: logits[Int(logits[0].bitPattern % 40)] = .nan
-  case 3: for i in 0..<Int(count) { logits[i] = -.infinity }
-  case 4: require(!check(mixtral_step(session, &token, 1), "mixtral_step", allowed: busy), "a step")
-  case 5:
-    let freed = mixtral_free(UnsafeMutableRawPointer(session))
-    require(!check(freed, "mixtral_free", allowed: busy), "a session is freed in use")
-  case 6:
-    let freed = mixtral_free(UnsafeMutableRawPointer(sampler))
-    require(!check(freed, "mixtral_free", allowed: busy), "a sampler is freed in use")
-  case 7:
-    let drawn = mixtral_sample(&token, session, sampler)
-    require(!check(drawn, "mixtral_sample", allowed: busy), "a draw within a draw")
-  case 8: check(mixtral_cancel(UnsafeMutableRawPointer(session)), "mixtral_cancel")
-  default: for i in 0..<Int(count) { logits[i] *= -1 }
-  }
-  return 0
 }

@@ -3,9 +3,11 @@
 python fuzz.py run SECONDS [TARGET…]    fuzzes each target that long; new finds go to .build/fuzz
 python fuzz.py replay [TARGET…]         runs each file of corpus/ once
 python fuzz.py minimise TARGET FILE     makes a finding's input as short as it can be
+python fuzz.py keep COUNT [TARGET…]     adds up to COUNT finds that reach new code to the corpus
 
 The engine is built by SwiftPM with its own flags, the address sanitizer and libFuzzer's coverage; a
-target is one Swift file here, compiled with Shared/ and linked to those objects.
+target is one Swift file here (and its `target+….swift`), compiled with Shared/ and linked to those
+objects.
 """
 
 from __future__ import annotations
@@ -13,23 +15,25 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUILD = ROOT / ".build/fuzz"
 RELEASE = BUILD / "release"
 CORPUS = HERE / "corpus"
-TARGETS = sorted(path.stem for path in HERE.glob("*.swift"))
+TARGETS = sorted(path.stem for path in HERE.glob("*.swift") if "+" not in path.stem)
 # Two --sanitize would be one: the compiler takes the last.
 SANITIZERS = ["--sanitize", "address", "-Xswiftc", "-sanitize=fuzzer,address"]
 # Swift's own crash handler would stand in the way of the sanitizer's. A refused allocation is a
-# result to be tested, and what the runtime keeps for ever is no leak.
+# result to be tested.
 ENVIRONMENT = {
     **os.environ,
     "SWIFT_BACKTRACE": "enable=no",
-    "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=0:handle_abort=1",
+    "ASAN_OPTIONS": "allocator_may_return_null=1:detect_leaks=1:handle_abort=1",
 }
 LIMITS = ["-timeout=20", "-rss_limit_mb=4096", "-malloc_limit_mb=2048"]
 
@@ -64,13 +68,12 @@ def objects() -> list[pathlib.Path]:
 
 def build_target(target: str) -> pathlib.Path:
     program = BUILD / "targets" / target
-    sources = [HERE / f"{target}.swift", *sorted((HERE / "Shared").glob("*.swift"))]
+    sources = [HERE / f"{target}.swift", *sorted(HERE.glob(f"{target}+*.swift"))]
+    sources += sorted((HERE / "Shared").glob("*.swift"))
     sources.append(ROOT / "Tests/ModelTests/TinyModel.swift")
     checks = HERE / "Shared/checks.c"
     inputs = [*sources, checks, *objects()]
-    if program.exists() and all(
-        path.stat().st_mtime < program.stat().st_mtime for path in inputs
-    ):
+    if program.exists() and all(path.stat().st_mtime < program.stat().st_mtime for path in inputs):
         return program
     program.parent.mkdir(exist_ok=True)
     compiled = program.with_suffix(".checks.o")
@@ -139,7 +142,9 @@ def replay(targets: list[str]) -> int:
         if not files:
             sys.exit(f"{target} has no corpus")
         prefix = f"-artifact_prefix={BUILD}/"
-        done = run([program, *LIMITS, prefix, *files], capture_output=True, text=True, errors="replace")
+        done = run(
+            [program, *LIMITS, prefix, *files], capture_output=True, text=True, errors="replace"
+        )
         executed = done.stderr.count("Executed ")
         failed = bool(done.returncode) or executed != len(files)
         print(f"{target}: {executed} of {len(files)} files" + (", FINDING" * failed), flush=True)
@@ -156,12 +161,29 @@ def minimise(target: str, file: str) -> int:
     return run([program, *LIMITS, *options, pathlib.Path(file).resolve()]).returncode
 
 
+def keep(count: int, targets: list[str]) -> int:
+    """The smallest set of grown inputs that reaches what the committed ones do not."""
+    for target, program in prepared(targets).items():
+        with tempfile.TemporaryDirectory() as folder:
+            merge = ["-set_cover_merge=1", "-max_len=4096", folder]
+            run([program, *LIMITS, *merge, CORPUS / target, BUILD / "corpus" / target], check=True)
+            new = [path for path in pathlib.Path(folder).iterdir() if path.stat().st_size <= 4096]
+            known = {path.read_bytes() for path in (CORPUS / target).iterdir()}
+            new = sorted(path for path in new if path.read_bytes() not in known)
+            for path in new[:count]:
+                shutil.copy(path, CORPUS / target / f"find-{path.name[:12]}")
+            print(f"{target}: {len(new)} finds, {min(count, len(new))} kept")
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     match arguments:
         case ["run", seconds, *targets]:
             return fuzz(int(seconds), targets)
         case ["replay", *targets]:
             return replay(targets)
+        case ["keep", count, *targets]:
+            return keep(int(count), targets)
         case ["minimise", target, file]:
             return minimise(target, file)
     sys.exit(__doc__)

@@ -237,9 +237,11 @@ private struct Page {
       ? HalfCache.byteCount(headWidth: width) : ByteCache.byteCount(headWidth: width)
     keys = try GuardedBuffer(byteCount: byteCount)
     values = try GuardedBuffer(byteCount: byteCount)
+    let key = try GuardedBuffer(byteCount: width * 4)
+    let value = try GuardedBuffer(byteCount: width * 4)
     for (position, entry) in entries.enumerated() {
-      let key = try GuardedBuffer(floats: entry.key)
-      let value = try GuardedBuffer(floats: entry.value)
+      key.floats.update(from: entry.key, count: width)
+      value.floats.update(from: entry.value, count: width)
       var job = CacheEntry(
         key: key.floats, value: value.floats, keys: keys.base, values: values.base,
         position: position, headWidth: width, headStride: padded(width))

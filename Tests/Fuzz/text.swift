@@ -10,7 +10,7 @@ nonisolated(unsafe) private let models: [(handle: OpaquePointer, vocabulary: Int
 ].map { path in
   var model: OpaquePointer?
   var options = Loading().options
-  check(mixtral_load(&model, repositoryPath(path), &options), "mixtral_load")
+  check(lasting { mixtral_load(&model, repositoryPath(path), &options) }, "mixtral_load")
   var info = mixtral_info()
   info.struct_size = UInt32(MemoryLayout<mixtral_info>.size)
   check(mixtral_model_info(model, &info), "mixtral_model_info")

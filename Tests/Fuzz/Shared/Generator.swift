@@ -49,7 +49,8 @@ func makeByteLevel(_ writer: inout GGUFWriter, _ choices: inout Choices, vocabul
   writer.set("tokenizer.ggml.tokens", .texts(pieces))
   writer.set("tokenizer.ggml.scores", nil)
   let merges = (0..<choices.below(8)).map { _ in
-    choices.byte() >= 224 ? String(decoding: choices.text(5), as: UTF8.self)
+    choices.byte() >= 224
+      ? String(decoding: choices.text(5), as: UTF8.self)
       : "a \(choices.pick(letters))"
   }
   writer.set("tokenizer.ggml.merges", .texts(merges))
@@ -147,7 +148,8 @@ private func breakTensor(_ rule: Rule, _ writer: inout GGUFWriter, _ choices: in
   case .ropeFactors:
     let count = choices.pick([1, 2, 3, 8, 16])
     writer.addTensor(
-      "rope_freqs.weight", [count], floats: (0..<count).map { _ in Float(bitPattern: choices.bits()) })
+      "rope_freqs.weight", [count],
+      floats: (0..<count).map { _ in Float(bitPattern: choices.bits()) })
   default:
     guard !writer.tensors[place].bytes.isEmpty else { return }
     for _ in 0...choices.below(8) {
@@ -189,13 +191,17 @@ private func breakModel(_ rule: Rule, _ writer: inout GGUFWriter, _ choices: ino
   case .score:
     change("scores", &writer, &choices) { elements, choices in
       elements[choices.below(elements.count)] =
-        choices.chance() ? .float32(Float(choices.byte())) : .float32(Float(bitPattern: choices.bits()))
+        choices.chance()
+        ? .float32(Float(choices.byte())) : .float32(Float(bitPattern: choices.bits()))
     }
   default:
     change(choices.pick(["tokens", "scores", "token_type"]), &writer, &choices) {
       elements, choices in
-      if choices.chance() { elements.removeLast(choices.below(elements.count) + 1) }
-      else { elements += elements }
+      if choices.chance() {
+        elements.removeLast(choices.below(elements.count) + 1)
+      } else {
+        elements += elements
+      }
     }
   }
 }
