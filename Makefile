@@ -18,7 +18,7 @@ CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 # says where it is.
 SWIFT_FLAGS := -c release --disable-local-rpath
 
-.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-faults test-soak soak test-oracle test-counts lint oracle bench bench-peers clean
+.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-faults test-soak soak fuzz test-fuzz-corpus sanitize test-oracle test-counts lint oracle bench bench-peers clean
 
 library: $(LIBRARY)
 
@@ -92,6 +92,30 @@ test-soak: .build/soak
 ## make soak: 100,000 sessions, 10,000 loads, two hours of generation.
 soak: .build/soak
 	.build/soak $(MODEL) 100000 10000 7200
+
+## make fuzz [SECONDS=60] [TARGETS=...]: each target of Tests/Fuzz for that long; a finding is a failure.
+fuzz:
+	python3 Tests/Fuzz/fuzz.py run $(or $(SECONDS),60) $(TARGETS)
+
+# The committed inputs, each once.
+test-fuzz-corpus:
+	python3 Tests/Fuzz/fuzz.py replay
+
+# What the tests of the rooms do wrong in memory, between threads and, in C, beyond its definition; and the same
+# of a C program. The sanitizers map memory of their own, which one test would count. Leaks are looked for by
+# the fuzz targets: here globals whose pointers hold bits of Swift's enums would count.
+SANITIZE := SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1 \
+  swift test $(SWIFT_FLAGS) -Xlinker --warn-unresolved-symbols --skip noLeak
+UNDEFINED := -fsanitize=undefined -fno-sanitize-recover=all
+
+## make sanitize: the Swift tests under the address and thread sanitizers, C code under that of undefined behaviour.
+sanitize: $(LIBRARY)
+	$(SANITIZE) --scratch-path .build/sanitize-address --sanitize address \
+	  -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
+	$(SANITIZE) --scratch-path .build/sanitize-thread --sanitize thread
+	$(CC) $(CFLAGS) $(UNDEFINED) -Iinclude -o .build/soak-undefined Tests/Soak/soak.c -L.build/lib -lmixtral \
+	  -Wl,-rpath,'$$ORIGIN/lib'
+	.build/soak-undefined Tests/Oracle/tiny/mixtral-tiny-f16.gguf 1000 200 2
 
 ## make test-embed: one program in ten runtimes, and the ways of loading the library. What is missing of the
 ## runtimes comes from Debian.
