@@ -48,7 +48,7 @@ def build_engine() -> None:
         command += ["--scratch-path", BUILD, "--target", target]
         done = run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
-            sys.exit(done.stdout)
+            sys.exit(f"{done.stdout}\nswift build: exit {done.returncode}")
 
 
 def package_name() -> str:
@@ -92,7 +92,7 @@ def build_target(target: str) -> pathlib.Path:
         text=True,
     )
     if done.returncode:
-        sys.exit(done.stdout)
+        sys.exit(f"{done.stdout}\nswiftc: exit {done.returncode}")
     return program
 
 

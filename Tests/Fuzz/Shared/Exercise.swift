@@ -33,7 +33,7 @@ func loadAndUse(_ path: String, _ loading: Loading) {
     var options = loading.options
     var allowed = fileStatuses
     if loading.experts != 0 { allowed.append(MIXTRAL_INVALID_ARGUMENT) }
-    if loading.mayBeMissing { allowed.append(MIXTRAL_NOT_FOUND) }
+    if loading.mayBeMissing { allowed += [MIXTRAL_NOT_FOUND, MIXTRAL_IO] }
     guard check(mixtral_load(&model, path, &options), "mixtral_load", allowed: allowed) else {
       require(model == nil, "mixtral_load fails and gives a model")
       return

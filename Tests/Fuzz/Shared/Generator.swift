@@ -3,8 +3,8 @@
 import Formats
 import Support
 
-/// Tensors of shapes that were made before: their random weights take longer than a load.
-nonisolated(unsafe) private var knownTensors: [String: [TinyTensor]] = [:]
+/// Models that were made before: their random weights take longer than a load.
+nonisolated(unsafe) private var knownFiles: [String: GGUFWriter] = [:]
 
 private let narrowTypes: [TensorType] = [.q8_0, .f16, .q4_0, .f32, .q5_1, .q5_0, .q4_1, .bf16]
 private let wideTypes: [TensorType] = [.q4_K, .q6_K, .q5_K, .q3_K, .q2_K, .f16]
@@ -32,10 +32,13 @@ func chooseModel(_ choices: inout Choices) -> TinyModel {
 /// The file of a description.
 func file(_ tiny: TinyModel) -> GGUFWriter {
   let key = String(describing: tiny)
-  if knownTensors.count > 64 { knownTensors = [:] }
-  let tensors = knownTensors[key] ?? tiny.tensors()
-  knownTensors[key] = tensors
-  return tiny.writer(tensors)
+  if let known = knownFiles[key] { return known }
+  return lasting {
+    if knownFiles.count > 256 { knownFiles = [:] }
+    let writer = tiny.writer()
+    knownFiles[key] = writer
+    return writer
+  }
 }
 
 /// Gives the file a byte-level vocabulary, with merges unless it is Tekken's.
