@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import random
+import struct
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, TokenType, quants
@@ -93,6 +94,27 @@ def models() -> None:
         save("gguf", f"{name}-cut", whole[: len(whole) // 2])
 
 
+def strings() -> None:
+    """Strings of a file that sentences quote, with a control character in each."""
+
+    def text(value: bytes) -> bytes:
+        return struct.pack("<Q", len(value)) + value
+
+    numbers = ["block_count", "embedding_length", "attention.head_count", "feed_forward_length"]
+    shape = {f"llama.{name}": 2 for name in [*numbers, "context_length"]}
+    for name, architecture, scaling in [
+        ("architecture", b"\x1b[2J", b"none"),
+        ("rope-scaling", b"llama", b"a\nb"),
+    ]:
+        keys = text(b"general.architecture") + struct.pack("<I", 8) + text(architecture)
+        keys += text(b"llama.rope.scaling.type") + struct.pack("<I", 8) + text(scaling)
+        for key, number in shape.items():
+            keys += text(key.encode()) + struct.pack("<II", 4, number)
+        header = b"GGUF" + struct.pack("<IQQ", 3, 1, 2 + len(shape)) + keys
+        header += text(b"t") + struct.pack("<IQIQ", 1, 1, 0, 0)
+        save("gguf", f"control-in-{name}", header + bytes(-len(header) % 32 + 32))
+
+
 def texts() -> None:
     samples = [
         "And it came to pass",
@@ -125,5 +147,6 @@ if __name__ == "__main__":
     for old in CORPUS.glob("*/seed-*"):
         old.unlink()
     models()
+    strings()
     texts()
     choices()
