@@ -100,8 +100,8 @@ def strings() -> None:
     def text(value: bytes) -> bytes:
         return struct.pack("<Q", len(value)) + value
 
-    numbers = ["block_count", "embedding_length", "attention.head_count", "feed_forward_length"]
-    shape = {f"llama.{name}": 2 for name in [*numbers, "context_length"]}
+    names = ["block_count", "attention.head_count", "feed_forward_length", "context_length"]
+    shape = {"llama.embedding_length": 4, **{f"llama.{name}": 2 for name in names}}
     for name, architecture, scaling in [
         ("architecture", b"\x1b[2J", b"none"),
         ("rope-scaling", b"llama", b"a\nb"),
