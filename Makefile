@@ -136,11 +136,21 @@ test-counts: $(LIBRARY) .venv/ready
 	command -v valgrind > /dev/null || { apt-get update -q && apt-get install -qy valgrind; }
 	$(PYTHON) -m pytest -q Tests/Counts
 
+.PHONY: docs
+.venv/docs: docs/requirements.txt .venv/ready
+	.venv/bin/pip install -q -r docs/requirements.txt
+	touch $@
+
+## make docs: the site, in .build/site; a warning or a reference that leads nowhere is an error.
+docs: $(LIBRARY) .venv/docs
+	rm -rf .build/site
+	$(PYTHON) -m sphinx -W --keep-going -E -q -b html -d .build/doctrees docs .build/site
+
 ## make lint: what a reviewer's tools say.
 lint: .venv/ready
 	swift format lint --strict -r Sources Tests Package.swift
 	.venv/bin/pip install -q ruff
-	.venv/bin/ruff format --check --line-length 100 Tests bindings examples scripts
+	.venv/bin/ruff format --check --line-length 100 Tests bindings examples scripts docs
 
 # llama.cpp, built for this machine, for the two commands below.
 .venv/peer: .venv/ready
