@@ -136,7 +136,7 @@ test-counts: $(LIBRARY) .venv/ready
 	command -v valgrind > /dev/null || { apt-get update -q && apt-get install -qy valgrind; }
 	$(PYTHON) -m pytest -q Tests/Counts
 
-.PHONY: docs
+.PHONY: docs test-docs
 .venv/docs: docs/requirements.txt .venv/ready
 	.venv/bin/pip install -q -r docs/requirements.txt
 	touch $@
@@ -145,6 +145,11 @@ test-counts: $(LIBRARY) .venv/ready
 docs: $(LIBRARY) .venv/docs
 	rm -rf .build/site
 	$(PYTHON) -m sphinx -W --keep-going -E -q -b html -d .build/doctrees docs .build/site
+
+# What the guides show is compiled and run; the site's links lead somewhere.
+test: test-docs
+test-docs: docs
+	$(PYTHON) -m pytest -q Tests/Docs
 
 ## make lint: what a reviewer's tools say.
 lint: .venv/ready
