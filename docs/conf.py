@@ -7,7 +7,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "docs" / "_ext"), str(ROOT / "bindings" / "python")]
 
-import mixtral  # noqa: E402 (found by the line above)
+import mixtral
 
 project = "libmixtral"
 copyright = "the authors of libmixtral, Apache-2.0"

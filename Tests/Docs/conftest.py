@@ -6,9 +6,8 @@ import os
 import pathlib
 import sys
 
-import pytest
-
 import blocks
+import pytest
 
 # What the guides name relative to the checkout.
 LINKED = ("include", "bindings", "examples")

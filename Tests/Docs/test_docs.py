@@ -7,9 +7,8 @@ import re
 import subprocess
 import sys
 
-import pytest
-
 import blocks
+import pytest
 
 CC = ["cc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude"]
 LIBRARY = ["-L.build/lib", "-lmixtral", "-lpthread"]

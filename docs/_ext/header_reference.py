@@ -211,7 +211,7 @@ def declared(type: str, name: str) -> str:
 
 def fenced(directive: str, argument: str, body: str) -> str:
     """A directive; its fence is longer than those inside."""
-    fence = "`" * (max([3, *(len(found) for found in re.findall(r"^`{3,}", body, re.M))]) + 1)
+    fence = "`" * (max([3, *(len(found) for found in re.findall(r"^`{3,}", body, re.MULTILINE))]) + 1)
     return f"{fence}{{{directive}}} {argument}\n{body}\n{fence}"
 
 
