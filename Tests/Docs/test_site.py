@@ -87,6 +87,15 @@ def test_the_words_of_the_header_are_there(function):
     assert set(re.findall(r"\w+", function["doc"])) - {"param", "return"} <= set(shown)
 
 
+def test_the_rules_of_the_header_are_there(site):
+    header = (blocks.ROOT / "include" / "mixtral.h").read_text()
+    head = re.split(r"Rules that hold for every function:|\*/", header)[1]
+    page = (SITE / "reference" / "c.html").read_text()
+    shown = re.findall(r"\w+", html.unescape(re.sub(r"<[^>]*>", "", page)))
+    words = re.findall(r"\w+", head)
+    assert any(shown[at : at + len(words)] == words for at in range(len(shown)))
+
+
 def test_the_python_package_is_whole(site):
     sys.path.insert(0, str(blocks.ROOT / "bindings" / "python"))
     import mixtral

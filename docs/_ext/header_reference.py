@@ -1,6 +1,6 @@
 """The reference of include/mixtral.h in MyST Markdown, from include/mixtral.abi.json.
 
-The comments are the header's own. What is added follows from the roles of the parameters: who owns
+The comments are the header's own, its head too. What is added follows from the roles of the parameters: who owns
 what, when NULL is allowed, every status that may come back.
 """
 
@@ -52,6 +52,8 @@ class Reference:
     def text(self) -> str:
         return "\n\n".join(
             [
+                "## Rules that hold for every function",
+                *self.rules((ROOT / "include" / "mixtral.h").read_text()),
                 "## Functions",
                 *map(self.function, self.description["functions"]),
                 "## Structs",
@@ -64,6 +66,9 @@ class Reference:
                 "",
             ]
         )
+
+    def rules(self, header: str) -> list[str]:
+        return [f"{word and f'**{word}** '}{self.linked(rest)}" for word, rest in rules(header)]
 
     def function(self, one: dict[str, Any]) -> str:
         doc = Doc(one["doc"])
@@ -168,7 +173,7 @@ class Reference:
 
     def linked(self, text: str) -> str:
         """A comment as Markdown: names become links, code stays code, the rest stays as it is."""
-        parts = re.split(r"(`[^`]*`|\bMIXTRAL_[A-Z0-9]+_\*|\b\w+\b)", text)
+        parts = re.split(r"(`[^`]*`|\bMIXTRAL_[A-Z0-9]+_\*|\b\w+\b(?:\(\))?)", text)
         return "".join(map(self._part, parts))
 
     def _part(self, part: str) -> str:
@@ -176,8 +181,8 @@ class Reference:
             return part
         if part.endswith("_*"):
             return f"`{part}`"
-        if part in self.links:
-            return f"{{{self.links[part]}}}`{part}`"
+        if (name := part.removesuffix("()")) in self.links:
+            return f"{{{self.links[name]}}}`{name}`"
         if f"MIXTRAL_{part}" in self.statuses and part != "OK":
             return self.status(part)
         return re.sub(r"([\\*<>\[\]])", r"\\\1", part)
@@ -201,6 +206,17 @@ class Doc:
         self.summary = "\n\n".join(map(joined, summary.split("\n\n"))).strip()
 
 
+def rules(header: str) -> list[tuple[str, str]]:
+    """The rules at the head of the header: the word that each begins with, or "", and the rest."""
+    head = re.search(r"Rules that hold for every function:\n(.*?)\*/", header, re.DOTALL)
+    text = re.sub(r"^ \*", "", head[1], flags=re.MULTILINE) if head else ""
+    found = []
+    for one in re.split(r"\n(?= \w+\.? {2,}|\n)", text):
+        words = re.match(r" (\w+\.?) {2,}(.*)", one, re.DOTALL)
+        found.append((words[1], joined(words[2])) if words else ("", joined(one)))
+    return [rule for rule in found if rule[1]]
+
+
 def joined(text: str) -> str:
     return " ".join(text.split())
 
@@ -211,7 +227,9 @@ def declared(type: str, name: str) -> str:
 
 def fenced(directive: str, argument: str, body: str) -> str:
     """A directive; its fence is longer than those inside."""
-    fence = "`" * (max([3, *(len(found) for found in re.findall(r"^`{3,}", body, re.MULTILINE))]) + 1)
+    fence = "`" * (
+        max([3, *(len(found) for found in re.findall(r"^`{3,}", body, re.MULTILINE))]) + 1
+    )
     return f"{fence}{{{directive}}} {argument}\n{body}\n{fence}"
 
 
