@@ -68,7 +68,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-faults test-soak test-oracle test-counts
+test: test-swift test-boundary test-faults test-soak test-oracle test-counts test-embed test-fuzz-corpus
 	@echo "all tests passed"
 
 # The real model is part of the tests: its tokenizer and its goldens.
