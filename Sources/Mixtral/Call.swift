@@ -88,6 +88,18 @@ func checkAligned(
   }
 }
 
+/// INVALID_ARGUMENT when results would be written over an argument that is read at the same time.
+func checkApart<Result, Argument>(
+  _ results: UnsafeBufferPointer<Result>, _ argument: UnsafeBufferPointer<Argument>, _ names: String
+) throws(EngineError) {
+  let written = UnsafeRawBufferPointer(results)
+  let read = UnsafeRawBufferPointer(argument)
+  guard let first = written.baseAddress, let other = read.baseAddress else { return }
+  guard first + written.count <= other || other + read.count <= first else {
+    throw EngineError(.invalidArgument, "\(names) overlap")
+  }
+}
+
 /// Writes results by the one buffer convention: the count always, the elements when they fit.
 func write<Element>(
   _ elements: UnsafeBufferPointer<Element>, _ count: UnsafeMutablePointer<Int>?,
