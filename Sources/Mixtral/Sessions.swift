@@ -92,12 +92,12 @@ public func mixtral_step_many(
       throw EngineError(
         .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
     }
-    let handles = try array(sessions, count, "sessions")
-    let inputs = try array(inputs, count, "inputs")
     if let statuses {
       try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
       statuses.update(repeating: 0, count: count)
     }
+    let handles = try array(sessions, count, "sessions")
+    let inputs = try array(inputs, count, "inputs")
     let model = try firstModel(handles, statuses)
     try model.withRequests(count) { requests throws(EngineError) in
       try stepTogether(model, handles, inputs, statuses, requests)
