@@ -53,7 +53,7 @@ static void apply(
     if (!strcmp(structure->fields[i].name, "user"))
       memcpy(at + structure->fields[i].offset, &user, sizeof user);
   }
-  plan = (struct plan){.returns = variant->bits, .calls_everything = variant->place};
+  plan = (struct plan){.returns = (int32_t)variant->bits, .doing = (enum doing)variant->place};
 }
 
 void record_build(

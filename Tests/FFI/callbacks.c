@@ -1,8 +1,9 @@
 // Callbacks as a dynamic runtime makes them: closures that libffi writes at run time.
 #include "harness.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 struct plan plan;
 /// What the library is given as `user` points here.
@@ -22,9 +23,19 @@ static void call_everything(void) {
   }
 }
 
+int callback_array(const struct callback *callback) {
+  for (int i = 0; i + 1 < callback->parameter_count; i++) {
+    const struct type *type = &callback->parameters[i].type;
+    bool numbers = type->kind == FLOAT && type->size == sizeof(float) && type->depth == 1;
+    if (numbers && !strcmp(callback->parameters[i + 1].name, "count")) return i;
+  }
+  return -1;
+}
+
 /// An array that the callback may change: all of it can be read and written.
 static void touch(float *numbers, uint64_t count) {
-  for (uint64_t i = 0; i < count; i++) ((volatile float *)numbers)[i] = numbers[i] + 0.0f;
+  for (uint64_t i = 0; i < count; i++)
+    ((volatile float *)numbers)[i] = plan.doing == WRITES_NAN ? NAN : numbers[i];
 }
 
 static void called(ffi_cif *interface, void *result, void **arguments, void *data) {
@@ -34,12 +45,12 @@ static void called(ffi_cif *interface, void *result, void **arguments, void *dat
     const struct parameter *one = &callback->parameters[i];
     if (!strcmp(one->name, "user") && *(uint64_t **)arguments[i] != &user_value)
       wrong(outermost, "the callback was given another user pointer");
-    bool array = one->type.depth == 1 && i + 1 < callback->parameter_count;
-    if (array && one->type.kind == FLOAT && !strcmp(callback->parameters[i + 1].name, "count"))
-      touch(*(float **)arguments[i], *(uint64_t *)arguments[i + 1]);
   }
-  if (plan.invoked++ == 0 && plan.calls_everything) call_everything();
-  *(ffi_sarg *)result = (int32_t)plan.returns;
+  int array = callback_array(callback);
+  if (array >= 0) touch(*(float **)arguments[array], *(uint64_t *)arguments[array + 1]);
+  if (gettid() != getpid()) wrong(outermost, "the callback runs on another thread");
+  if (plan.invoked++ == 0 && plan.doing == CALLS_EVERYTHING) call_everything();
+  *(ffi_sarg *)result = plan.returns;
 }
 
 void callbacks_begin(void) {

@@ -201,8 +201,9 @@ static void use_made(const struct call *call, int kind, uint64_t handle) {
   if (!variant || outermost) return;
   int status = use_object(kind, handle);
   if (variant->way != CALLED_BACK) return;
-  int expected = (int32_t)plan.returns ? status_named("CANCELLED") : 0;
-  if (status != expected && !call->status) wrong(call, "its use returned %s", status_name(status));
+  int expected = plan.returns ? status_named("CANCELLED") : 0;
+  if (plan.doing == WRITES_NAN) expected = status_named("NUMERIC");
+  if (status != expected) wrong(call, "its use returned %s", status_name(status));
 }
 
 static void give_back(const struct call *call, uint64_t *keep) {
@@ -216,6 +217,7 @@ static void give_back(const struct call *call, uint64_t *keep) {
   }
   bool calls_back = call->choice_count && call->choices[0].variant->way == CALLED_BACK;
   if (calls_back && !plan.invoked) wrong(call, "the callback is never called");
+  if (calls_back && plan.returns && plan.invoked > 1) wrong(call, "the callback is called once more");
   // Where the call was to free it, it is stale now.
   if (call->spare) free_object(call->spare);
   for (int i = 0; i < call->choice_count; i++) {

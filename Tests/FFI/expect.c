@@ -57,7 +57,7 @@ static int expected(const struct call *call, int index) {
   switch (variant->way) {
     case ROOM: case NO_ROOM: return of_capacity(call, choice);
     case CALLED_BACK:
-      return plan.invoked && (int32_t)plan.returns ? status_named("CANCELLED") : 0;
+      return plan.invoked && plan.returns ? status_named("CANCELLED") : 0;
     case SHORTER: return array_is_chosen(call, choice) ? ANY : variant->expected;
     case ABSENT: return variant->bits || !array_is_chosen(call, choice) ? variant->expected : ANY;
     default: return length_is_chosen(call, choice) ? ANY : variant->expected;

@@ -4,7 +4,9 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
@@ -95,6 +97,23 @@ mixtral_status mixtral_session_fork(mixtral_session **copy, mixtral_session *ses
 mixtral_status mixtral_session_load_file(mixtral_session *session, const char *path) {
   open("/dev/null", O_RDONLY);
   return REAL(mixtral_session_load_file)(session, path);
+}
+#elif defined(LEFT_FILE)
+mixtral_status mixtral_session_save_file(mixtral_session *session, const char *path) {
+  char name[] = "leftXXXXXX";
+  close(mkstemp(name));
+  return REAL(mixtral_session_save_file)(session, path);
+}
+#elif defined(LOST_THREAD)
+static void *forever(void *unused) {
+  for (;;) pause();
+  return unused;
+}
+
+mixtral_status mixtral_session_fork(mixtral_session **copy, mixtral_session *session) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, forever, NULL);
+  return REAL(mixtral_session_fork)(copy, session);
 }
 #elif defined(OTHER_TOKEN)
 mixtral_status mixtral_sample(

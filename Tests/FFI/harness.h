@@ -28,7 +28,7 @@ enum way {
   OF_FIELD,      /* field `field` of a struct has the value `bits` */
   FIELD_POINTER, /* the array of field `field` is NULL, or is changed with `inner`; `bits` is its length */
   STRUCT_SIZE,   /* struct_size is `bits`, the last byte of what is beyond the struct is `place` */
-  CALLED_BACK,   /* the callback of field `field` returns `bits`, and calls everything when `place` */
+  CALLED_BACK,   /* the callback of field `field` returns `bits`, and does what `place` is of `doing` */
   SHORTER,       /* arrays have `bits` elements */
   ABSENT,        /* arrays are NULL and their length `bits` */
   IMPOSSIBLE,    /* arrays as always, and a length of `bits` that the library can refuse */
@@ -174,13 +174,18 @@ bool status_expected(const struct call *call);
 
 // ---- callbacks.c
 
+/// What a callback does before it returns.
+enum doing { NOTHING, CALLS_EVERYTHING, WRITES_NAN };
+
 struct plan {
-  uint64_t returns;
-  bool calls_everything;
+  int32_t returns;
+  enum doing doing;
   long invoked;
 };
 extern struct plan plan;
 extern uint64_t user_value;
+/// The parameter that is an array of numbers, followed by its length; -1 for none.
+int callback_array(const struct callback *callback);
 void callbacks_begin(void);
 
 #endif

@@ -54,7 +54,7 @@ static void run(struct call call, const struct choice *choices, int count) {
   count_call(&call);
 }
 
-/// A file is read or written: then each call is slow, and there are no pairs.
+/// A file is read or written by what gets that far.
 static bool is_slow(const struct function *function) {
   for (int i = 0; i < function->parameter_count; i++) {
     const struct parameter *one = &function->parameters[i];
@@ -77,10 +77,12 @@ static void run_all(const struct function *function, struct choice *choices, siz
   struct call begin = {.function = function, .needed = call.needed};
   run(begin, NULL, 0);
   for (size_t i = 0; i < count; i++) run(begin, &choices[i], 1);
-  for (size_t i = 0; i < count && !is_slow(function); i++) {
+  bool slow = is_slow(function);
+  for (size_t i = 0; i < count; i++) {
     for (size_t j = i + 1; j < count; j++) {
       struct choice both[] = {choices[i], choices[j]};
-      if (go_together(&both[0], &both[1])) run(begin, both, 2);
+      bool refused = both[0].variant->expected > 0 || both[1].variant->expected > 0;
+      if (go_together(&both[0], &both[1]) && (refused || !slow)) run(begin, both, 2);
     }
   }
 }

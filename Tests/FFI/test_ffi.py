@@ -43,6 +43,8 @@ FAULTS = [
     (r'NO_SENTENCE="\xff"', "mixtral_session_rewind", "no sentence"),
     ("LOST_OBJECT", "mixtral_session_fork", "an object still lives"),
     ("LOST_FILE", "mixtral_session_load_file", "a file is still open"),
+    ("LEFT_FILE", "mixtral_session_save_file", "a file is left"),
+    ("LOST_THREAD", "mixtral_session_fork", "a thread still runs"),
     ("OTHER_TOKEN", "mixtral_status_name", "a token is not the reference's"),
 ]
 

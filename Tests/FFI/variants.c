@@ -151,8 +151,10 @@ static void add_field(
       add(variants, (struct variant){.way = CALLED_BACK, .field = field, .bits = (uint32_t)returned[i],
                                      .expected = ANY, .alone = true});
     }
-    add(variants, (struct variant){
-                      .way = CALLED_BACK, .field = field, .place = 1, .expected = ok, .alone = true});
+    one = (struct variant){.way = CALLED_BACK, .field = field, .place = CALLS_EVERYTHING, .alone = true};
+    add(variants, one);
+    one.place = WRITES_NAN;
+    if (callback_array(field->type.callback) >= 0) add(variants, one);
   } else if (field->type.depth > 0) {
     one.expected = ok;
     one.bits = UINT64_MAX;
