@@ -98,7 +98,7 @@ def least(function: dict[str, Any], structs: dict[str, dict[str, Any]]) -> int:
     """Calls with boundary values that there must be at least."""
     count = 1
     for one in function["parameters"]:
-        count += LEAST[one["role"]]
+        count += LEAST.get(one["role"], 1)
         if one["role"] in ("options", "description"):
             count += structs[one["base"]]["size"]
         if one["role"] == "options":
