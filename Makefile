@@ -98,9 +98,10 @@ test-soak: .build/soak
 soak: .build/soak
 	.build/soak $(MODEL) 100000 10000 7200
 
-## make fuzz [SECONDS=60] [TARGETS=...]: each target of Tests/Fuzz for that long; a finding is a failure.
+## make fuzz [SECONDS=60] [JOBS=1] [TARGETS=...]: each target of Tests/Fuzz for that long, JOBS at once; a
+## finding is a failure.
 fuzz:
-	python3 Tests/Fuzz/fuzz.py run $(or $(SECONDS),60) $(TARGETS)
+	python3 Tests/Fuzz/fuzz.py run $(or $(SECONDS),60) --jobs $(or $(JOBS),1) $(TARGETS)
 
 # The committed inputs, each once.
 test-fuzz-corpus:
