@@ -49,7 +49,7 @@ let package = Package(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
     .target(name: "Formats", dependencies: ["Platform"], swiftSettings: safe),
-    .target(name: "Quantization", dependencies: ["Kernels", "Formats"], swiftSettings: strict),
+    .target(name: "Quantization", dependencies: ["Intrinsics", "Kernels", "Formats"], swiftSettings: strict),
     .target(name: "Text", dependencies: ["Formats"], swiftSettings: safe),
     .target(name: "Sampling", dependencies: ["Kernels", "Formats"], swiftSettings: safe),
     .target(

@@ -29,15 +29,16 @@ package protocol BlockType: SendableMetatype {
 package enum Unpacked {
   /// Unsigned codes in the order of the columns, at most 256 bytes.
   static let codes = 0
-  /// Scale of each sub-block, 16 bytes, signed or not as the family has it.
+  /// Of 256 columns: 16 bytes of scales and minimums, as the family has them in a panel. affine32: 8
+  /// scales, then 8 minimums; affine16: 16 scales, minimums in the high nibbles; offset16: 16
+  /// scales, signed.
   static let scales = 256
-  /// Minimum of each sub-block, 16 bytes.
-  static let minimums = 272
   /// d, half precision.
-  static let d = 288
+  static let d = 272
   /// dmin or m, half precision.
-  static let m = 290
-  static let byteCount = 292
+  static let m = 274
+  /// A multiple of 16, so that each row of a panel is aligned.
+  static let byteCount = 288
 }
 
 /// The types of block, in the order of their numbers in GGUF.
@@ -48,18 +49,20 @@ package enum BlockTypes {
   ]
 }
 
-/// Eight bytes at a time: codes come out of bit fields by shift and mask.
-enum Words {
-  static func load(_ p: UnsafeRawPointer) -> UInt64 { p.loadUnaligned(as: UInt64.self) }
-  static func store(_ value: UInt64, _ p: UnsafeMutableRawPointer) {
-    p.storeBytes(of: value, as: UInt64.self)
-  }
-  /// The byte `mask` eight times.
-  static func bytes(_ mask: UInt8) -> UInt64 { UInt64(mask) &* 0x0101_0101_0101_0101 }
-  /// Bit i of `bits` (i < 8) as byte i, 0 or 1.
-  static func spread(_ bits: UInt8) -> UInt64 {
-    // Each byte keeps its own bit of eight copies; adding 0x7f carries it to the top of the byte.
-    let own = (UInt64(bits) &* 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201
-    return ((own &+ 0x7f7f_7f7f_7f7f_7f7f) | own) &>> 7 & 0x0101_0101_0101_0101
+/// Sixteen bytes at a time: codes come out of bit fields by shift and mask.
+typealias Bytes = SIMD16<UInt8>
+
+extension Bytes {
+  static func load(_ p: UnsafeRawPointer) -> Bytes { p.loadUnaligned(as: Bytes.self) }
+
+  func store(_ p: UnsafeMutableRawPointer) { p.storeBytes(of: self, as: Bytes.self) }
+
+  /// Bit i of the two bytes at `p` as lane i, 0 or `value`.
+  static func spread(_ p: UnsafeRawPointer, _ value: UInt8) -> Bytes {
+    let low = Bytes(repeating: p.load(as: UInt8.self))
+    let high = Bytes(repeating: p.load(fromByteOffset: 1, as: UInt8.self))
+    let own = Bytes(1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128)
+    let bits = Bytes(lowHalf: low.lowHalf, highHalf: high.highHalf) & own
+    return Bytes(repeating: value).replacing(with: 0, where: bits .== 0)
   }
 }

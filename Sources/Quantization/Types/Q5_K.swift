@@ -17,11 +17,11 @@ package enum Q5_K: BlockType {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)
     unpackSixBitScales(block + 4, out)
     unpackNibbles64(block + 48, out)
-    for i in 0..<4 {
-      let bits = Words.load(block + (16 &+ i &* 8))
+    for i in 0..<2 {
+      let bits = Bytes.load(block + (16 &+ i &* 16))
       for j in 0..<8 {
-        let p = out + (j &* 32 &+ i &* 8)
-        Words.store(Words.load(p) | (bits &>> UInt64(j) & Words.bytes(1)) &<< 4, p)
+        let p = out + (j &* 32 &+ i &* 16)
+        (Bytes.load(p) | (bits &>> UInt8(j) & 1) &<< 4).store(p)
       }
     }
   }
