@@ -3,6 +3,7 @@
 // values back follow from its family (`PanelPacking`, `PanelDecoding`), its products from its panel
 // type (Kernels).
 import Formats
+import Intrinsics
 import Kernels
 
 /// A type of block of a GGUF file.
@@ -23,15 +24,31 @@ package protocol BlockType: SendableMetatype {
   /// `block` is `fileByteCount` bytes at any alignment; `out` is `Unpacked.byteCount` writable
   /// bytes.
   static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer)
+  /// Reads one block each of `rowCount` rows, `rowStride` bytes apart; `out` has room for them.
+  ///
+  /// A requirement, so that the loop is compiled for each type, with its `unpack` inside.
+  static func unpack(
+    rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, _ out: UnsafeMutableRawPointer)
+}
+
+extension BlockType {
+  package static func unpack(
+    rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, _ out: UnsafeMutableRawPointer
+  ) {
+    for row in 0..<rowCount {
+      unpack(rows + row &* rowStride, out + row &* Unpacked.byteCount)
+    }
+  }
 }
 
 /// One block of one row, taken apart: the common form between file and panel.
 package enum Unpacked {
   /// Unsigned codes in the order of the columns, at most 256 bytes.
   static let codes = 0
-  /// Of 256 columns: 16 bytes of scales and minimums, as the family has them in a panel. affine32: 8
-  /// scales, then 8 minimums; affine16: 16 scales, minimums in the high nibbles; offset16: 16
-  /// scales, signed.
+  /// Of 256 columns: 16 bytes of scales and minimums, as the family has them in a panel.
+  ///
+  /// affine32: 8 scales, then 8 minimums; affine16: 16 scales, minimums in the high nibbles;
+  /// offset16: 16 scales, signed.
   static let scales = 256
   /// d, half precision.
   static let d = 272
@@ -57,12 +74,8 @@ extension Bytes {
 
   func store(_ p: UnsafeMutableRawPointer) { p.storeBytes(of: self, as: Bytes.self) }
 
-  /// Bit i of the two bytes at `p` as lane i, 0 or `value`.
-  static func spread(_ p: UnsafeRawPointer, _ value: UInt8) -> Bytes {
-    let low = Bytes(repeating: p.load(as: UInt8.self))
-    let high = Bytes(repeating: p.load(fromByteOffset: 1, as: UInt8.self))
-    let own = Bytes(1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128)
-    let bits = Bytes(lowHalf: low.lowHalf, highHalf: high.highHalf) & own
-    return Bytes(repeating: value).replacing(with: 0, where: bits .== 0)
+  /// Bit i of the two bytes at `p` as lane i, 0 or 1.
+  static func spread(_ p: UnsafeRawPointer) -> Bytes {
+    unsafeBitCast(v128_spread(p.loadUnaligned(as: UInt16.self)), to: Bytes.self)
   }
 }

@@ -88,10 +88,6 @@ package struct PanelFormat: Sendable {
       case .float: 0
       }
     panelBlockByteCount = codes + rest
-    unpack = { rows, rowStride, rowCount, out in
-      for row in 0..<rowCount {
-        Block.unpack(rows + row &* rowStride, out + row &* Unpacked.byteCount)
-      }
-    }
+    unpack = { Block.unpack(rows: $0, rowStride: $1, rowCount: $2, $3) }
   }
 }

@@ -19,6 +19,13 @@ OP __m128i v128_low_bits(__m128i a, uint8_t mask) { return _mm_and_si128(a, _mm_
 OP __m128i v128_or(__m128i a, __m128i b) { return _mm_or_si128(a, b); }
 OP __m128i v128_shift_right_16(__m128i a, int32_t n) { return _mm_srli_epi16(a, n); }
 OP __m128i v128_shift_left_16(__m128i a, int32_t n) { return _mm_slli_epi16(a, n); }
+// Bit i of `bits` as byte i, 0 or 1.
+OP __m128i v128_spread(uint16_t bits) {
+  __m128i own = _mm_set1_epi64x((int64_t)0x8040201008040201);
+  __m128i a = _mm_cvtsi32_si128(bits);
+  a = _mm_shuffle_epi32(_mm_shufflelo_epi16(_mm_unpacklo_epi8(a, a), 0x50), 0x50);
+  return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(a, own), own), _mm_set1_epi8(1));
+}
 // The first, or second, halves of a and b: a0 b0 a1 b1 ...
 OP __m128i v128_low_16(__m128i a, __m128i b) { return _mm_unpacklo_epi16(a, b); }
 OP __m128i v128_high_16(__m128i a, __m128i b) { return _mm_unpackhi_epi16(a, b); }

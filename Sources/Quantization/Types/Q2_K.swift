@@ -15,19 +15,14 @@ package enum Q2_K: BlockType {
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     Bytes.load(block).store(out + Unpacked.scales)
-    unpackPairsOfBits(block + 16, out)
-    (out + Unpacked.d).copyMemory(from: block + 80, byteCount: 4)
-  }
-}
-
-/// 64 bytes as 256 codes of two bits, in the order of Q2_K and Q3_K.
-func unpackPairsOfBits(_ bytes: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
-  for half in 0..<2 {
-    for i in 0..<2 {
-      let bits = Bytes.load(bytes + (half &* 32 &+ i &* 16))
-      for s in 0..<4 {
-        (bits &>> UInt8(2 &* s) & 3).store(codes + (half &* 128 &+ s &* 32 &+ i &* 16))
+    for half in 0..<2 {
+      for i in 0..<2 {
+        let bits = Bytes.load(block + (16 &+ half &* 32 &+ i &* 16))
+        for s in 0..<4 {
+          (bits &>> UInt8(2 &* s) & 3).store(out + (half &* 128 &+ s &* 32 &+ i &* 16))
+        }
       }
     }
+    (out + Unpacked.d).copyMemory(from: block + 80, byteCount: 4)
   }
 }

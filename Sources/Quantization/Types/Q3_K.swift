@@ -14,12 +14,15 @@ package enum Q3_K: BlockType {
   package static let codeOffset: Int32 = 4
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
-    unpackPairsOfBits(block + 32, out)
     for i in 0..<2 {
-      let bits = Bytes.load(block + i &* 16)
-      for s in 0..<8 {
-        let p = out + (s &* 32 &+ i &* 16)
-        (Bytes.load(p) | (bits &>> UInt8(s) & 1) &<< 2).store(p)
+      var thirdBits = Bytes.load(block + i &* 16)
+      for half in 0..<2 {
+        let bits = Bytes.load(block + (32 &+ half &* 32 &+ i &* 16))
+        for s in 0..<4 {
+          let codes = bits &>> UInt8(2 &* s) & 3 | (thirdBits &>> UInt8(s) & 1) &<< 2
+          codes.store(out + (half &* 128 &+ s &* 32 &+ i &* 16))
+        }
+        thirdBits = thirdBits &>> 4
       }
     }
     // Four scales a word: low nibbles in the first two words, high pairs of bits in the third.

@@ -16,7 +16,13 @@ package enum Q4_K: BlockType {
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)
     unpackSixBitScales(block + 4, out)
-    unpackNibbles64(block + 16, out)
+    for c in 0..<4 {
+      for i in 0..<2 {
+        let bits = Bytes.load(block + (16 &+ c &* 32 &+ i &* 16))
+        (bits & 15).store(out + (c &* 64 &+ i &* 16))
+        (bits &>> 4).store(out + (c &* 64 &+ 32 &+ i &* 16))
+      }
+    }
   }
 }
 
@@ -31,15 +37,4 @@ func unpackSixBitScales(_ bytes: UnsafeRawPointer, _ out: UnsafeMutableRawPointe
     first & 0x3f3f_3f3f, third & 0x0f0f_0f0f | first &>> 2 & 0x3030_3030,
     second & 0x3f3f_3f3f, third &>> 4 & 0x0f0f_0f0f | second &>> 2 & 0x3030_3030)
   (out + Unpacked.scales).storeBytes(of: scales, as: SIMD4<UInt32>.self)
-}
-
-/// 128 bytes of nibbles as 256 codes: of each 32 bytes the low ones, then the high ones.
-func unpackNibbles64(_ nibbles: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
-  for c in 0..<4 {
-    for i in 0..<2 {
-      let bits = Bytes.load(nibbles + (c &* 32 &+ i &* 16))
-      (bits & 15).store(codes + (c &* 64 &+ i &* 16))
-      (bits &>> 4).store(codes + (c &* 64 &+ 32 &+ i &* 16))
-    }
-  }
 }

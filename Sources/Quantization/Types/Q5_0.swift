@@ -23,6 +23,6 @@ package enum Q5_0: BlockType {
 func addFifthBits(_ bits: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
   for i in 0..<2 {
     let p = codes + i &* 16
-    (Bytes.load(p) | Bytes.spread(bits + i &* 2, 16)).store(p)
+    (Bytes.load(p) | Bytes.spread(bits + i &* 2) &<< 4).store(p)
   }
 }
