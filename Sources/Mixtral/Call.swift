@@ -90,12 +90,18 @@ func checkAligned(
 
 /// INVALID_ARGUMENT when results would be written over an argument that is read at the same time.
 func checkApart<Result, Argument>(
-  _ results: UnsafeBufferPointer<Result>, _ argument: UnsafeBufferPointer<Argument>, _ names: String
+  _ results: UnsafePointer<Result>?, _ resultCount: Int, _ argument: UnsafePointer<Argument>?,
+  _ argumentCount: Int, _ names: String
 ) throws(EngineError) {
-  let written = UnsafeRawBufferPointer(results)
-  let read = UnsafeRawBufferPointer(argument)
-  guard let first = written.baseAddress, let other = read.baseAddress else { return }
-  guard first + written.count <= other || other + read.count <= first else {
+  guard let results, let argument else { return }
+  let first = UInt(bitPattern: results)
+  let other = UInt(bitPattern: argument)
+  // Elements of the lower one that end before the other begins.
+  let fitting =
+    first < other
+    ? (other &- first) / UInt(MemoryLayout<Result>.stride)
+    : (first &- other) / UInt(MemoryLayout<Argument>.stride)
+  guard fitting >= UInt(bitPattern: first < other ? resultCount : argumentCount) else {
     throw EngineError(.invalidArgument, "\(names) overlap")
   }
 }
