@@ -1,7 +1,5 @@
-"""The catalogue of what can go wrong, a test a case; cases/*.md says which test is whose.
-
-The fixtures are those of Tests/Boundary, and here what every case does with a file.
-"""
+"""The fixtures of Tests/Boundary, a host in C (host.c) for what Python cannot try, and what the cases
+of files and numbers do around each."""
 
 from __future__ import annotations
 
@@ -20,8 +18,15 @@ specification = importlib.util.spec_from_file_location(
 boundary = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(boundary)
 globals().update({name: one for name, one in vars(boundary).items() if name[0] != "_"})
-sys.path += [str(HERE.parent / "Oracle"), str(HERE)]
+sys.path += [str(HERE.parent / folder) for folder in ("Faults", "Oracle", "Catalogue")]
 pytest.register_assert_rewrite("unharmed", "capi")
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory):
+    from process import Host
+
+    return Host(tmp_path_factory.mktemp("host"), boundary.LIBRARY.resolve())
 
 
 @pytest.fixture
