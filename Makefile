@@ -68,7 +68,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-ffi test-faults test-soak test-oracle test-counts test-embed test-fuzz-corpus
+test: test-swift test-boundary test-ffi test-faults test-catalogue test-soak test-oracle test-counts test-embed test-fuzz-corpus
 	@echo "all tests passed"
 
 # The real model is part of the tests: its tokenizer and its goldens.
@@ -133,6 +133,15 @@ test-embed: $(LIBRARY) .venv/ready
 	test -f /usr/share/java/jna.jar || missing+=" libjna-java"; \
 	test -z "$$missing" || { apt-get update -q && apt-get install -qy $$missing; }
 	$(PYTHON) -m pytest -q Tests/Embed
+
+# The allocators and the locales that the catalogue runs the library with.
+CATALOGUE_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 locales
+
+## make test-catalogue: the cases of Tests/Catalogue that no other folder tries, and its tables.
+.PHONY: test-catalogue
+test-catalogue: $(LIBRARY) .venv/ready
+	dpkg -s $(CATALOGUE_PACKAGES) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(CATALOGUE_PACKAGES); }
+	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Catalogue
 
 test-oracle: $(LIBRARY) $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle

@@ -301,8 +301,8 @@ typedef struct mixtral_input {
  *
  * @param sessions  `count` different sessions of one model, 1..4096.
  * @param inputs    `count` inputs, one a session.
- * @param statuses  `count` statuses, or NULL. A session that cannot step (CONTEXT_FULL, a bad token, BUSY,
- *                  …) gets its own status and the others go on.
+ * @param statuses  `count` statuses, apart from the other arrays, or NULL. A session that cannot step
+ *                  (CONTEXT_FULL, a bad token, BUSY, …) gets its own status and the others go on.
  * @return OK when every session is OK; otherwise the first failing session's status, whose sentence
  *         names its index. INVALID_ARGUMENT for a session given twice or of another model.
  * Threads: as mixtral_step. Since 0.1.
@@ -315,7 +315,7 @@ mixtral_status mixtral_step_many(mixtral_session *const *sessions, const mixtral
  * checking a draft.
  *
  * @param written   receives the floats needed: count x vocabulary.
- * @param buffer    `capacity` floats, 4-byte aligned.
+ * @param buffer    `capacity` floats, 4-byte aligned, apart from `tokens`.
  * @return as mixtral_step, and BUFFER_TOO_SMALL (the session is untouched). Since 0.1.
  */
 mixtral_status mixtral_step_logits(size_t *written, float *buffer, size_t capacity, mixtral_session *session,

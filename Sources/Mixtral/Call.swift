@@ -7,6 +7,16 @@ import Model
 import Platform
 import Workers
 
+/// Round to nearest, no flush to zero, no traps: what the results are defined by.
+private let control: UInt32 = 0x1f80
+
+/// Whether a callback of the host says stop; what it did to the floating-point state is undone.
+func stops(_ callback: () -> Int32) -> Bool {
+  let answer = callback()
+  platform_set_mxcsr(control)
+  return answer != 0
+}
+
 /// Runs the body of a function of the header.
 ///
 /// Nothing begins while the reserve of memory is low, but what gives memory back.
@@ -15,8 +25,7 @@ func call(
 ) -> mixtral_status {
   let savedErrno = errno
   let savedControl = platform_get_mxcsr()
-  // Round to nearest, no flush to zero, no traps: what the results are defined by.
-  platform_set_mxcsr(0x1f80)
+  platform_set_mxcsr(control)
   defer {
     platform_set_mxcsr(savedControl)
     errno = savedErrno
@@ -76,6 +85,18 @@ func checkAligned(
   guard Int(bitPattern: pointer) & (alignment - 1) == 0 else {
     throw EngineError(
       .invalidArgument, "\(name) is not aligned to \(alignment) bytes")
+  }
+}
+
+/// INVALID_ARGUMENT when results would be written over an argument that is read at the same time.
+func checkApart<Result, Argument>(
+  _ results: UnsafeBufferPointer<Result>, _ argument: UnsafeBufferPointer<Argument>, _ names: String
+) throws(EngineError) {
+  let written = UnsafeRawBufferPointer(results)
+  let read = UnsafeRawBufferPointer(argument)
+  guard let first = written.baseAddress, let other = read.baseAddress else { return }
+  guard first + written.count <= other || other + read.count <= first else {
+    throw EngineError(.invalidArgument, "\(names) overlap")
   }
 }
 

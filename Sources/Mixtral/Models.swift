@@ -48,7 +48,7 @@ private func loadOptions(_ given: mixtral_load_options) throws(EngineError) -> L
   options.batch = Int(given.batch)
   if let progress = given.progress {
     let user = given.user
-    options.progress = { progress($0, $1, user) != 0 }
+    options.progress = { done, total in stops { progress(done, total, user) } }
   }
   return options
 }
@@ -89,7 +89,7 @@ private func packOptions(_ given: mixtral_pack_options) throws(EngineError) -> P
   options.replaces = given.overwrite == 1
   if let progress = given.progress {
     let user = given.user
-    options.progress = { progress($0, $1, user) != 0 }
+    options.progress = { done, total in stops { progress(done, total, user) } }
   }
   return options
 }

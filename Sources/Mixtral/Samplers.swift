@@ -22,7 +22,9 @@ final class SamplerObject: HandleObject, @unchecked Sendable {
     reportCount = Int(options.report)
     if let filter = options.filter {
       let user = options.user
-      self.filter = { filter($0.baseAddress, UInt64($0.count), user) != 0 }
+      self.filter = { logits in
+        stops { filter(logits.baseAddress, UInt64(logits.count), user) }
+      }
     } else {
       filter = nil
     }

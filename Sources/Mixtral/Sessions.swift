@@ -77,6 +77,7 @@ public func mixtral_step_logits(
         throw EngineError(.limitExceeded, "\(count) rows of logits overflow 64 bits")
       }
       let out = try room(for: needed, written, buffer, capacity)
+      try checkApart(UnsafeBufferPointer(start: out, count: needed), tokens, "buffer and tokens")
       try step(StepRequest(session: session, tokens: tokens, everyLogits: out))
     }
   }
@@ -94,6 +95,9 @@ public func mixtral_step_many(
     }
     if let statuses {
       try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
+      let results = UnsafeBufferPointer(start: statuses, count: count)
+      try checkApart(results, handles, "statuses and sessions")
+      try checkApart(results, inputs, "statuses and inputs")
       statuses.update(repeating: 0, count: count)
     }
     let handles = try array(sessions, count, "sessions")

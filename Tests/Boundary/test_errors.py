@@ -1,5 +1,5 @@
-"""Misuse of every function is a status and a sentence. Numbers such as A01 are the cases of the
-project's catalogue of faults."""
+"""Misuse of every function is a status and a sentence. Numbers such as A01 are the cases of
+Tests/Catalogue."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A saved session goes on with the same bits, and nothing but a whole state of this model is loaded.
 
-Names Z01 … are those of the catalogue of reliability cases.
+Names Z01 … are those of the cases of Tests/Catalogue.
 """
 
 from __future__ import annotations

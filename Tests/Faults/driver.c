@@ -141,14 +141,6 @@ static int in_this_process(long first, long stride) {
   return more > 64 * 1024;
 }
 
-static struct ids parse(char *text) {
-  struct ids list = {.count = 0};
-  for (char *word = strtok(text, ","); word && list.count < 256; word = strtok(NULL, ",")) {
-    list.ids[list.count++] = (mixtral_token)strtol(word, NULL, 10);
-  }
-  return list;
-}
-
 int main(int count, char **words) {
   static char packed[512];
   if (count != 12) return 2;
@@ -157,7 +149,7 @@ int main(int count, char **words) {
   long first = atol(words[10]), stride = atol(words[11]);
   fault = (struct fault){(unsigned)kind, first, !strcmp(words[3], "on"), atoi(words[4])};
   snprintf(packed, sizeof packed, "%s/packed-%ld.gguf", words[9], (long)getpid());
-  plan = (struct plan){words[6], packed, parse(words[7]), parse(words[8]), atoi(words[5]), lift};
+  plan = (struct plan){words[6], packed, parse_ids(words[7]), parse_ids(words[8]), atoi(words[5]), lift};
   if (!strcmp(way, "cold")) return in_children(arm, first, stride, 20);
   if (!strcmp(way, "warm")) return in_this_process(first, stride);
   if (!strcmp(way, "limit")) {

@@ -97,6 +97,25 @@ static void draw(const struct plan *plan, mixtral_session *session) {
   if (mixtral_free(sampler)) wrong(plan, "mixtral_free");
 }
 
+/// A session that was saved to a file and one that was loaded from it go on alike.
+static void save_and_load(const struct plan *plan, mixtral_model *model, mixtral_session *session) {
+  static float logits[1 << 17], others[1 << 17];
+  char path[600];
+  size_t count = 0;
+  mixtral_session *other = NULL;
+  const mixtral_token *next = plan->greedy.ids;
+  snprintf(path, sizeof path, "%s.state", plan->packed);
+  MUST(mixtral_session_save_file(session, path), NULL);
+  MUST(mixtral_session_create(&other, model, NULL), other);
+  MUST(mixtral_session_load_file(other, path), NULL);
+  if (position(plan, other) != position(plan, session)) wrong(plan, "the position of a saved session");
+  MUST(mixtral_step_logits(&count, logits, 1 << 17, session, next, 1), NULL);
+  MUST(mixtral_step_logits(&count, others, 1 << 17, other, next, 1), NULL);
+  if (!count || memcmp(logits, others, count * sizeof(float))) wrong(plan, "a saved session's logits");
+  if (mixtral_free(other)) wrong(plan, "mixtral_free");
+  unlink(path);
+}
+
 /// Both sessions at once, then their logits after one more token each.
 static void step_together(const struct plan *plan, mixtral_session *first, mixtral_session *second) {
   static float logits[1 << 17], others[1 << 17];
@@ -139,6 +158,7 @@ long use_everything(const struct plan *plan) {
     MUST(mixtral_step(session, &token, 1), NULL);
     if (position(plan, session) != plan->prompt.count + i + 1) wrong(plan, "the position");
   }
+  save_and_load(plan, model, session);
   MUST(mixtral_session_rewind(session, 0), NULL);
   step_together(plan, session, copy);
 

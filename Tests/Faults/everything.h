@@ -3,6 +3,8 @@
 #define FAULTS_EVERYTHING_H
 
 #include <mixtral.h>
+#include <stdlib.h>
+#include <string.h>
 
 // How a process ends that made such a run, besides 0: nothing was refused; a result was wrong; a
 // result was wrong and nothing had been refused.
@@ -12,6 +14,15 @@ struct ids {
   mixtral_token ids[256];
   size_t count;
 };
+
+/// The ids of a list such as "1,43,891", which is cut up.
+static inline struct ids parse_ids(char *text) {
+  struct ids list = {.count = 0};
+  for (char *word = strtok(text, ","); word && list.count < 256; word = strtok(NULL, ",")) {
+    list.ids[list.count++] = (mixtral_token)strtol(word, NULL, 10);
+  }
+  return list;
+}
 
 /// What is run, and in which difficulties.
 struct plan {

@@ -1,0 +1,107 @@
+"""K: threads, processors, and the state that a host leaves in them."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import gguf
+import mixtral
+import numpy
+import pytest
+from bits import digest, prompt
+from process import MODELS, environment
+from test_laws import available
+
+
+def logits(path: object, **options) -> str:
+    with mixtral.Model(path, **options) as model, model.session() as session:
+        return digest(session.step_logits(prompt(40)))
+
+
+@pytest.mark.parametrize("threads", [64, 512])
+def test_K06_many_threads_on_few_processors(mixtral_tiny, threads):
+    assert logits(mixtral_tiny, threads=threads) == logits(mixtral_tiny, threads=1)
+
+
+def test_K07_one_processor(host):
+    """By affinity: a team of two goes on where only one of them can run, and nobody asks for two."""
+    one = min(os.sched_getaffinity(0))
+    found = host.run("all", preexec_fn=lambda: os.sched_setaffinity(0, {one}))
+    assert found == [1]
+
+
+@pytest.mark.parametrize(
+    ("quota", "threads"),
+    [("max 100000", 9), ("10000 100000", 1), ("100000 100000", 1), ("150000 100000", 2), ("", 9)],
+)
+def test_K07_a_quota(host, tmp_path, quota, threads):
+    """The processors that a cgroup gives, rounded up, when there are fewer than by affinity."""
+    file = tmp_path / "cpu.max"
+    file.write_text(quota)
+    there = len(os.sched_getaffinity(0))
+    assert host.run("all", env=environment(HOST_QUOTA=str(file))) == [min(threads, there)]
+
+
+def test_K08_the_affinity_changes_meanwhile(mixtral_tiny):
+    processors = os.sched_getaffinity(0)
+    expected = logits(mixtral_tiny)
+    done = threading.Event()
+
+    def change() -> None:
+        # That of all threads, the team's as well.
+        while not done.is_set():
+            for one in processors:
+                for task in os.listdir("/proc/self/task"):
+                    try:
+                        os.sched_setaffinity(int(task), {one})
+                    except ProcessLookupError:
+                        pass
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        found = {logits(mixtral_tiny, threads=3) for _ in range(10)}
+    finally:
+        done.set()
+        thread.join()
+        for task in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(task), processors)
+    assert found == {expected}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_K11_the_hosts_floating_point_state(host, name):
+    """Flushing, rounding up, unmasked: before calls and in callbacks; the bits are the same."""
+    host.run("float", name=name)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_K15_stacks_of_workers(host, name):
+    """Less than half of the 512 KiB."""
+    (deepest,) = host.run("workers", name=name)
+    assert 0 < deepest < 256 * 1024
+
+
+@pytest.mark.parametrize("part", ["attn_v", "ffn_down", "token_embd"])
+def test_K12_weights_below_the_normal_numbers(mixtral_tiny, tmp_path, part):
+    """Matrices of subnormal halves: the same finite bits from every table."""
+    data = bytearray(mixtral_tiny.read_bytes())
+    changed = 0
+    for tensor in gguf.GGUFReader(mixtral_tiny).tensors:
+        if part in tensor.name and tensor.tensor_type == gguf.GGMLQuantizationType.F16:
+            start = tensor.data_offset
+            halves = numpy.frombuffer(data, "<u2", tensor.n_elements, start) & 0x83FF
+            data[start : start + 2 * tensor.n_elements] = halves.astype("<u2").tobytes()
+            changed += 1
+    assert changed
+    path = tmp_path / "subnormal.gguf"
+    path.write_bytes(data)
+    found = set()
+    for isa in available():
+        with mixtral.Model(path, isa=isa, threads=2) as model, model.session() as session:
+            rows = session.step_logits(prompt(40))
+            assert numpy.isfinite(rows).all()
+            found.add(digest(rows))
+    assert len(found) == 1
+    assert found != {logits(mixtral_tiny)}
