@@ -68,7 +68,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-faults test-catalogue test-soak test-oracle test-counts test-embed test-fuzz-corpus
+test: test-swift test-boundary test-ffi test-faults test-catalogue test-soak test-oracle test-counts test-embed test-fuzz-corpus
 	@echo "all tests passed"
 
 # The real model is part of the tests: its tokenizer and its goldens.
@@ -77,6 +77,11 @@ test-swift: $(SMOLLM2)
 
 test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready .build/abi-packages
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Boundary
+
+# Every function through libffi, by the description alone.
+.PHONY: test-ffi
+test-ffi: $(LIBRARY) .venv/ready .build/abi-packages
+	$(PYTHON) -m pytest -q Tests/FFI
 
 # What the system refuses, call by call.
 test-faults: $(LIBRARY) .venv/ready
@@ -93,9 +98,10 @@ test-soak: .build/soak
 soak: .build/soak
 	.build/soak $(MODEL) 100000 10000 7200
 
-## make fuzz [SECONDS=60] [TARGETS=...]: each target of Tests/Fuzz for that long; a finding is a failure.
+## make fuzz [SECONDS=60] [JOBS=1] [TARGETS=...]: each target of Tests/Fuzz for that long, JOBS at once; a
+## finding is a failure.
 fuzz:
-	python3 Tests/Fuzz/fuzz.py run $(or $(SECONDS),60) $(TARGETS)
+	python3 Tests/Fuzz/fuzz.py run $(or $(SECONDS),60) --jobs $(or $(JOBS),1) $(TARGETS)
 
 # The committed inputs, each once.
 test-fuzz-corpus:

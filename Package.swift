@@ -51,7 +51,9 @@ let package = Package(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
     .target(name: "Formats", dependencies: ["Platform"], swiftSettings: safe),
-    .target(name: "Quantization", dependencies: ["Kernels", "Formats"], swiftSettings: strict),
+    .target(
+      name: "Quantization", dependencies: ["Intrinsics", "Kernels", "Formats"],
+      swiftSettings: strict),
     .target(name: "Text", dependencies: ["Formats"], swiftSettings: safe),
     .target(name: "Sampling", dependencies: ["Kernels", "Formats"], swiftSettings: safe),
     .target(
@@ -79,8 +81,14 @@ let package = Package(
       ]),
 
     .target(
-      name: "Floors", dependencies: ["Intrinsics"], path: "Tests/Benchmarks/Floors",
+      name: "FloorsAVX2", dependencies: ["Intrinsics"], path: "Tests/Benchmarks/Floors/AVX2",
+      swiftSettings: kernels("-march=x86-64-v3")),
+    .target(
+      name: "FloorsAVX512", dependencies: ["Intrinsics"], path: "Tests/Benchmarks/Floors/AVX512",
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
+    .target(
+      name: "Floors", dependencies: ["FloorsAVX2", "FloorsAVX512", "Platform"],
+      path: "Tests/Benchmarks/Floors/Floors", swiftSettings: careful),
     .executableTarget(
       name: "floors", dependencies: ["Floors"], path: "Tests/Benchmarks/FloorProgram",
       swiftSettings: careful),
@@ -88,7 +96,7 @@ let package = Package(
       name: "kernel-bench",
       dependencies: [
         "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512",
-        "Quantization",
+        "Platform", "Quantization",
       ], path: "Tests/Benchmarks/KernelBench", swiftSettings: careful),
 
     .target(name: "Support", dependencies: ["Kernels", "Formats"], path: "Tests/Support"),

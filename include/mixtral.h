@@ -389,7 +389,7 @@ mixtral_status mixtral_session_load(mixtral_session *session, const void *state,
  */
 mixtral_status mixtral_session_save_file(mixtral_session *session, const char *path);
 
-/** As mixtral_session_load, from a file. @return as there, and NOT_FOUND, IO, CHANGED. Since 0.1. */
+/** As mixtral_session_load, from a file. @return as mixtral_session_load, and NOT_FOUND, IO, CHANGED. Since 0.1. */
 mixtral_status mixtral_session_load_file(mixtral_session *session, const char *path);
 
 /* ------------------------------------------------------------------------------------ Sampling */

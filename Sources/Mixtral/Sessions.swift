@@ -93,8 +93,6 @@ public func mixtral_step_many(
       throw EngineError(
         .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
     }
-    let handles = try array(sessions, count, "sessions")
-    let inputs = try array(inputs, count, "inputs")
     if let statuses {
       try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
       let results = UnsafeBufferPointer(start: statuses, count: count)
@@ -102,6 +100,8 @@ public func mixtral_step_many(
       try checkApart(results, inputs, "statuses and inputs")
       statuses.update(repeating: 0, count: count)
     }
+    let handles = try array(sessions, count, "sessions")
+    let inputs = try array(inputs, count, "inputs")
     let model = try firstModel(handles, statuses)
     try model.withRequests(count) { requests throws(EngineError) in
       try stepTogether(model, handles, inputs, statuses, requests)

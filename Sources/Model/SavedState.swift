@@ -207,7 +207,11 @@ extension Session {
         .unsupported,
         "the state has cache_type \(header.cacheType); the session \(own.cacheType)")
     }
-    guard header.position <= UInt64(context), header.hasLogits <= 1 else {
+    guard header.hasLogits <= 1 else {
+      throw EngineError(
+        .malformed, "the state says \(header.hasLogits) for whether it has logits; allowed 0..1")
+    }
+    guard header.position <= UInt64(context) else {
       throw EngineError(
         .contextFull,
         "the state has \(header.position) tokens; the context of the session is \(context)")

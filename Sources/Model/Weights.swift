@@ -128,8 +128,9 @@ private final class WeightLoader {
   private let failed = Atomic<Bool>(false)
   private let failure = Mutex<EngineError?>(nil)
 
-  /// Bytes a thread reads at once, when a panel is not larger.
-  private static let bufferByteCount = 1 << 20
+  /// Bytes a thread reads at once, when a panel is not larger: what the system copies there is
+  /// still in the second-level cache when it is packed.
+  private static let bufferByteCount = 1 << 18
 
   init(file: GGUFFile, workers: Workers) {
     self.file = file

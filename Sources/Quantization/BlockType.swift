@@ -3,6 +3,7 @@
 // values back follow from its family (`PanelPacking`, `PanelDecoding`), its products from its panel
 // type (Kernels).
 import Formats
+import Intrinsics
 import Kernels
 
 /// A type of block of a GGUF file.
@@ -23,21 +24,38 @@ package protocol BlockType: SendableMetatype {
   /// `block` is `fileByteCount` bytes at any alignment; `out` is `Unpacked.byteCount` writable
   /// bytes.
   static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer)
+  /// Reads one block each of `rowCount` rows, `rowStride` bytes apart; `out` has room for them.
+  ///
+  /// A requirement, so that the loop is compiled for each type, with its `unpack` inside.
+  static func unpack(
+    rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, _ out: UnsafeMutableRawPointer)
+}
+
+extension BlockType {
+  package static func unpack(
+    rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, _ out: UnsafeMutableRawPointer
+  ) {
+    for row in 0..<rowCount {
+      unpack(rows + row &* rowStride, out + row &* Unpacked.byteCount)
+    }
+  }
 }
 
 /// One block of one row, taken apart: the common form between file and panel.
 package enum Unpacked {
   /// Unsigned codes in the order of the columns, at most 256 bytes.
   static let codes = 0
-  /// Scale of each sub-block, 16 bytes, signed or not as the family has it.
+  /// Of 256 columns: 16 bytes of scales and minimums, as the family has them in a panel.
+  ///
+  /// affine32: 8 scales, then 8 minimums; affine16: 16 scales, minimums in the high nibbles;
+  /// offset16: 16 scales, signed.
   static let scales = 256
-  /// Minimum of each sub-block, 16 bytes.
-  static let minimums = 272
   /// d, half precision.
-  static let d = 288
+  static let d = 272
   /// dmin or m, half precision.
-  static let m = 290
-  static let byteCount = 292
+  static let m = 274
+  /// A multiple of 16, so that each row of a panel is aligned.
+  static let byteCount = 288
 }
 
 /// The types of block, in the order of their numbers in GGUF.
@@ -48,18 +66,16 @@ package enum BlockTypes {
   ]
 }
 
-/// Eight bytes at a time: codes come out of bit fields by shift and mask.
-enum Words {
-  static func load(_ p: UnsafeRawPointer) -> UInt64 { p.loadUnaligned(as: UInt64.self) }
-  static func store(_ value: UInt64, _ p: UnsafeMutableRawPointer) {
-    p.storeBytes(of: value, as: UInt64.self)
-  }
-  /// The byte `mask` eight times.
-  static func bytes(_ mask: UInt8) -> UInt64 { UInt64(mask) &* 0x0101_0101_0101_0101 }
-  /// Bit i of `bits` (i < 8) as byte i, 0 or 1.
-  static func spread(_ bits: UInt8) -> UInt64 {
-    // Each byte keeps its own bit of eight copies; adding 0x7f carries it to the top of the byte.
-    let own = (UInt64(bits) &* 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201
-    return ((own &+ 0x7f7f_7f7f_7f7f_7f7f) | own) &>> 7 & 0x0101_0101_0101_0101
+/// Sixteen bytes at a time: codes come out of bit fields by shift and mask.
+typealias Bytes = SIMD16<UInt8>
+
+extension Bytes {
+  static func load(_ p: UnsafeRawPointer) -> Bytes { p.loadUnaligned(as: Bytes.self) }
+
+  func store(_ p: UnsafeMutableRawPointer) { p.storeBytes(of: self, as: Bytes.self) }
+
+  /// Bit i of the two bytes at `p` as lane i, 0 or 1.
+  static func spread(_ p: UnsafeRawPointer) -> Bytes {
+    unsafeBitCast(v128_spread(p.loadUnaligned(as: UInt16.self)), to: Bytes.self)
   }
 }

@@ -30,7 +30,8 @@ package struct PanelFormat: Sendable {
   package let panelBlockByteCount: Int
   let codeBits: Int
   let codeOffset: Int32
-  let unpack: @Sendable (UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+  /// (rows, rowStride, rowCount, out): a block of each row, `Unpacked.byteCount` bytes apart.
+  let unpack: @Sendable (UnsafeRawPointer, Int, Int, UnsafeMutableRawPointer) -> Void
 
   package var activationForm: ActivationForm {
     switch family {
@@ -66,7 +67,7 @@ package struct PanelFormat: Sendable {
     panelBlockByteCount = byteCount * panelRows
     codeBits = 0
     codeOffset = 0
-    unpack = { _, _ in }
+    unpack = { _, _, _, _ in }
   }
 
   private init<Block: BlockType>(_ block: Block.Type) {
@@ -87,6 +88,6 @@ package struct PanelFormat: Sendable {
       case .float: 0
       }
     panelBlockByteCount = codes + rest
-    unpack = { Block.unpack($0, $1) }
+    unpack = { Block.unpack(rows: $0, rowStride: $1, rowCount: $2, $3) }
   }
 }

@@ -17,7 +17,7 @@ ARROWS = {
     "KernelsAVXVNNI": {"Intrinsics", "Kernels", "KernelsAVX2"},
     "KernelsAVX512": {"Intrinsics", "Kernels"},
     "Formats": {"Platform", "Glibc"},
-    "Quantization": {"Kernels", "Formats"},
+    "Quantization": {"Intrinsics", "Kernels", "Formats"},
     "Text": {"Formats", "Glibc"},
     "Sampling": {"Kernels", "Formats"},
     "Workers": {"Platform", "Kernels", "Formats", "Glibc", "Synchronization"},

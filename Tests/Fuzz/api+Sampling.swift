@@ -1,6 +1,9 @@
 // Calls that draw tokens or turn them into text.
 import CMixtral
 
+/// What a filter may try to use: the session and the sampler of the draw that runs.
+nonisolated(unsafe) var drawing: (session: OpaquePointer?, sampler: OpaquePointer?)
+
 extension Calls {
   mutating func createSampler(_ choices: inout Choices) {
     guard pool.objects.count < 40 else { return }

@@ -1,6 +1,8 @@
 """Builds the fuzz targets of this folder, fuzzes them for a time, or replays the committed corpus.
 
-python fuzz.py run SECONDS [TARGET…]    fuzzes each target that long; new finds go to .build/fuzz
+python fuzz.py run SECONDS [--jobs N] [TARGET…]
+                                        fuzzes each target that long, N (1) at once; new finds go to
+                                        .build/fuzz; ends with a table of results in Markdown
 python fuzz.py replay [TARGET…]         runs each file of corpus/ once
 python fuzz.py minimise TARGET FILE     makes a finding's input as short as it can be
 python fuzz.py keep COUNT [TARGET…]     adds up to COUNT finds that reach new code to the corpus
@@ -12,6 +14,7 @@ objects.
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -19,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from typing import NamedTuple
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -104,34 +108,58 @@ def prepared(targets: list[str]) -> dict[str, pathlib.Path]:
     return {target: build_target(target) for target in targets or TARGETS}
 
 
-def fuzz(seconds: int, targets: list[str]) -> int:
-    """Each target in turn; the number of those with a finding."""
-    found = 0
-    for target, program in prepared(targets).items():
-        grown = BUILD / "corpus" / target
-        finds = BUILD / "findings" / target
-        for folder in [grown, finds, CORPUS / target]:
-            folder.mkdir(parents=True, exist_ok=True)
-        log = BUILD / f"{target}.log"
-        command = [program, f"-max_total_time={seconds}", "-print_final_stats=1", *LIMITS]
-        command += [f"-artifact_prefix={finds}/", "-use_value_profile=1", "-max_len=65536"]
-        if (HERE / f"{target}.dict").exists():
-            command.append(f"-dict={HERE / f'{target}.dict'}")
-        with log.open("w") as out:
-            code = run([*command, grown, CORPUS / target], stdout=out, stderr=out).returncode
-        text = log.read_text(errors="replace")
-        count = re.search(r"number_of_executed_units: (\d+)", text)
-        coverage = re.findall(r"cov: (\d+)", text)
-        written = re.findall(r"Test unit written to (\S+)", text)
-        found += bool(code or written)
-        print(
-            f"{target}: {count[1] if count else '?'} executions, "
-            f"coverage {coverage[-1] if coverage else '?'}, {len(written)} findings"
-            + (f", exit {code}: see {log}" if code else ""),
-            *written,
-            flush=True,
-        )
-    return found
+class Result(NamedTuple):
+    """What fuzzing a target for a time gave."""
+
+    target: str
+    executions: str
+    coverage: str
+    written: list[str]
+    code: int
+
+
+def fuzz_target(target: str, program: pathlib.Path, seconds: int) -> Result:
+    grown = BUILD / "corpus" / target
+    finds = BUILD / "findings" / target
+    for folder in [grown, finds, CORPUS / target]:
+        folder.mkdir(parents=True, exist_ok=True)
+    log = BUILD / f"{target}.log"
+    command = [program, f"-max_total_time={seconds}", "-print_final_stats=1", *LIMITS]
+    command += [f"-artifact_prefix={finds}/", "-use_value_profile=1", "-max_len=65536"]
+    if (HERE / f"{target}.dict").exists():
+        command.append(f"-dict={HERE / f'{target}.dict'}")
+    with log.open("w") as out:
+        code = run([*command, grown, CORPUS / target], stdout=out, stderr=out).returncode
+    text = log.read_text(errors="replace")
+    count = re.search(r"number_of_executed_units: (\d+)", text)
+    coverage = re.findall(r"cov: (\d+)", text)
+    result = Result(
+        target,
+        count[1] if count else "?",
+        coverage[-1] if coverage else "?",
+        re.findall(r"Test unit written to (\S+)", text),
+        code,
+    )
+    print(
+        f"{target}: {result.executions} executions, coverage {result.coverage}, "
+        f"{len(result.written)} findings" + (f", exit {code}: see {log}" if code else ""),
+        *result.written,
+        flush=True,
+    )
+    return result
+
+
+def fuzz(seconds: int, jobs: int, targets: list[str]) -> int:
+    """Each target, `jobs` of them at once; the number of those with a finding."""
+    programs = prepared(targets)
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        results = list(pool.map(lambda each: fuzz_target(*each, seconds), programs.items()))
+    print(f"\n| target, {seconds} s each | executions | coverage | findings |")
+    print("|---|---:|---:|---:|")
+    for each in results:
+        findings = f"{len(each.written)}" + (f", exit {each.code}" if each.code else "")
+        print(f"| `{each.target}` | {each.executions} | {each.coverage} | {findings} |")
+    return sum(bool(each.code or each.written) for each in results)
 
 
 def replay(targets: list[str]) -> int:
@@ -178,8 +206,10 @@ def keep(count: int, targets: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     match arguments:
+        case ["run", seconds, "--jobs", jobs, *targets]:
+            return fuzz(int(seconds), int(jobs), targets)
         case ["run", seconds, *targets]:
-            return fuzz(int(seconds), targets)
+            return fuzz(int(seconds), 1, targets)
         case ["replay", *targets]:
             return replay(targets)
         case ["keep", count, *targets]:

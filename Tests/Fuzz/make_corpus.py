@@ -1,6 +1,6 @@
 """Writes the seeds of corpus/: whole small models, texts, and choices of every kind.
 
-    pip install gguf numpy && python make_corpus.py
+    pip install gguf numpy xxhash && python make_corpus.py
 
 Files named `seed-…` are this script's; `find-…` were found by fuzzing and reduced (`fuzz.py keep`).
 """
@@ -12,6 +12,7 @@ import random
 import struct
 
 import numpy as np
+import xxhash
 from gguf import GGMLQuantizationType, GGUFWriter, TokenType, quants
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
@@ -132,6 +133,29 @@ def texts() -> None:
             save("text", f"tokens-{i}-{model_bit}", bytes([model_bit | 2 | (i & 3) << 5]) + text)
 
 
+def states() -> None:
+    """Edits of saved states, by state.swift's first bytes: the way, two sessions, then edits."""
+    numbers = random.Random(3)
+    # The file's two models with both caches.
+    for model in range(4):
+        for length in [0, 1, 3, 4, 5]:
+            save("state", f"unedited-{model}-{length}", bytes([model, model % 3, 0, length]))
+    for i in range(16):
+        start = bytes([(i + i // 8) % 4, i % 3, 0, i % 6, 1, i % 8])
+        save("state", f"edit-{i:02}", start + numbers.randbytes(60))
+    save("state", "other-cache", bytes([248, 1, 0, 1]))
+
+    # Bytes offered as they are (odd: with right checksums), behind the same first bytes.
+    header = bytearray(128)
+    struct.pack_into("<8sIIQ", header, 0, b"MIXTRALS", 1, 0x01020304, len(header))
+    struct.pack_into("<Q", header, 112, xxhash.xxh64_intdigest(b""))
+    struct.pack_into("<Q", header, 120, xxhash.xxh64_intdigest(header[:120]))
+    raw = {"empty": b"", "magic": header[:8], "header": header, "body": header + bytes(100)}
+    for name, state in raw.items():
+        for seal in range(2):
+            save("state", f"raw-{name}-{seal}", bytes([4, 1, 0, 1, seal]) + state)
+
+
 def choices() -> None:
     """Any bytes are choices: some rows of them for the targets that begin with a generator."""
     numbers = random.Random(2)
@@ -149,4 +173,5 @@ if __name__ == "__main__":
     models()
     strings()
     texts()
+    states()
     choices()

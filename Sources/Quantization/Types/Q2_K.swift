@@ -14,25 +14,15 @@ package enum Q2_K: BlockType {
   package static let codeOffset: Int32 = 0
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
-    for i in 0..<2 {
-      let bytes = Words.load(block + i &* 8)
-      Words.store(bytes & Words.bytes(15), out + (Unpacked.scales &+ i &* 8))
-      Words.store(bytes &>> 4 & Words.bytes(15), out + (Unpacked.minimums &+ i &* 8))
-    }
-    unpackPairsOfBits(block + 16, out)
-    (out + Unpacked.d).copyMemory(from: block + 80, byteCount: 4)
-  }
-}
-
-/// 64 bytes as 256 codes of two bits, in the order of Q2_K and Q3_K.
-func unpackPairsOfBits(_ bytes: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
-  for half in 0..<2 {
-    for i in 0..<4 {
-      let bits = Words.load(bytes + (half &* 32 &+ i &* 8))
-      for s in 0..<4 {
-        let code = bits &>> UInt64(2 &* s) & Words.bytes(3)
-        Words.store(code, codes + (half &* 128 &+ s &* 32 &+ i &* 8))
+    Bytes.load(block).store(out + Unpacked.scales)
+    for half in 0..<2 {
+      for i in 0..<2 {
+        let bits = Bytes.load(block + (16 &+ half &* 32 &+ i &* 16))
+        for s in 0..<4 {
+          (bits &>> UInt8(2 &* s) & 3).store(out + (half &* 128 &+ s &* 32 &+ i &* 16))
+        }
       }
     }
+    (out + Unpacked.d).copyMemory(from: block + 80, byteCount: 4)
   }
 }

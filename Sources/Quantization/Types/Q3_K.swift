@@ -14,21 +14,25 @@ package enum Q3_K: BlockType {
   package static let codeOffset: Int32 = 4
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
-    unpackPairsOfBits(block + 32, out)
-    for i in 0..<4 {
-      let bits = Words.load(block + i &* 8)
-      for s in 0..<8 {
-        let p = out + (s &* 32 &+ i &* 8)
-        Words.store(Words.load(p) | (bits &>> UInt64(s) & Words.bytes(1)) &<< 2, p)
+    for i in 0..<2 {
+      var thirdBits = Bytes.load(block + i &* 16)
+      for half in 0..<2 {
+        let bits = Bytes.load(block + (32 &+ half &* 32 &+ i &* 16))
+        for s in 0..<4 {
+          let codes = bits &>> UInt8(2 &* s) & 3 | (thirdBits &>> UInt8(s) & 1) &<< 2
+          codes.store(out + (half &* 128 &+ s &* 32 &+ i &* 16))
+        }
+        thirdBits = thirdBits &>> 4
       }
     }
-    let scales = block + 96
-    for k in 0..<16 {
-      let low = scales.load(fromByteOffset: k & 7, as: UInt8.self) &>> (k < 8 ? 0 : 4) & 15
-      let high = scales.load(fromByteOffset: 8 &+ (k & 3), as: UInt8.self)
-      let scale = low | (high &>> UInt8(2 &* (k &>> 2)) & 3) &<< 4
-      (out + (Unpacked.scales &+ k)).storeBytes(of: scale &- 32, as: UInt8.self)
-    }
+    // Four scales a word: low nibbles in the first two words, high pairs of bits in the third.
+    let first = (block + 96).loadUnaligned(as: UInt32.self)
+    let second = (block + 100).loadUnaligned(as: UInt32.self)
+    let third = (block + 104).loadUnaligned(as: UInt32.self)
+    let low = SIMD4(first, second, first &>> 4, second &>> 4) & 0x0f0f_0f0f
+    let high = SIMD4(third, third &>> 2, third &>> 4, third &>> 6) & 0x0303_0303
+    let scales = unsafeBitCast(low | high &<< 4, to: Bytes.self)
+    (scales &- 32).store(out + Unpacked.scales)
     (out + Unpacked.d).copyMemory(from: block + 108, byteCount: 2)
   }
 }

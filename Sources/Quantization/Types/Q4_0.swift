@@ -21,9 +21,7 @@ package enum Q4_0: BlockType {
 
 /// 16 bytes of nibbles as 32 codes: the low ones, then the high ones.
 func unpackNibbles(_ nibbles: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
-  for i in 0..<2 {
-    let bits = Words.load(nibbles + i &* 8)
-    Words.store(bits & Words.bytes(15), codes + i &* 8)
-    Words.store(bits &>> 4 & Words.bytes(15), codes + (16 &+ i &* 8))
-  }
+  let bits = Bytes.load(nibbles)
+  (bits & 15).store(codes)
+  (bits &>> 4).store(codes + 16)
 }

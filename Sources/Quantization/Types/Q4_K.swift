@@ -16,32 +16,25 @@ package enum Q4_K: BlockType {
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)
     unpackSixBitScales(block + 4, out)
-    unpackNibbles64(block + 16, out)
+    for c in 0..<4 {
+      for i in 0..<2 {
+        let bits = Bytes.load(block + (16 &+ c &* 32 &+ i &* 16))
+        (bits & 15).store(out + (c &* 64 &+ i &* 16))
+        (bits &>> 4).store(out + (c &* 64 &+ 32 &+ i &* 16))
+      }
+    }
   }
 }
 
 /// The 12 bytes of eight scales and eight minimums of Q4_K and Q5_K.
 func unpackSixBitScales(_ bytes: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
-  for j in 0..<4 {
-    let a = bytes.load(fromByteOffset: j, as: UInt8.self)
-    let b = bytes.load(fromByteOffset: j &+ 4, as: UInt8.self)
-    let c = bytes.load(fromByteOffset: j &+ 8, as: UInt8.self)
-    (out + (Unpacked.scales &+ j)).storeBytes(of: a & 63, as: UInt8.self)
-    (out + (Unpacked.minimums &+ j)).storeBytes(of: b & 63, as: UInt8.self)
-    let scale = c & 15 | (a &>> 6) &<< 4
-    let minimum = c &>> 4 | (b &>> 6) &<< 4
-    (out + (Unpacked.scales &+ j &+ 4)).storeBytes(of: scale, as: UInt8.self)
-    (out + (Unpacked.minimums &+ j &+ 4)).storeBytes(of: minimum, as: UInt8.self)
-  }
-}
-
-/// 128 bytes of nibbles as 256 codes: of each 32 bytes the low ones, then the high ones.
-func unpackNibbles64(_ nibbles: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
-  for c in 0..<4 {
-    for i in 0..<4 {
-      let bits = Words.load(nibbles + (c &* 32 &+ i &* 8))
-      Words.store(bits & Words.bytes(15), codes + (c &* 64 &+ i &* 8))
-      Words.store(bits &>> 4 & Words.bytes(15), codes + (c &* 64 &+ 32 &+ i &* 8))
-    }
-  }
+  // Four to a word: the low six bits of the first two words, and of the third a nibble each with
+  // the two bits that those left.
+  let first = bytes.loadUnaligned(as: UInt32.self)
+  let second = (bytes + 4).loadUnaligned(as: UInt32.self)
+  let third = (bytes + 8).loadUnaligned(as: UInt32.self)
+  let scales = SIMD4(
+    first & 0x3f3f_3f3f, third & 0x0f0f_0f0f | first &>> 2 & 0x3030_3030,
+    second & 0x3f3f_3f3f, third &>> 4 & 0x0f0f_0f0f | second &>> 2 & 0x3030_3030)
+  (out + Unpacked.scales).storeBytes(of: scales, as: SIMD4<UInt32>.self)
 }

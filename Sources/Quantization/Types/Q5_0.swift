@@ -21,9 +21,8 @@ package enum Q5_0: BlockType {
 
 /// Adds 16 to the codes whose bit is set in the four bytes at `bits`.
 func addFifthBits(_ bits: UnsafeRawPointer, _ codes: UnsafeMutableRawPointer) {
-  for i in 0..<4 {
-    let byte = (bits + i).load(as: UInt8.self)
-    let p = codes + i &* 8
-    Words.store(Words.load(p) | Words.spread(byte) &<< 4, p)
+  for i in 0..<2 {
+    let p = codes + i &* 16
+    (Bytes.load(p) | Bytes.spread(bits + i &* 2) &<< 4).store(p)
   }
 }

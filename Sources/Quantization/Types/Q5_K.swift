@@ -16,12 +16,13 @@ package enum Q5_K: BlockType {
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)
     unpackSixBitScales(block + 4, out)
-    unpackNibbles64(block + 48, out)
-    for i in 0..<4 {
-      let bits = Words.load(block + (16 &+ i &* 8))
-      for j in 0..<8 {
-        let p = out + (j &* 32 &+ i &* 8)
-        Words.store(Words.load(p) | (bits &>> UInt64(j) & Words.bytes(1)) &<< 4, p)
+    for i in 0..<2 {
+      let fifthBits = Bytes.load(block + (16 &+ i &* 16))
+      for c in 0..<4 {
+        let bits = Bytes.load(block + (48 &+ c &* 32 &+ i &* 16))
+        let codes = out + (c &* 64 &+ i &* 16)
+        (bits & 15 | (fifthBits &>> UInt8(2 &* c) & 1) &<< 4).store(codes)
+        (bits &>> 4 | (fifthBits &>> UInt8(2 &* c &+ 1) & 1) &<< 4).store(codes + 32)
       }
     }
   }

@@ -16,17 +16,15 @@ package enum Q6_K: BlockType {
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     for half in 0..<2 {
-      for i in 0..<4 {
-        let first = Words.load(block + (half &* 64 &+ i &* 8))
-        let second = Words.load(block + (half &* 64 &+ 32 &+ i &* 8))
-        let high = Words.load(block + (128 &+ half &* 32 &+ i &* 8))
-        let codes = out + (half &* 128 &+ i &* 8)
-        let nibble = Words.bytes(15)
-        let pair = Words.bytes(3)
-        Words.store(first & nibble | (high & pair) &<< 4, codes)
-        Words.store(second & nibble | (high &>> 2 & pair) &<< 4, codes + 32)
-        Words.store(first &>> 4 & nibble | (high &>> 4 & pair) &<< 4, codes + 64)
-        Words.store(second &>> 4 & nibble | (high &>> 6 & pair) &<< 4, codes + 96)
+      for i in 0..<2 {
+        let first = Bytes.load(block + (half &* 64 &+ i &* 16))
+        let second = Bytes.load(block + (half &* 64 &+ 32 &+ i &* 16))
+        let high = Bytes.load(block + (128 &+ half &* 32 &+ i &* 16))
+        let codes = out + (half &* 128 &+ i &* 16)
+        (first & 15 | (high & 3) &<< 4).store(codes)
+        (second & 15 | (high &>> 2 & 3) &<< 4).store(codes + 32)
+        (first &>> 4 | (high &>> 4 & 3) &<< 4).store(codes + 64)
+        (second &>> 4 | (high &>> 6) &<< 4).store(codes + 96)
       }
     }
     (out + Unpacked.scales).copyMemory(from: block + 192, byteCount: 16)

@@ -15,8 +15,8 @@ package enum Q8_0: BlockType {
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 2)
-    for i in 0..<4 {
-      Words.store(Words.load(block + (2 &+ i &* 8)) ^ Words.bytes(128), out + i &* 8)
+    for i in 0..<2 {
+      (Bytes.load(block + (2 &+ i &* 16)) ^ 128).store(out + i &* 16)
     }
   }
 }

@@ -1,7 +1,8 @@
-// Speed of the products of every panel type, one thread: `swift run -c release kernel-bench [type
-// ...]`. For each: one row of activations from the second-level cache and from memory (GB/s, and
-// the share of the reading floor), 64 rows (GOPS, and the share of the product floor). Floors are
-// measured in turn with the kernel; a share is the median of fifteen.
+// Speed of packing and of the products of every panel type, one thread: `swift run -c release
+// kernel-bench [type ...]`. For each: packing rows (GB/s of the file, and the share of copying as
+// many bytes); one row of activations from the second-level cache and from memory (GB/s, and the
+// share of the reading floor), 64 rows (GOPS, and the share of the product floor). Floors are
+// measured in turn with the kernel; a share is the median of fifteen, or five.
 import Floors
 import Glibc
 import Kernels
@@ -9,6 +10,7 @@ import KernelsAVX2
 import KernelsAVX512
 import KernelsAVXVNNI
 import Formats
+import Platform
 import Quantization
 
 func seconds() -> Double {
@@ -28,6 +30,7 @@ func best(_ runs: Int, _ body: () -> Void) -> Double {
   return best
 }
 
+let floors = Floors.best
 let columns = 4096
 let small = 16
 let large = 2048
@@ -59,8 +62,37 @@ func beside(
   return (rates.floor, rates.kernel, shares.sorted()[rounds / 2])
 }
 
+func fixed(_ x: Double) -> String { "\((x * 10).rounded() / 10)" }
+
 let wanted = CommandLine.arguments.dropFirst()
-for table in [KernelTable.avx512, .avxvnni, .avx2] {
+let packed = UnsafeMutableRawPointer.allocate(
+  byteCount: large * 16 * columns * 4, alignment: 4096)
+madvise(packed, large * 16 * columns * 4, MADV_HUGEPAGE)
+memset(packed, 1, large * 16 * columns * 4)
+for format in PanelFormat.formats where wanted.isEmpty || wanted.contains(format.tensorType.name) {
+  let blocks = columns / format.columns
+  let rowByteCount = blocks * format.fileBlockByteCount
+  let byteCount = large * 16 * rowByteCount
+  let pack = beside(
+    5, floor: ({ memcpy(packed, bytes, byteCount) }, Double(byteCount)),
+    kernel: (
+      {
+        for panel in 0..<large {
+          format.pack(
+            rows: bytes + panel * 16 * rowByteCount, rowStride: rowByteCount, rowCount: 16,
+            blocks: blocks, into: packed + panel * blocks * format.panelBlockByteCount)
+        }
+      }, Double(byteCount)
+    ))
+  print(
+    "packing \(format.tensorType.name): \(fixed(pack.kernel)) of \(fixed(pack.floor)) GB/s "
+      + "(\(fixed(100 * pack.share)) %)")
+}
+
+let tables =
+  (platform_has_avx512() != 0 ? [KernelTable.avx512] : [])
+  + (platform_has_avxvnni() != 0 ? [.avxvnni] : []) + (platform_has_avx2() != 0 ? [.avx2] : [])
+for table in tables {
   for format in PanelFormat.formats where wanted.isEmpty || wanted.contains(format.tensorType.name)
   {
     let blocks = columns / format.columns
@@ -84,18 +116,17 @@ for table in [KernelTable.avx512, .avxvnni, .avx2] {
         for _ in 0..<turns { product(bytes, small, blocks, inputs, 1, rowStride, out, 16) }
       } / Double(turns)
     let read = beside(
-      15, floor: ({ sink &+= Floors.read(bytes, byteCount: 1 << 28) }, Double(1 << 28)),
+      15, floor: ({ sink &+= floors.read(bytes, 1 << 28) }, Double(1 << 28)),
       kernel: (
         { product(bytes, large, blocks, inputs, 1, rowStride, out, 16) },
         Double(large * panelStride)
       ))
     let tile = beside(
-      15, floor: ({ sink &+= Floors.multiply(turns: 100_000, bytes) }, 1e5 * 12 * 128),
+      15, floor: ({ sink &+= floors.multiply(100_000, bytes) }, 1e5 * floors.operationsPerTurn),
       kernel: (
         { product(bytes, small, blocks, inputs, rows, rowStride, out, small * 16) },
         2 * Double(rows) * Double(columns) * Double(small * 16)
       ))
-    func fixed(_ x: Double) -> String { "\((x * 10).rounded() / 10)" }
     print(
       "\(table.name) \(format.tensorType.name): row cached "
         + "\(fixed(Double(small * panelStride) / cached / 1e9)) GB/s, streamed "

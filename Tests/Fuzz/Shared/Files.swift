@@ -30,7 +30,9 @@ enum SharedMemory {
     require(mkdir(path, 0o700) == 0, "mkdir fails")
     atexit {
       // Names that targets use.
-      for name in ["source.gguf", "packed.gguf"] { unlink("\(SharedMemory.folder)/\(name)") }
+      for name in ["source.gguf", "packed.gguf", "session.state"] {
+        unlink("\(SharedMemory.folder)/\(name)")
+      }
       for number in 1...3 {
         for count in 2...3 { unlink(SharedMemory.part(number, count)) }
       }

@@ -1,10 +1,7 @@
-// What this machine can do at best, measured by two small loops: reading memory once, and 8-bit
-// products from registers. Shares of these two are what benchmarks report, since clocks and
-// neighbours change.
 import Intrinsics
 
-/// The two floors, for AVX-512 with VNNI.
-public enum Floors {
+/// The loops of AVX-512 with VNNI.
+public enum FloorsAVX512 {
   /// Reads `byteCount` bytes (a multiple of 512) once, with prefetch.
   @inline(never)
   public static func read(_ p: UnsafeRawPointer, byteCount: Int) -> Int32 {

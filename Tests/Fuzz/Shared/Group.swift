@@ -1,8 +1,8 @@
-// What programs of calls work with.
+// Models that outlive every input: what programs of calls and saved states work with.
 import CMixtral
 import Support
 
-/// Two models' files, each loaded twice; they outlive every program.
+/// Two models' files, each loaded twice, with other kernels and threads.
 enum Group {
   static let vocabulary = 40
   static let sources = [
@@ -28,6 +28,3 @@ enum Group {
     }
   }
 }
-
-/// What a filter may try to use: the session and the sampler of the draw that runs.
-nonisolated(unsafe) var drawing: (session: OpaquePointer?, sampler: OpaquePointer?)
