@@ -30,11 +30,11 @@ def host(tmp_path_factory):
 
 
 @pytest.fixture
-def unharmed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+def unharmed(request: pytest.FixtureRequest, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """The process after the case is the one before it."""
     from unharmed import unharmed
 
-    with unharmed(capfd):
+    with unharmed(request.module.__name__, capfd):
         yield
 
 

@@ -67,6 +67,7 @@ int main(int count, char **words) {
   if (!strcmp(way, "little-stack")) return run_on_little_stack();
   if (!strcmp(way, "leave")) return leave(word);
   if (!strcmp(way, "fork")) return fork_often(word);
+  if (!strcmp(way, "fork-in-load")) return fork_in_load();
   if (!strcmp(way, "float")) return keep_float_state();
   if (!strcmp(way, "jump")) return jump_out();
   if (!strcmp(way, "contend")) return contend();

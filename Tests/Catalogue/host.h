@@ -28,6 +28,7 @@ int measure_workers(void);
 int run_on_little_stack(void);
 int leave(const char *how);
 int fork_often(const char *what);
+int fork_in_load(void);
 int keep_float_state(void);
 int jump_out(void);
 int contend(void);

@@ -36,8 +36,11 @@ static void start_work(void *loads) {
   while (rounds < 3) usleep(100);
 }
 
+static void use_late(void) { use_everything(&plan); }
+
 /// Ends the process, with 3, while another thread is in a call.
 int leave(const char *how) {
+  if (!strcmp(how, "atexit")) CHECK(!atexit(use_late));
   start_work(NULL);
   if (!strcmp(how, "exit")) exit(3);
   if (!strcmp(how, "quick_exit")) quick_exit(3);
@@ -84,9 +87,49 @@ int fork_often(const char *what) {
   _exit(0);
 }
 
-// ---- A callback that does not return.
+// ---- A callback that does not return, or returns twice.
 
 static jmp_buf outside;
+
+static int32_t jump_from_progress(uint64_t done, uint64_t total, void *user) {
+  (void)done, (void)total, (void)user;
+  longjmp(outside, 1);
+}
+
+static pid_t child;
+static int forked;
+
+static int32_t fork_in_progress(uint64_t done, uint64_t total, void *stop) {
+  if (!forked && done > total / 2) {
+    forked = 1;
+    child = fork();
+    if (!child) alarm(20);
+  }
+  return stop && forked && !child;
+}
+
+/// A load that goes on in two processes: in the child, told to stop or not, its model is none.
+int fork_in_load(void) {
+  for (int stop = 0; stop < 2; stop++) {
+    mixtral_model *model = NULL;
+    mixtral_session *session = NULL;
+    mixtral_load_options options = {.struct_size = sizeof options, .threads = 2,
+        .progress = fork_in_progress, .user = stop ? &child : NULL};
+    forked = 0;
+    mixtral_status status = mixtral_load(&model, plan.model, &options);
+    if (!child) {
+      CHECK(status == (stop ? MIXTRAL_CANCELLED : MIXTRAL_OK));
+      if (!stop) CHECK(mixtral_session_create(&session, model, NULL) == MIXTRAL_FORKED);
+      CHECK(!mixtral_free(model));
+      use_everything(&plan);
+      _exit(0);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    CHECK(!mixtral_session_create(&session, model, NULL));
+    CHECK(!mixtral_free(session) && !mixtral_free(model));
+  }
+  return 0;
+}
 
 static int32_t jump(float *logits, uint64_t count, void *user) {
   (void)logits, (void)count, (void)user;
@@ -113,6 +156,12 @@ int jump_out(void) {
     mixtral_sample(&token, session, sampler);
     fail("the callback returned");
   }
+  mixtral_model *none = NULL;
+  mixtral_load_options loading = {.struct_size = sizeof loading, .progress = jump_from_progress};
+  mixtral_pack_options packing = {.struct_size = sizeof packing, .progress = jump_from_progress};
+  if (!setjmp(outside)) mixtral_load(&none, plan.model, &loading);
+  if (!setjmp(outside)) mixtral_model_pack(plan.packed, plan.model, &packing);
+  CHECK(!none);
   write_over_frames();
   CHECK(!mixtral_session_position(&position, other) && position == 1);
   CHECK(mixtral_step(session, &token, 1) == MIXTRAL_BUSY);

@@ -84,11 +84,40 @@ def test_L07_fork_while_another_thread_is_in_a_call(host, what):
     host.run("fork", what)
 
 
+def test_L06_a_callback_forks(host):
+    """The load goes on in both processes; the child's model is none, and it can make its own."""
+    host.run("fork-in-load")
+
+
+def test_L06_descriptors_are_closed_on_exec(mixtral_tiny, tmp_path):
+    found = {}
+
+    def look(_done: int, _total: int) -> None:
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                target = os.readlink(f"/proc/self/fd/{name}")
+            except FileNotFoundError:
+                continue
+            if target == str(mixtral_tiny) or target.startswith(str(tmp_path)):
+                found[target] = os.get_inheritable(int(name))
+
+    mixtral.pack(mixtral_tiny, tmp_path / "packed", progress=look)
+    with mixtral.Model(tmp_path / "packed", map=True, progress=look):
+        look(0, 0)
+    assert len(found) == 3
+    assert not any(found.values())
+
+
 @pytest.mark.parametrize("how", ["exit", "quick_exit", "_exit", "return"])
 def test_L08_the_process_ends_during_a_step(host, how):
     """Without delay, crash or word, and with the host's own status."""
     for _ in range(5):
         host.run("leave", how, status=3, timeout=20)
+
+
+def test_L08_calls_at_exit(host):
+    """A host's own handler at exit may use the library as ever."""
+    host.run("leave", "atexit", status=3)
 
 
 def test_L09_closed_with_live_handles(library, mixtral_tiny):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import sys
 import threading
 
@@ -264,3 +265,9 @@ def test_A29_the_callers_stack_is_small(host, name):
     first, later = host.run("stack", name=name)
     assert first < 56 * 1024
     assert later < 16 * 1024
+
+
+def test_A29_a_small_limit_on_stacks(host):
+    """Of the first thread too, and of those whose size nobody gives."""
+    limit = (192 * 1024, 192 * 1024)
+    host.run("all", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, limit))

@@ -137,6 +137,23 @@ static void step_together(const struct plan *plan, mixtral_session *first, mixtr
   if (!count || memcmp(logits, others, count * sizeof(float))) wrong(plan, "the copy's logits");
 }
 
+/// A packed copy of the model, whose file is mapped, gives the first token of the original.
+static void pack_and_map(const struct plan *plan) {
+  mixtral_model *model = NULL;
+  mixtral_session *session = NULL;
+  mixtral_token token = -1;
+  unlink(plan->packed);
+  mixtral_pack_options pack = {.struct_size = sizeof pack, .threads = 2};
+  MUST(mixtral_model_pack(plan->packed, plan->model, &pack), NULL);
+  mixtral_load_options load = {.struct_size = sizeof load, .threads = 2, .map = 1};
+  MUST(mixtral_load(&model, plan->packed, &load), model);
+  MUST(mixtral_session_create(&session, model, NULL), session);
+  MUST(mixtral_step(session, plan->prompt.ids, plan->prompt.count), NULL);
+  MUST(mixtral_sample(&token, session, NULL), NULL);
+  if (token != plan->greedy.ids[0]) wrong(plan, "a token of the packed model is not the reference's");
+  if (mixtral_free(session) || mixtral_free(model)) wrong(plan, "mixtral_free");
+}
+
 long use_everything(const struct plan *plan) {
   mixtral_model *model = NULL;
   mixtral_session *session = NULL, *copy = NULL;
@@ -162,9 +179,7 @@ long use_everything(const struct plan *plan) {
   MUST(mixtral_session_rewind(session, 0), NULL);
   step_together(plan, session, copy);
 
-  unlink(plan->packed);
-  mixtral_pack_options pack = {.struct_size = sizeof pack, .threads = 2};
-  MUST(mixtral_model_pack(plan->packed, plan->model, &pack), NULL);
+  pack_and_map(plan);
 
   void *handles[] = {session, copy, model};
   for (int i = 0; i < 3; i++) {
