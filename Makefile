@@ -134,13 +134,13 @@ test-embed: $(LIBRARY) .venv/ready
 	test -z "$$missing" || { apt-get update -q && apt-get install -qy $$missing; }
 	$(PYTHON) -m pytest -q Tests/Embed
 
-# The allocators that the catalogue runs the library with.
-ALLOCATORS := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
+# The allocators and the locales that the catalogue runs the library with.
+CATALOGUE_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 locales
 
 ## make test-catalogue: the cases of Tests/Catalogue that no other folder tries, and its tables.
 .PHONY: test-catalogue
 test-catalogue: $(LIBRARY) .venv/ready
-	dpkg -s $(ALLOCATORS) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(ALLOCATORS); }
+	dpkg -s $(CATALOGUE_PACKAGES) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(CATALOGUE_PACKAGES); }
 	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Catalogue
 
 test-oracle: $(LIBRARY) $(SMOLLM2)

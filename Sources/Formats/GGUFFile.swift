@@ -98,6 +98,23 @@ package final class GGUFFile: Sendable {
   /// The first or only file, which holds the metadata.
   package var firstFile: InputFile { files[0] }
 
+  /// Gives the errors of `body` about what the file says the file's name in front.
+  package func naming<Result>(
+    _ body: () throws(EngineError) -> Result
+  ) throws(EngineError) -> Result {
+    do throws(EngineError) {
+      return try body()
+    } catch {
+      switch error.kind {
+      case .malformed, .unsupported, .limitExceeded:
+        // The metadata's own errors have it already.
+        guard !error.message.hasPrefix("\(firstFile.name): ") else { throw error }
+        throw firstFile.error(error.kind, error.message)
+      default: throw error
+      }
+    }
+  }
+
   /// Throws `.changed` when a part's size or time of change is no longer what was opened.
   package func checkUnchanged() throws(EngineError) {
     for file in files { try file.checkUnchanged() }

@@ -15,7 +15,8 @@ struct GGUFSplit {
     let first = try GGUFPart(file: unsafe InputFile.open(path: path, calls: calls), index: 0)
     let metadata = first.metadata
     guard
-      let count = try metadata.unsigned("split.count", in: 1...UInt64(UInt16.max)), count > 1
+      // 0 is what llama-gguf-split writes into the one file that it merges parts into.
+      let count = try metadata.unsigned("split.count", in: 0...UInt64(UInt16.max)), count > 1
     else { return [first] }
     guard count <= Limits.partCount else {
       throw first.file.error(

@@ -193,17 +193,15 @@ package struct Hyperparameters: Sendable {
 
   private static func ropeFactor(_ metadata: GGUFMetadata) throws(EngineError) -> Float {
     let kind = try metadata.string("llama.rope.scaling.type") ?? "none"
-    let legacy = try metadata.float("llama.rope.scale_linear")
+    let key = kind == "linear" ? "llama.rope.scaling.factor" : "llama.rope.scale_linear"
     guard kind == "none" || kind == "linear" else {
       throw EngineError(
         .unsupported,
         "key 'llama.rope.scaling.type' is \(quoted(kind)); supported 'none', 'linear'")
     }
-    let factor =
-      kind == "linear" ? try metadata.float("llama.rope.scaling.factor") ?? 1 : legacy ?? 1
+    let factor = try metadata.float(key) ?? 1
     guard factor.isFinite, factor > 0 else {
-      throw EngineError(
-        .malformed, "key 'llama.rope.scaling.factor' is \(factor); allowed > 0, finite")
+      throw EngineError(.malformed, "key '\(key)' is \(factor); allowed > 0, finite")
     }
     return factor
   }

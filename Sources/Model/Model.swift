@@ -72,12 +72,19 @@ package final class Model: @unchecked Sendable {
     path: UnsafePointer<CChar>, options: LoadOptions
   ) throws(EngineError) {
     let file = try GGUFFile(path: path)
-    shape = try Hyperparameters(
-      file.metadata, slidingWindow: options.slidingWindow,
-      expertsPerToken: options.expertsPerToken)
-    let plan = try WeightPlan(file, shape, mapsPacked: options.maps)
+    let shape = try file.naming { () throws(EngineError) in
+      try Hyperparameters(
+        file.metadata, slidingWindow: options.slidingWindow,
+        expertsPerToken: options.expertsPerToken)
+    }
+    let plan = try file.naming { () throws(EngineError) in
+      try WeightPlan(file, shape, mapsPacked: options.maps)
+    }
+    self.shape = shape
     vocabulary = plan.vocabulary
-    tokenizer = try Tokenizer(metadata: file.metadata, rows: vocabulary)
+    tokenizer = try file.naming { () throws(EngineError) in
+      try Tokenizer(metadata: file.metadata, rows: plan.vocabulary)
+    }
     metadata = file.metadata
     metadataText = file.json(nil) ?? []
     table = options.table

@@ -55,8 +55,10 @@ package enum PackedFile {
         .invalidArgument,
         "tensor \(quoted(tensor.name)) is \(tensor.type.name): nothing is to be packed")
     }
-    let shape = try Hyperparameters(file.metadata, slidingWindow: 0, expertsPerToken: 0)
-    let plan = try WeightPlan(file, shape, mapsPacked: false)
+    let plan = try file.naming { () throws(EngineError) in
+      let shape = try Hyperparameters(file.metadata, slidingWindow: 0, expertsPerToken: 0)
+      return try WeightPlan(file, shape, mapsPacked: false)
+    }
     let layout = try Layout(plan)
     let output = try OutputFile(
       path: target, replacing: options.replaces, source: file.firstFile)

@@ -88,11 +88,17 @@ import Testing
     }
   }
 
+  @Test("parts that llama-gguf-split merged count none")
+  func merged() throws {
+    var writer = tinyModel()
+    set("split.count", .uint16(0), in: &writer)
+    set("split.no", .uint16(0), in: &writer)
+    set("split.tensors.count", .int32(3), in: &writer)
+    #expect(try openModel(bytes: writer.bytes()).tensors.count == 3)
+  }
+
   @Test("G57 counts of parts and tensors")
   func counts() throws {
-    try expectRefusal(.malformed, "'split.count' is 0") {
-      set("split.count", .uint16(0), in: &$0[0])
-    }
     try expectRefusal(.malformed, "'split.count' is 65536") {
       set("split.count", .uint32(65_536), in: &$0[0])
     }
