@@ -32,7 +32,8 @@
  * Results    are the same bits for every instruction set, thread count, batch and machine.
  *
  * What the library cannot protect against: pointers that are wild, sizes that lie, other code that
- * overwrites its memory. Nothing is printed, no signal is handled, no environment is needed.
+ * overwrites its memory. Nothing is printed, no environment is needed, and no signal is handled unless
+ * mixtral_guard_mappings asks for it.
  */
 #ifndef MIXTRAL_H
 #define MIXTRAL_H
@@ -142,7 +143,8 @@ typedef struct mixtral_pack_options {
  *
  * Loaded with `map` 1 it is ready in milliseconds, and processes that map the same file share its pages.
  * Whoever maps it promises to leave it in place: pages of a file that is cut while it is mapped raise
- * SIGBUS; one that was written to is CHANGED at the next step. Replacing it by a rename is safe. Loaded
+ * SIGBUS, if mixtral_guard_mappings is not on; one that was written to is CHANGED at the next step, and so is
+ * one that was cut before it. Replacing it by a rename is safe. Loaded
  * without `map` it is read, and then nothing of it is needed any more.
  *
  * @param target   NUL-terminated bytes of the path to write; written beside it under another name and
@@ -175,6 +177,26 @@ typedef struct mixtral_info {
   mixtral_token unknown_token;
   mixtral_token padding_token;
   uint32_t threads;
+/**
+ * Makes a mapped file that is cut, or that a disk or network no longer gives, a status instead of a SIGBUS.
+ *
+ * With `on` 1 the library handles SIGBUS for the whole process. A fault in one of its own mapped files, in any
+ * thread and of any model, earlier or later, is then no end: zeros take the place of the file, what was
+ * computed with them is dropped, and the step returns CHANGED, its session as it was before. Every later step
+ * of that model is CHANGED too: free it and load the file anew. Any other SIGBUS goes to the handler that was
+ * there before, or has its default effect. Only the host's program should ask for this, not a library within it,
+ * and not while another thread changes the handler of SIGBUS.
+ *
+ * With `on` 0 the handler of before comes back; models stay as they are.
+ *
+ * @param on  1 or 0; saying again what is so already is OK.
+ * @return OK; INVALID_ARGUMENT; BUSY (other code has handled SIGBUS since: nothing is changed, whether it
+ *         hands faults on is its choice), IO (the system refused). Until asked, and after a return to 0, no
+ *         signal is handled.
+ * Threads: any. A forked child inherits it. Since 0.1.
+ */
+mixtral_status mixtral_guard_mappings(uint32_t on);
+
   uint32_t isa;                /* MIXTRAL_ISA_*, never AUTO */
   uint32_t batch;
   uint32_t tied_embeddings;    /* 1: the output matrix is the embedding */
@@ -282,9 +304,9 @@ mixtral_status mixtral_session_create(mixtral_session **session, mixtral_model *
  * @param tokens  `count` ids, each in [0, vocabulary); at least one. Any number: long prompts are cut
  *                into passes inside, with the same bits as any other cut.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT (names the index), CONTEXT_FULL, OUT_OF_MEMORY, BUSY,
- *         CANCELLED, NUMERIC, FORKED. On an error the session is as it was before the call; only when a
- *         sliding window has already moved on does it stand at the last whole pass
- *         (mixtral_session_position says where), without logits.
+ *         CANCELLED, NUMERIC, FORKED, CHANGED or IO (the file of a mapped model). On an error the session is
+ *         as it was before the call; only when a sliding window has already moved on does it stand at the
+ *         last whole pass (mixtral_session_position says where), without logits.
  * Threads: sessions of one model take turns, pass by pass. Since 0.1.
  */
 mixtral_status mixtral_step(mixtral_session *session, const mixtral_token *tokens, size_t count);
@@ -360,7 +382,7 @@ mixtral_status mixtral_session_fork(mixtral_session **copy, mixtral_session *ses
  *
  * @param size    receives the bytes needed, which only a step, a rewind or a load changes.
  * @param buffer  `capacity` bytes; on BUFFER_TOO_SMALL nothing is written.
- * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY, BUSY.
+ * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY, BUSY, CHANGED (as a step).
  * The first time for a model all of its weights are read once, to name it in the state. Since 0.1.
  */
 mixtral_status mixtral_session_save(size_t *size, void *buffer, size_t capacity, mixtral_session *session);
@@ -375,7 +397,8 @@ mixtral_status mixtral_session_save(size_t *size, void *buffer, size_t capacity,
  *
  * @param state  `size` bytes that mixtral_session_save or mixtral_session_save_file wrote.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, MALFORMED (damaged, or of another model), UNSUPPORTED (of a
- *         later release, or another cache_type), CONTEXT_FULL, OUT_OF_MEMORY, BUSY. Since 0.1.
+ *         later release, or another cache_type), CONTEXT_FULL, OUT_OF_MEMORY, BUSY, CHANGED (as a step).
+ * Since 0.1.
  */
 mixtral_status mixtral_session_load(mixtral_session *session, const void *state, size_t size);
 

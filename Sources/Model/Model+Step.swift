@@ -132,7 +132,12 @@ extension Model {
       room -= requests[i].taken
     }
     guard !pass.batch.rows.isEmpty else { return }
-    guard pass.run() else {
+    let isWhole = pass.run()
+    if let damage = weights.damage {
+      for i in requests.indices where requests[i].taken > 0 { fail(&requests[i], damage) }
+      return
+    }
+    guard isWhole else {
       for i in requests.indices where requests[i].session.isCancelled {
         fail(&requests[i], EngineError(.cancelled, "the call was cancelled"))
       }
@@ -169,10 +174,15 @@ extension Model {
       for (i, output) in range.enumerated() {
         let row = pass.batch.rows[pass.batch.outputs[output]]
         let session = pass.batch.sessions[row.session]
+      let damage = weights.damage
         let from = pass.scratch.logits + i * pass.scratch.logitsStride
         // One request a session: the first match is the one.
         for j in requests.indices where requests[j].session === session {
-          store(from, of: row, for: &requests[j])
+          if let damage {
+            if requests[j].error == nil { fail(&requests[j], damage) }
+          } else {
+            store(from, of: row, for: &requests[j])
+          }
           break
         }
       }

@@ -18,7 +18,7 @@ package final class Weights: @unchecked Sendable {
   let byteCount: Int
 
   private let memory: Memory
-  private let mappings: [Int: FileMapping]
+  private let mappings: [FileMapping]
   /// The file of the mappings.
   private let mapped: GGUFFile?
   private let experts: UnsafeMutablePointer<Matrix>
@@ -95,7 +95,7 @@ package final class Weights: @unchecked Sendable {
         UnsafeRawBufferPointer(start: vector($0), count: plan.vectors[$0].count * 4)
       }
     self.memory = memory
-    self.mappings = mappings
+    self.mappings = Array(mappings.values)
     mapped = mappings.isEmpty ? nil : file
     self.experts = experts
   }
@@ -105,8 +105,21 @@ package final class Weights: @unchecked Sendable {
     experts.deallocate()
   }
 
-  /// Throws `.changed` when a mapped file is no longer what was opened.
-  func checkUnchanged() throws(EngineError) { try mapped?.checkUnchanged() }
+  /// Throws `.changed` when a mapped file is no longer what was opened, or was not when it was
+  /// read.
+  func checkUnchanged() throws(EngineError) {
+    try mapped?.checkUnchanged()
+    if let damage { throw damage }
+  }
+
+  /// Whether some of a mapped file was not there when it was read: nothing that was computed since
+  /// may be used.
+  var isDamaged: Bool { mapped != nil && mappings.contains(where: \.isDamaged) }
+
+  /// Why, when they are.
+  var damage: EngineError? {
+    isDamaged ? mappings.first(where: \.isDamaged)?.damage : nil
+  }
 
   /// The embedding of a token: hiddenWidth floats.
   func embed(_ token: Int, into out: UnsafeMutablePointer<Float>) {

@@ -34,7 +34,7 @@ from ._errors import (
 )
 from ._generate import Generation
 from ._model import Info, Model
-from ._pack import pack
+from ._pack import guard_mappings, pack
 from ._sampler import Candidate, Sampler, SamplerOptions
 from ._session import Session, SessionState, step_many
 from ._text import Detokenizer
@@ -71,4 +71,5 @@ __all__ = [
     "__version__",
     "pack",
     "step_many",
+    "guard_mappings",
 ]

@@ -168,6 +168,8 @@ class mixtral_info(ctypes.Structure):
         ("heads", c_uint32),
         ("kv_heads", c_uint32),
         ("head_width", c_uint32),
+mixtral_guard_mappings = _function("mixtral_guard_mappings", mixtral_status, c_uint32)
+
         ("feed_forward_width", c_uint32),
         ("experts", c_uint32),
         ("experts_used", c_uint32),
