@@ -26,7 +26,8 @@
  * Threads.   Any handle may be used from any thread. One session or sampler in two calls at once is
  *            BUSY for the second. Sessions of one model may be used from many threads.
  * Callbacks  run on the calling thread, during the call. They may call anything except on the object
- *            that is running (BUSY). Non-zero stops the call with CANCELLED.
+ *            that is running (BUSY); allocate and release may call nothing (BUSY). Non-zero stops the
+ *            call with CANCELLED.
  * Memory.    The caller's memory is never kept after a call returns, except a callback and its user
  *            pointer, until the object that holds them is freed.
  * Results    are the same bits for every instruction set, thread count, batch and machine.
@@ -101,6 +102,11 @@ enum {
   MIXTRAL_ISA_AVXVNNI = 4    /* AVX2 and AVX-VNNI */
 };
 
+enum {
+  MIXTRAL_LOG_INFO = 0,
+  MIXTRAL_LOG_WARNING = 1 /* no error, and yet worth a look: fewer threads than asked for, unused tensors */
+};
+
 typedef struct mixtral_load_options {
   uint32_t struct_size;
   uint32_t threads;       /* 1..512; 0: the processors that affinity and cgroup quota allow */
@@ -111,7 +117,20 @@ typedef struct mixtral_load_options {
   uint32_t map;           /* 1: the weights of a packed file are mapped, see mixtral_model_pack; 0: read */
   /** Called while loading with bytes packed so far and in all; non-zero ends with CANCELLED. */
   int32_t (*progress)(uint64_t done, uint64_t total, void *user);
-  void *user;
+  void *user; /* given to each callback */
+  /** Gives `size` bytes (more than 0) whose address is a multiple of `alignment`, or NULL, which is
+   *  OUT_OF_MEMORY for the call. What they hold does not matter. Called for the weights, buffers and cache
+   *  pages of the model and its sessions, by calls that load, create, fork, step, save and restore; what is
+   *  small comes from malloc. NULL: the library maps memory itself. Set both of allocate and release, or none. */
+  void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
+  /** Takes back a block, once, with the size it was asked with: on the thread of the call that needed it
+   *  last, so on any, mixtral_free among them. None comes after the model and its sessions are freed and
+   *  calls that ran on them have returned. After INTERNAL some may never come. */
+  void (*release)(void *block, uint64_t size, void *user);
+  /** Called while loading with sentences for a log, UTF-8 of `size` bytes and a NUL, valid during the call:
+   *  the file, shape, types, unused tensors, window, kernels, threads, memory. `level` is one of
+   *  MIXTRAL_LOG_*; non-zero ends with CANCELLED. The words may change from release to release. */
+  int32_t (*log)(uint32_t level, const char *text, uint64_t size, void *user);
 } mixtral_load_options;
 
 /**
@@ -158,25 +177,6 @@ typedef struct mixtral_pack_options {
  */
 mixtral_status mixtral_model_pack(const char *target, const char *source, const mixtral_pack_options *options);
 
-/** Filled by mixtral_model_info. Sizes in bytes, widths in values, -1 for a token that is absent. */
-typedef struct mixtral_info {
-  uint32_t struct_size;
-  uint32_t layers;
-  uint32_t hidden_width;
-  uint32_t heads;
-  uint32_t kv_heads;
-  uint32_t head_width;
-  uint32_t feed_forward_width; /* of one expert, when there are experts */
-  uint32_t experts;            /* 0: dense */
-  uint32_t experts_used;
-  uint32_t vocabulary;         /* logits per position */
-  uint32_t context_length;     /* positions the model was made for */
-  uint32_t sliding_window;     /* in force; 0: none */
-  mixtral_token bos_token;
-  mixtral_token eos_token;
-  mixtral_token unknown_token;
-  mixtral_token padding_token;
-  uint32_t threads;
 /**
  * Makes a mapped file that is cut, or that a disk or network no longer gives, a status instead of a SIGBUS.
  *
@@ -197,6 +197,25 @@ typedef struct mixtral_info {
  */
 mixtral_status mixtral_guard_mappings(uint32_t on);
 
+/** Filled by mixtral_model_info. Sizes in bytes, widths in values, -1 for a token that is absent. */
+typedef struct mixtral_info {
+  uint32_t struct_size;
+  uint32_t layers;
+  uint32_t hidden_width;
+  uint32_t heads;
+  uint32_t kv_heads;
+  uint32_t head_width;
+  uint32_t feed_forward_width; /* of one expert, when there are experts */
+  uint32_t experts;            /* 0: dense */
+  uint32_t experts_used;
+  uint32_t vocabulary;         /* logits per position */
+  uint32_t context_length;     /* positions the model was made for */
+  uint32_t sliding_window;     /* in force; 0: none */
+  mixtral_token bos_token;
+  mixtral_token eos_token;
+  mixtral_token unknown_token;
+  mixtral_token padding_token;
+  uint32_t threads;
   uint32_t isa;                /* MIXTRAL_ISA_*, never AUTO */
   uint32_t batch;
   uint32_t tied_embeddings;    /* 1: the output matrix is the embedding */

@@ -32,10 +32,11 @@ package final class Weights: @unchecked Sendable {
   /// `.cancelled`.
   init(
     _ plan: WeightPlan, file: GGUFFile, table: KernelTable, workers: Workers,
-    progress: (UInt64, UInt64) -> Bool
+    from host: HostMemory?, progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
-    let memory = try Memory(byteCount: plan.byteCount, for: "the packed weights")
-    try WeightLoader(file: file, workers: workers).load(plan, into: memory.base, progress)
+    let memory = try Memory(byteCount: plan.byteCount, for: "the packed weights", from: host)
+    try WeightLoader(file: file, workers: workers, host: host).load(
+      plan, into: memory.base, progress)
     try file.checkUnchanged()
     var mappings: [Int: FileMapping] = [:]
     for matrix in plan.matrices where plan.isMapped(matrix) && mappings[matrix.tensor.part] == nil {
@@ -133,6 +134,7 @@ package final class Weights: @unchecked Sendable {
 private final class WeightLoader {
   private let file: GGUFFile
   private let workers: Workers
+  private let host: HostMemory?
   /// A reading buffer a thread.
   private var buffers: [Memory] = []
   private var current: PlannedMatrix?
@@ -144,9 +146,10 @@ private final class WeightLoader {
   /// Bytes a thread reads at once, when a panel is not larger.
   private static let bufferByteCount = 1 << 20
 
-  init(file: GGUFFile, workers: Workers) {
+  init(file: GGUFFile, workers: Workers, host: HostMemory?) {
     self.file = file
     self.workers = workers
+    self.host = host
   }
 
   func load(
@@ -158,7 +161,8 @@ private final class WeightLoader {
     for _ in 0..<workers.count {
       buffers.append(
         try Memory(
-          byteCount: max(largestPanel, Self.bufferByteCount), for: "reading the weights"))
+          byteCount: max(largestPanel, Self.bufferByteCount), for: "reading the weights",
+          from: host))
     }
     for vector in plan.vectors { try load(vector, into: base) }
     let total = matrices.reduce(UInt64(0)) { $0 + UInt64($1.fileByteCount) }
@@ -177,7 +181,7 @@ private final class WeightLoader {
     _ vector: PlannedVector, into base: UnsafeMutableRawPointer
   ) throws(EngineError) {
     let size = vector.count * vector.format.fileBlockByteCount
-    let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'")
+    let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'", from: host)
     try file.read(
       into: UnsafeMutableRawBufferPointer(start: bytes.base, count: size),
       part: vector.tensor.part, at: vector.tensor.offset)
