@@ -26,8 +26,8 @@
  * Threads.   Any handle may be used from any thread. One session or sampler in two calls at once is
  *            BUSY for the second. Sessions of one model may be used from many threads.
  * Callbacks  run on the calling thread, during the call. They may call anything except on the object
- *            that is running (BUSY); allocate and release may call nothing (BUSY). Non-zero stops the
- *            call with CANCELLED.
+ *            that is running (BUSY); allocate and release only mixtral_free (else BUSY). Non-zero stops
+ *            the call with CANCELLED.
  * Memory.    The caller's memory is never kept after a call returns, except a callback and its user
  *            pointer, until the object that holds them is freed.
  * Results    are the same bits for every instruction set, thread count, batch and machine.

@@ -26,9 +26,9 @@ func call(
   platform_set_refusals(0)
   defer { platform_set_refusals(outerRefusals) }
   do throws(EngineError) {
-    guard platform_in_allocator() == 0 else {
+    guard givesBack || platform_in_allocator() == 0 else {
       throw EngineError(
-        .busy, "the call comes from an allocate or release callback, which may make none")
+        .busy, "the call comes from an allocate or release callback, which may only free")
     }
     guard givesBack || platform_reserve_is_low() == 0 else { throw Fall.memory.error }
     try land(body)

@@ -68,14 +68,16 @@ private func hostMemory(_ given: mixtral_load_options) throws(EngineError) -> Ho
   let user = UInt(bitPattern: given.user)
   return HostMemory(
     allocate: { size, alignment in
-      // The model's turn may be taken: a call from there would wait for ever.
+      // The model's turn may be taken: a step from there would wait for ever.
+      let outer = platform_in_allocator()
       platform_set_in_allocator(1)
-      defer { platform_set_in_allocator(0) }
+      defer { platform_set_in_allocator(outer) }
       return allocate(UInt64(size), UInt64(alignment), UnsafeMutableRawPointer(bitPattern: user))
     },
     release: { block, size in
+      let outer = platform_in_allocator()
       platform_set_in_allocator(1)
-      defer { platform_set_in_allocator(0) }
+      defer { platform_set_in_allocator(outer) }
       release(block, UInt64(size), UnsafeMutableRawPointer(bitPattern: user))
     })
 }

@@ -45,8 +45,8 @@ package final class Workers: @unchecked Sendable {
     var attributes = pthread_attr_t()
     guard pthread_attr_init(&attributes) == 0 else { return }
     pthread_attr_setstacksize(&attributes, 512 * 1024)
-    // A signal of the host must not land on a worker: the mask is inherited. Those of a thread's own
-    // faults are not held back: the system ends the process when it cannot deliver one.
+    // A signal of the host must not land on a worker: the mask is inherited. Those of a thread's
+    // own faults are not held back: the system ends the process when it cannot deliver one.
     var sent = sigset_t()
     var before = sigset_t()
     sigfillset(&sent)

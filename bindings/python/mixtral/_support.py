@@ -33,7 +33,7 @@ _SHORT_STEP = 16
 
 class Allocator(Protocol):
     """Gives the memory of a model and its sessions. Called on the threads that use these, until the last
-    of them is closed; it may not use this package."""
+    of them is closed; what uses this package there is a BusyError."""
 
     def allocate(self, size: int, alignment: int) -> int | None:
         """The address of `size` bytes, a multiple of `alignment`. None is an OutOfMemoryError, and so is
