@@ -119,9 +119,10 @@ typedef struct mixtral_load_options {
   int32_t (*progress)(uint64_t done, uint64_t total, void *user);
   void *user; /* given to each callback */
   /** Gives `size` bytes (more than 0) whose address is a multiple of `alignment`, or NULL, which is
-   *  OUT_OF_MEMORY for the call. What they hold does not matter. Called for the weights, buffers and cache
-   *  pages of the model and its sessions, by calls that load, create, fork, step, save and restore; what is
-   *  small comes from malloc. NULL: the library maps memory itself. Set both of allocate and release, or none. */
+   *  OUT_OF_MEMORY for the call; another address is given back, INVALID_ARGUMENT. What they hold does not
+   *  matter. Called for the weights, buffers and cache pages of the model and its sessions, by calls that load,
+   *  create, fork, step, save and restore; what is small comes from malloc. NULL: the library maps memory
+   *  itself. Set both of allocate and release, or none. */
   void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
   /** Takes back a block, once, with the size it was asked with: on the thread of the call that needed it
    *  last, so on any, mixtral_free among them. None comes after the model and its sessions are freed and
