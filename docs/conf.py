@@ -35,7 +35,7 @@ nitpick_ignore += [
     ("py:class", name)
     for name in (
         *("collections.abc.Iterable", "collections.abc.Sequence", "collections.abc.Mapping"),
-        *("Path", "Progress", "Filter", "Logits"),
+        *("Path", "Progress", "Log", "Filter", "Logits"),
     )
 ]
 

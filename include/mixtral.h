@@ -26,13 +26,15 @@
  * Threads.   Any handle may be used from any thread. One session or sampler in two calls at once is
  *            BUSY for the second. Sessions of one model may be used from many threads.
  * Callbacks  run on the calling thread, during the call. They may call anything except on the object
- *            that is running (BUSY). Non-zero stops the call with CANCELLED.
+ *            that is running (BUSY); allocate and release only mixtral_free (else BUSY). Non-zero stops
+ *            the call with CANCELLED.
  * Memory.    The caller's memory is never kept after a call returns, except a callback and its user
  *            pointer, until the object that holds them is freed.
  * Results    are the same bits for every instruction set, thread count, batch and machine.
  *
  * What the library cannot protect against: pointers that are wild, sizes that lie, other code that
- * overwrites its memory. Nothing is printed, no signal is handled, no environment is needed.
+ * overwrites its memory. Nothing is printed, no environment is needed, and no signal is handled unless
+ * mixtral_guard_mappings asks for it.
  */
 #ifndef MIXTRAL_H
 #define MIXTRAL_H
@@ -100,6 +102,11 @@ enum {
   MIXTRAL_ISA_AVXVNNI = 4    /* AVX2 and AVX-VNNI */
 };
 
+enum {
+  MIXTRAL_LOG_INFO = 0,
+  MIXTRAL_LOG_WARNING = 1 /* no error, and yet worth a look: fewer threads than asked for, unused tensors */
+};
+
 typedef struct mixtral_load_options {
   uint32_t struct_size;
   uint32_t threads;       /* 1..512; 0: the processors that affinity and cgroup quota allow */
@@ -110,7 +117,21 @@ typedef struct mixtral_load_options {
   uint32_t map;           /* 1: the weights of a packed file are mapped, see mixtral_model_pack; 0: read */
   /** Called while loading with bytes packed so far and in all; non-zero ends with CANCELLED. */
   int32_t (*progress)(uint64_t done, uint64_t total, void *user);
-  void *user;
+  void *user; /* given to each callback */
+  /** Gives `size` bytes (more than 0) whose address is a multiple of `alignment`, or NULL, which is
+   *  OUT_OF_MEMORY for the call; another address is given back, INVALID_ARGUMENT. What they hold does not
+   *  matter. Called for the weights, buffers and cache pages of the model and its sessions, by calls that load,
+   *  create, fork, step, save and restore; what is small comes from malloc. NULL: the library maps memory
+   *  itself. Set both of allocate and release, or none. */
+  void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
+  /** Takes back a block, once, with the size it was asked with: on the thread of the call that needed it
+   *  last, so on any, mixtral_free among them. None comes after the model and its sessions are freed and
+   *  calls that ran on them have returned. After INTERNAL some may never come. */
+  void (*release)(void *block, uint64_t size, void *user);
+  /** Called while loading with sentences for a log, UTF-8 of `size` bytes and a NUL, valid during the call:
+   *  the file, shape, types, unused tensors, window, kernels, threads, memory. `level` is one of
+   *  MIXTRAL_LOG_*; non-zero ends with CANCELLED. The words may change from release to release. */
+  int32_t (*log)(uint32_t level, const char *text, uint64_t size, void *user);
 } mixtral_load_options;
 
 /**
@@ -142,7 +163,8 @@ typedef struct mixtral_pack_options {
  *
  * Loaded with `map` 1 it is ready in milliseconds, and processes that map the same file share its pages.
  * Whoever maps it promises to leave it in place: pages of a file that is cut while it is mapped raise
- * SIGBUS; one that was written to is CHANGED at the next step. Replacing it by a rename is safe. Loaded
+ * SIGBUS, if mixtral_guard_mappings is not on; one that was written to is CHANGED at the next step, and so is
+ * one that was cut before it. Replacing it by a rename is safe. Loaded
  * without `map` it is read, and then nothing of it is needed any more.
  *
  * @param target   NUL-terminated bytes of the path to write; written beside it under another name and
@@ -155,6 +177,26 @@ typedef struct mixtral_pack_options {
  * Threads: any. Since 0.1.
  */
 mixtral_status mixtral_model_pack(const char *target, const char *source, const mixtral_pack_options *options);
+
+/**
+ * Makes a mapped file that is cut, or that a disk or network no longer gives, a status instead of a SIGBUS.
+ *
+ * With `on` 1 the library handles SIGBUS for the whole process. A fault in one of its own mapped files, in any
+ * thread and of any model, earlier or later, is then no end: zeros take the place of the file, what was
+ * computed with them is dropped, and the step returns CHANGED, its session as it was before. Every later step
+ * of that model is CHANGED too: free it and load the file anew. Any other SIGBUS goes to the handler that was
+ * there before, or has its default effect. Only the host's program should ask for this, not a library within it,
+ * and not while another thread changes the handler of SIGBUS.
+ *
+ * With `on` 0 the handler of before comes back; models stay as they are.
+ *
+ * @param on  1 or 0; saying again what is so already is OK.
+ * @return OK; INVALID_ARGUMENT; BUSY (other code has handled SIGBUS since: nothing is changed, whether it
+ *         hands faults on is its choice), IO (the system refused). Until asked, and after a return to 0, no
+ *         signal is handled.
+ * Threads: any. A forked child inherits it. Since 0.1.
+ */
+mixtral_status mixtral_guard_mappings(uint32_t on);
 
 /** Filled by mixtral_model_info. Sizes in bytes, widths in values, -1 for a token that is absent. */
 typedef struct mixtral_info {
@@ -282,9 +324,9 @@ mixtral_status mixtral_session_create(mixtral_session **session, mixtral_model *
  * @param tokens  `count` ids, each in [0, vocabulary); at least one. Any number: long prompts are cut
  *                into passes inside, with the same bits as any other cut.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT (names the index), CONTEXT_FULL, OUT_OF_MEMORY, BUSY,
- *         CANCELLED, NUMERIC, FORKED. On an error the session is as it was before the call; only when a
- *         sliding window has already moved on does it stand at the last whole pass
- *         (mixtral_session_position says where), without logits.
+ *         CANCELLED, NUMERIC, FORKED, CHANGED or IO (the file of a mapped model). On an error the session is
+ *         as it was before the call; only when a sliding window has already moved on does it stand at the
+ *         last whole pass (mixtral_session_position says where), without logits.
  * Threads: sessions of one model take turns, pass by pass. Since 0.1.
  */
 mixtral_status mixtral_step(mixtral_session *session, const mixtral_token *tokens, size_t count);
@@ -360,7 +402,7 @@ mixtral_status mixtral_session_fork(mixtral_session **copy, mixtral_session *ses
  *
  * @param size    receives the bytes needed, which only a step, a rewind or a load changes.
  * @param buffer  `capacity` bytes; on BUFFER_TOO_SMALL nothing is written.
- * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY, BUSY.
+ * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY, BUSY, CHANGED (as a step).
  * The first time for a model all of its weights are read once, to name it in the state. Since 0.1.
  */
 mixtral_status mixtral_session_save(size_t *size, void *buffer, size_t capacity, mixtral_session *session);
@@ -375,7 +417,8 @@ mixtral_status mixtral_session_save(size_t *size, void *buffer, size_t capacity,
  *
  * @param state  `size` bytes that mixtral_session_save or mixtral_session_save_file wrote.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, MALFORMED (damaged, or of another model), UNSUPPORTED (of a
- *         later release, or another cache_type), CONTEXT_FULL, OUT_OF_MEMORY, BUSY. Since 0.1.
+ *         later release, or another cache_type), CONTEXT_FULL, OUT_OF_MEMORY, BUSY, CHANGED (as a step).
+ * Since 0.1.
  */
 mixtral_status mixtral_session_load(mixtral_session *session, const void *state, size_t size);
 

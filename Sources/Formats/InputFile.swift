@@ -1,5 +1,6 @@
-// A regular file, open for reading and never mapped: it may shrink or be overwritten at any time,
-// and then a read is an error, where a mapped page would be a fatal signal.
+// A regular file, open for reading and mapped only when a host asks for it: it may shrink or be
+// overwritten at any time, and then a read is an error, where a mapped page is a fatal signal.
+import Platform
 
 /// An open file whose bytes are read at offsets; closed with its last reference.
 ///
@@ -114,7 +115,8 @@ package final class InputFile: Sendable {
 
   /// Maps the whole file for reading, shared with other processes.
   ///
-  /// Throws `.inputOutput`, `.outOfMemory`. A page of a file that was cut meanwhile raises SIGBUS.
+  /// Throws `.inputOutput`, `.outOfMemory`, `.limitExceeded`. A page of a file that was cut
+  /// meanwhile raises SIGBUS, which the host may have guarded (Sources/Platform/guard.c).
   package func map() throws(EngineError) -> FileMapping {
     guard let size = Int(exactly: byteCount), size > 0 else {
       throw error(.inputOutput, "cannot map \(byteCount) bytes")
@@ -126,7 +128,13 @@ package final class InputFile: Sendable {
       throw error(
         isMemoryShortage(code) ? .outOfMemory : .inputOutput, "cannot map: \(errorName(code))")
     }
-    return unsafe FileMapping(base: base, byteCount: size, calls: calls)
+    let number = unsafe platform_mapping_added(base, byteCount)
+    guard number >= 0 else {
+      unsafe calls.unmap(base, size)
+      throw error(.limitExceeded, "more than \(PLATFORM_MOST_MAPPINGS) files are mapped; free some")
+    }
+    return unsafe FileMapping(
+      base: base, byteCount: size, name: name, number: number, calls: calls)
   }
 
   /// An error about this file; `text` is the sentence after its name.
@@ -140,15 +148,33 @@ package final class InputFile: Sendable {
   /// Readable, never writable.
   package let base: UnsafeMutableRawPointer
   private let byteCount: Int
+  private let name: String
+  /// The guard's.
+  private let number: Int32
   private let calls: FileCalls
 
-  fileprivate init(base: UnsafeMutableRawPointer, byteCount: Int, calls: FileCalls) {
+  fileprivate init(
+    base: UnsafeMutableRawPointer, byteCount: Int, name: String, number: Int32, calls: FileCalls
+  ) {
     unsafe self.base = base
     self.byteCount = byteCount
+    self.name = name
+    self.number = number
     self.calls = calls
   }
 
-  deinit { unsafe calls.unmap(base, byteCount) }
+  deinit {
+    platform_mapping_removed(number)
+    unsafe calls.unmap(base, byteCount)
+  }
+
+  /// Whether some of it was not there when it was read: from then on all of it is zeros.
+  package var isDamaged: Bool { platform_mapping_is_damaged(number) != 0 }
+
+  /// `.changed`, for one that is damaged.
+  package var damage: EngineError {
+    EngineError(.changed, "\(name): the file was cut, or could not be read, while it was mapped")
+  }
 }
 
 private func openError(_ name: String, _ code: Int32) -> EngineError {

@@ -35,6 +35,10 @@ func call(
   platform_set_refusals(0)
   defer { platform_set_refusals(outerRefusals) }
   do throws(EngineError) {
+    guard givesBack || platform_in_allocator() == 0 else {
+      throw EngineError(
+        .busy, "the call comes from an allocate or release callback, which may only free")
+    }
     guard givesBack || platform_reserve_is_low() == 0 else { throw Fall.memory.error }
     try land(body)
     return mixtral_status(MIXTRAL_OK)

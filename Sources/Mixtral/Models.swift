@@ -50,7 +50,44 @@ private func loadOptions(_ given: mixtral_load_options) throws(EngineError) -> L
     let user = given.user
     options.progress = { done, total in stops { progress(done, total, user) } }
   }
+  options.host = try hostMemory(given)
+  options.log.write = log(given)
   return options
+}
+
+/// The host's own memory, if it gives it.
+private func hostMemory(_ given: mixtral_load_options) throws(EngineError) -> HostMemory? {
+  guard given.allocate != nil || given.release != nil else { return nil }
+  guard let allocate = given.allocate, let release = given.release else {
+    throw EngineError(
+      .invalidArgument,
+      "\(given.allocate == nil ? "allocate" : "release") is NULL and the other is not; "
+        + "allowed both or none")
+  }
+  // Sendable for the compiler: what it points at is the host's business on every thread.
+  let user = UInt(bitPattern: given.user)
+  return HostMemory(
+    allocate: { size, alignment in
+      // The model's turn may be taken: a step from there would wait for ever.
+      let outer = platform_in_allocator()
+      platform_set_in_allocator(1)
+      defer { platform_set_in_allocator(outer) }
+      return allocate(UInt64(size), UInt64(alignment), UnsafeMutableRawPointer(bitPattern: user))
+    },
+    release: { block, size in
+      let outer = platform_in_allocator()
+      platform_set_in_allocator(1)
+      defer { platform_set_in_allocator(outer) }
+      release(block, UInt64(size), UnsafeMutableRawPointer(bitPattern: user))
+    })
+}
+
+private func log(_ given: mixtral_load_options) -> ((LoadLog.Level, String) -> Bool)? {
+  guard let log = given.log else { return nil }
+  let user = given.user
+  return { level, text in
+    text.withCString { log(level.rawValue, $0, UInt64(text.utf8.count), user) != 0 }
+  }
 }
 
 private func checkThreads(_ count: UInt32) throws(EngineError) {

@@ -51,14 +51,15 @@ struct PageLayout: Sendable {
 /// One page; a class so that forks count references.
 private final class Page {
   let memory: Memory
-  init(_ layout: PageLayout) throws(EngineError) {
-    memory = try Memory(byteCount: layout.byteCount, for: "64 positions of the cache")
+  init(_ layout: PageLayout, from host: HostMemory?) throws(EngineError) {
+    memory = try Memory(byteCount: layout.byteCount, for: "64 positions of the cache", from: host)
   }
 }
 
 /// The pages of one session.
 struct Cache {
   let layout: PageLayout
+  private let host: HostMemory?
   /// By position / 64; nil where a window has passed.
   private var pages: [Page?] = []
   /// A page that was passed, to be used next.
@@ -66,7 +67,10 @@ struct Cache {
   /// The first page that is still held.
   private(set) var firstPage = 0
 
-  init(layout: PageLayout) { self.layout = layout }
+  init(layout: PageLayout, from host: HostMemory?) {
+    self.layout = layout
+    self.host = host
+  }
 
   var byteCount: Int {
     (pages.count - firstPage + (spare == nil ? 0 : 1)) * layout.byteCount
@@ -88,13 +92,13 @@ struct Cache {
         spare = nil
         pages.append(page)
       } else {
-        pages.append(try Page(layout))
+        pages.append(try Page(layout, from: host))
       }
     }
     var index = first / pagePositions
     while index <= lastPage {
       if !isKnownUniquelyReferenced(&pages[index]), let shared = pages[index] {
-        let copy = try Page(layout)
+        let copy = try Page(layout, from: host)
         copy.memory.base.copyMemory(from: shared.memory.base, byteCount: layout.byteCount)
         pages[index] = copy
       }
@@ -104,7 +108,7 @@ struct Cache {
 
   /// A copy of a page, whose positions from `positions` on are zero.
   func copy(page: Int, positions: Int) throws(EngineError) -> Memory {
-    let copy = try Page(layout).memory
+    let copy = try Page(layout, from: host).memory
     guard let base = base(page) else { return copy }
     copy.base.copyMemory(from: base, byteCount: layout.byteCount)
     layout.clear(copy.base, from: positions)
@@ -119,7 +123,7 @@ struct Cache {
     firstPage = first
     pages.append(contentsOf: repeatElement(nil, count: first))
     while pages.count < last {
-      let page = try Page(layout)
+      let page = try Page(layout, from: host)
       try fill(page.memory.base)
       pages.append(page)
     }

@@ -51,11 +51,12 @@ final class ForwardPass {
   /// Computes all rows of `batch`: writes their keys and values, and the normalised stream of the
   /// rows whose logits are wanted.
   ///
-  /// False when `isCancelled` said so between layers.
+  /// False when between layers `isCancelled` said so, or the weights are damaged.
   func run() -> Bool {
     forRows { pass, row in pass.begin(row) }
     for index in 0..<shape.layers {
       for session in batch.sessions where session.isCancelled { return false }
+      if weights.isDamaged { return false }
       layerIndex = index
       layer = weights.layers + index
       attention()

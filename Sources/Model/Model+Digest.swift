@@ -7,10 +7,11 @@ extension Model {
   /// XXH64 of the weights as they lie in memory, and of the numbers that say how they are used.
   ///
   /// The same for a file and its packed copy, for every table and number of threads. The first time
-  /// all weights are read.
+  /// all weights are read; throws `.changed` when a mapped file is no longer what was opened.
   func digest() throws(EngineError) -> UInt64 {
     let known = knownDigest.load(ordering: .relaxed)
     if known != 0 { return known }
+    try weights.checkUnchanged()
     var sums = [UInt64](repeating: 0, count: weights.parts.count)
     let end = inTurn {
       sums.withUnsafeMutableBufferPointer { sums in
@@ -25,6 +26,7 @@ extension Model {
       }
     }
     if let end { throw end.error }
+    try weights.checkUnchanged()
     sums += numbers
     let digest = sums.withUnsafeBytes { XXH64.of($0) }
     knownDigest.store(digest, ordering: .relaxed)

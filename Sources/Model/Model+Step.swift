@@ -87,15 +87,18 @@ extension Model {
   ) throws(EngineError) {
     let isOurs = !requestsTaken.exchange(true, ordering: .acquiring)
     defer { if isOurs { requestsTaken.store(false, ordering: .releasing) } }
-    let memory = isOurs ? requests : try Self.requestMemory(count)
+    let memory = isOurs ? requests : try Self.requestMemory(count, from: host)
     try body(
       UnsafeMutableBufferPointer(
         start: memory.base.assumingMemoryBound(to: StepRequest.self), count: count))
   }
 
-  static func requestMemory(_ count: Int) throws(EngineError) -> Memory {
+  static func requestMemory(
+    _ count: Int, from host: HostMemory?
+  ) throws(EngineError) -> Memory {
     // At most 4096 of some hundred bytes.
-    try Memory(byteCount: count * MemoryLayout<StepRequest>.stride, for: "sessions of a step")
+    try Memory(
+      byteCount: count * MemoryLayout<StepRequest>.stride, for: "sessions of a step", from: host)
   }
 
   private func check(_ request: inout StepRequest) {
@@ -132,7 +135,12 @@ extension Model {
       room -= requests[i].taken
     }
     guard !pass.batch.rows.isEmpty else { return }
-    guard pass.run() else {
+    let isWhole = pass.run()
+    if let damage = weights.damage {
+      for i in requests.indices where requests[i].taken > 0 { fail(&requests[i], damage) }
+      return
+    }
+    guard isWhole else {
       for i in requests.indices where requests[i].session.isCancelled {
         fail(&requests[i], EngineError(.cancelled, "the call was cancelled"))
       }
@@ -166,13 +174,18 @@ extension Model {
     while first < pass.batch.outputs.count {
       let range = first..<min(first + Scratch.outputRows, pass.batch.outputs.count)
       pass.logits(of: range)
+      let damage = weights.damage
       for (i, output) in range.enumerated() {
         let row = pass.batch.rows[pass.batch.outputs[output]]
         let session = pass.batch.sessions[row.session]
         let from = pass.scratch.logits + i * pass.scratch.logitsStride
         // One request a session: the first match is the one.
         for j in requests.indices where requests[j].session === session {
-          store(from, of: row, for: &requests[j])
+          if let damage {
+            if requests[j].error == nil { fail(&requests[j], damage) }
+          } else {
+            store(from, of: row, for: &requests[j])
+          }
           break
         }
       }

@@ -21,6 +21,9 @@ package struct LoadOptions {
   package var maps: Bool
   /// Called with bytes packed and in all; true stops.
   package var progress: (UInt64, UInt64) -> Bool
+  /// What gives the memory of the model and its sessions; nil for the system.
+  package var host: HostMemory?
+  package var log = LoadLog()
 
   package init(table: KernelTable) {
     threads = 1
@@ -53,6 +56,7 @@ package final class Model: @unchecked Sendable {
   var hasFallen = false
   let weights: Weights
   let workers: Workers
+  let host: HostMemory?
   /// `digest`, 0 before it was asked for.
   let knownDigest = Atomic<UInt64>(0)
   /// For the requests of one step of many sessions; touched when first used.
@@ -81,6 +85,7 @@ package final class Model: @unchecked Sendable {
       try WeightPlan(file, shape, mapsPacked: options.maps)
     }
     self.shape = shape
+    try options.log.describe(file, plan, shape, slidingWindow: options.slidingWindow)
     vocabulary = plan.vocabulary
     tokenizer = try file.naming { () throws(EngineError) in
       try Tokenizer(metadata: file.metadata, rows: plan.vocabulary)
@@ -90,17 +95,20 @@ package final class Model: @unchecked Sendable {
     table = options.table
     let rows = options.batch == 0 ? Self.defaultBatch : options.batch
     batch = rows
+    host = options.host
     workers = Workers(count: options.threads)
+    try options.log.describe(workers, asked: options.threads, table)
     let scratch = try Scratch(
-      shape, vocabulary: vocabulary, rows: rows, threads: workers.count)
+      shape, vocabulary: vocabulary, rows: rows, threads: workers.count, from: host)
+    try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
     weights = try Weights(
-      plan, file: file, table: table, workers: workers, progress: options.progress)
+      plan, file: file, table: table, workers: workers, from: host, progress: options.progress)
     size = ModelSize(file: file, plan: plan, shape: shape, scratch: scratch.byteCount)
     pass = ForwardPass(
       shape: shape, weights: weights, table: table, workers: workers,
       scratch: scratch)
     turn = Turn()
-    requests = try Self.requestMemory(Self.mostRequests)
+    requests = try Self.requestMemory(Self.mostRequests, from: host)
   }
 }
 

@@ -162,7 +162,7 @@ private struct HeaderWriter {
   /// A key with its value, as the file has it.
   mutating func copy(_ range: Range<UInt64>, of file: GGUFFile) throws(EngineError) {
     // The header's ceiling bounds the range.
-    let copy = try Memory(byteCount: range.count, for: "a key of the metadata")
+    let copy = try Memory(byteCount: range.count, for: "a key of the metadata", from: nil)
     let buffer = UnsafeMutableRawBufferPointer(start: copy.base, count: range.count)
     try file.read(into: buffer, part: 0, at: range.lowerBound)
     bytes.append(contentsOf: buffer)
@@ -196,8 +196,8 @@ private final class PackedWriter {
     let rows = plan.matrices.map { $0.rowByteCount * panelRows }.max() ?? 0
     let panel = plan.matrices.map(\.panelStride).max() ?? 0
     for _ in 0..<workers.count {
-      inputs.append(try Memory(byteCount: rows, for: "reading the weights"))
-      panels.append(try Memory(byteCount: panel, for: "packing the weights"))
+      inputs.append(try Memory(byteCount: rows, for: "reading the weights", from: nil))
+      panels.append(try Memory(byteCount: panel, for: "packing the weights", from: nil))
     }
     for (vector, offset) in zip(plan.vectors, layout.vectors) { try copy(vector, to: offset) }
     let total = plan.matrices.reduce(UInt64(0)) { $0 + UInt64($1.panelByteCount) }
@@ -214,7 +214,7 @@ private final class PackedWriter {
 
   private func copy(_ vector: PlannedVector, to offset: Int) throws(EngineError) {
     let size = vector.tensor.byteCount
-    let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'")
+    let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'", from: nil)
     let buffer = UnsafeMutableRawBufferPointer(start: bytes.base, count: size)
     try file.read(into: buffer, part: vector.tensor.part, at: vector.tensor.offset)
     try output.write(UnsafeRawBufferPointer(buffer), at: start + UInt64(offset))

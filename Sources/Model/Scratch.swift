@@ -106,7 +106,7 @@ struct Scratch {
   static let outputRows = 16
 
   init(
-    _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int
+    _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int, from host: HostMemory?
   ) throws(EngineError) {
     let used = max(1, shape.expertsPerToken)
     let slots = rows * used
@@ -146,7 +146,8 @@ struct Scratch {
     guard let total = sizes.total else {
       throw EngineError(.limitExceeded, "the sizes of a pass of \(rows) rows overflow 64 bits")
     }
-    let memory = try Memory(byteCount: total, for: "the buffers of a pass of \(rows) rows")
+    let memory = try Memory(
+      byteCount: total, for: "the buffers of a pass of \(rows) rows", from: host)
     let base = memory.base
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
       (base + offset).assumingMemoryBound(to: Float.self)

@@ -33,16 +33,23 @@ package final class Session: @unchecked Sendable {
     }
     self.model = model
     self.context = context == 0 ? min(model.shape.contextLength, limit) : context
-    cache = Cache(layout: PageLayout(model.shape, cacheType))
-    tokenMemory = try Self.tokenMemory(self.context)
+    cache = Cache(layout: PageLayout(model.shape, cacheType), from: model.host)
+    tokenMemory = try Self.tokenMemory(self.context, from: model.host)
     tokens = tokenMemory.base.assumingMemoryBound(to: Int32.self)
-    memory = try Memory(byteCount: padded(model.vocabulary) * 4, for: "the logits of a session")
+    memory = try Self.logitsMemory(model)
     logits = memory.base.assumingMemoryBound(to: Float.self)
   }
 
-  private static func tokenMemory(_ context: Int) throws(EngineError) -> Memory {
-    // Pages that no token has reached cost nothing.
-    try Memory(byteCount: context * 4, for: "the tokens of a session")
+  private static func tokenMemory(
+    _ context: Int, from host: HostMemory?
+  ) throws(EngineError) -> Memory {
+    // Pages of the system that no token has reached cost nothing.
+    try Memory(byteCount: context * 4, for: "the tokens of a session", from: host)
+  }
+
+  private static func logitsMemory(_ model: Model) throws(EngineError) -> Memory {
+    try Memory(
+      byteCount: padded(model.vocabulary) * 4, for: "the logits of a session", from: model.host)
   }
 
   /// A session that stands where `other` stands; pages are shared until one of the two writes.
@@ -52,10 +59,10 @@ package final class Session: @unchecked Sendable {
     cache = other.cache
     position = other.position
     hasLogits = other.hasLogits
-    tokenMemory = try Self.tokenMemory(context)
+    tokenMemory = try Self.tokenMemory(context, from: model.host)
     tokens = tokenMemory.base.assumingMemoryBound(to: Int32.self)
     tokens.update(from: other.tokens, count: other.position)
-    memory = try Memory(byteCount: padded(model.vocabulary) * 4, for: "the logits of a session")
+    memory = try Self.logitsMemory(model)
     logits = memory.base.assumingMemoryBound(to: Float.self)
     logits.update(from: other.logits, count: padded(model.vocabulary))
   }

@@ -18,7 +18,7 @@ package final class Weights: @unchecked Sendable {
   let byteCount: Int
 
   private let memory: Memory
-  private let mappings: [Int: FileMapping]
+  private let mappings: [FileMapping]
   /// The file of the mappings.
   private let mapped: GGUFFile?
   private let experts: UnsafeMutablePointer<Matrix>
@@ -32,10 +32,11 @@ package final class Weights: @unchecked Sendable {
   /// `.cancelled`.
   init(
     _ plan: WeightPlan, file: GGUFFile, table: KernelTable, workers: Workers,
-    progress: (UInt64, UInt64) -> Bool
+    from host: HostMemory?, progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
-    let memory = try Memory(byteCount: plan.byteCount, for: "the packed weights")
-    try WeightLoader(file: file, workers: workers).load(plan, into: memory.base, progress)
+    let memory = try Memory(byteCount: plan.byteCount, for: "the packed weights", from: host)
+    try WeightLoader(file: file, workers: workers, host: host).load(
+      plan, into: memory.base, progress)
     try file.checkUnchanged()
     var mappings: [Int: FileMapping] = [:]
     for matrix in plan.matrices where plan.isMapped(matrix) && mappings[matrix.tensor.part] == nil {
@@ -95,7 +96,7 @@ package final class Weights: @unchecked Sendable {
         UnsafeRawBufferPointer(start: vector($0), count: plan.vectors[$0].count * 4)
       }
     self.memory = memory
-    self.mappings = mappings
+    self.mappings = Array(mappings.values)
     mapped = mappings.isEmpty ? nil : file
     self.experts = experts
   }
@@ -105,8 +106,21 @@ package final class Weights: @unchecked Sendable {
     experts.deallocate()
   }
 
-  /// Throws `.changed` when a mapped file is no longer what was opened.
-  func checkUnchanged() throws(EngineError) { try mapped?.checkUnchanged() }
+  /// Throws `.changed` when a mapped file is no longer what was opened, or was not when it was
+  /// read.
+  func checkUnchanged() throws(EngineError) {
+    try mapped?.checkUnchanged()
+    if let damage { throw damage }
+  }
+
+  /// Whether some of a mapped file was not there when it was read: nothing that was computed since
+  /// may be used.
+  var isDamaged: Bool { mapped != nil && mappings.contains(where: \.isDamaged) }
+
+  /// Why, when they are.
+  var damage: EngineError? {
+    isDamaged ? mappings.first(where: \.isDamaged)?.damage : nil
+  }
 
   /// The embedding of a token: hiddenWidth floats.
   func embed(_ token: Int, into out: UnsafeMutablePointer<Float>) {
@@ -120,6 +134,7 @@ package final class Weights: @unchecked Sendable {
 private final class WeightLoader {
   private let file: GGUFFile
   private let workers: Workers
+  private let host: HostMemory?
   /// A reading buffer a thread.
   private var buffers: [Memory] = []
   private var current: PlannedMatrix?
@@ -132,9 +147,10 @@ private final class WeightLoader {
   /// still in the second-level cache when it is packed.
   private static let bufferByteCount = 1 << 18
 
-  init(file: GGUFFile, workers: Workers) {
+  init(file: GGUFFile, workers: Workers, host: HostMemory?) {
     self.file = file
     self.workers = workers
+    self.host = host
   }
 
   func load(
@@ -146,7 +162,8 @@ private final class WeightLoader {
     for _ in 0..<workers.count {
       buffers.append(
         try Memory(
-          byteCount: max(largestPanel, Self.bufferByteCount), for: "reading the weights"))
+          byteCount: max(largestPanel, Self.bufferByteCount), for: "reading the weights",
+          from: host))
     }
     for vector in plan.vectors { try load(vector, into: base) }
     let total = matrices.reduce(UInt64(0)) { $0 + UInt64($1.fileByteCount) }
@@ -165,7 +182,7 @@ private final class WeightLoader {
     _ vector: PlannedVector, into base: UnsafeMutableRawPointer
   ) throws(EngineError) {
     let size = vector.count * vector.format.fileBlockByteCount
-    let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'")
+    let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'", from: host)
     try file.read(
       into: UnsafeMutableRawBufferPointer(start: bytes.base, count: size),
       part: vector.tensor.part, at: vector.tensor.offset)

@@ -41,6 +41,10 @@ char *platform_error_buffer(void) {
 
 const char *platform_error_text(void) { return error_buffer ? error_buffer : ""; }
 
+static _Thread_local uint32_t in_allocator __attribute__((tls_model("initial-exec")));
+void platform_set_in_allocator(uint32_t is_in) { in_allocator = is_in; }
+uint32_t platform_in_allocator(void) { return in_allocator; }
+
 void platform_futex_wait(const void *word, uint32_t expected) {
   syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (void *)0, (void *)0, 0);
 }

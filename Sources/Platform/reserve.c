@@ -8,6 +8,7 @@
 // returns OUT_OF_MEMORY. What does not fit into the reserve is refused; the runtime then gives up,
 // which landing.c makes the end of the call instead of the process.
 #define _GNU_SOURCE
+#include "lock.h"
 #include "platform.h"
 
 #include <errno.h>
@@ -17,8 +18,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sched.h>
-#include <unistd.h>
 
 // Weak: programs without `--wrap`, such as the rooms' own tests, have none of these.
 #define REAL __attribute__((weak))
@@ -48,21 +47,8 @@ enum { UNIT = 64, UNITS = 16384, MOST_UNITS = 1024 };
 static _Alignas(UNIT) uint8_t reserve[UNITS * UNIT];
 static uint16_t blocks[UNITS];
 static atomic_size_t units_in_use;
-/// The process that is at work on the two above, 0 when none is.
+/// Of the two above.
 static atomic_int owner;
-
-static void lock(void) {
-  int self = getpid(), found = 0;
-  while (!atomic_compare_exchange_weak(&owner, &found, self)) {
-    // A child that was forked meanwhile inherits the lock of a thread that it does not have.
-    if (found == self || found == 0) {
-      found = 0;
-      sched_yield();
-    }
-  }
-}
-
-static void unlock(void) { atomic_store(&owner, 0); }
 
 static int in_reserve(const void *memory) {
   return (uintptr_t)memory - (uintptr_t)reserve < sizeof reserve;
@@ -78,7 +64,7 @@ static void *take(size_t size, size_t alignment) {
   size_t wanted = size == 0 ? 1 : (size + UNIT - 1) / UNIT;
   if (size > MOST_UNITS * UNIT || alignment > UNIT) return NULL;
   void *found = NULL;
-  lock();
+  lock(&owner);
   size_t free_units = 0;
   for (size_t i = 0; i < UNITS; i += blocks[i] ? blocks[i] : 1) {
     free_units = blocks[i] ? 0 : free_units + 1;
@@ -89,16 +75,16 @@ static void *take(size_t size, size_t alignment) {
     found = reserve + first * UNIT;
     break;
   }
-  unlock();
+  unlock(&owner);
   return found ? memset(found, 0, wanted * UNIT) : NULL;
 }
 
 static void give_back(void *memory) {
   size_t unit = ((uintptr_t)memory - (uintptr_t)reserve) / UNIT;
-  lock();
+  lock(&owner);
   units_in_use -= blocks[unit];
   blocks[unit] = 0;
-  unlock();
+  unlock(&owner);
 }
 
 uint32_t platform_reserve_is_low(void) { return units_in_use > UNITS / 2; }
@@ -183,7 +169,7 @@ void __wrap__ZdlPvmSt11align_val_t(void *memory, size_t size, size_t alignment) 
 }
 
 // ---- Signals: those of a process belong to its host. The runtime would handle crashes of its own
-// when it finds its tracer or SWIFT_BACKTRACE.
+// when it finds its tracer or SWIFT_BACKTRACE. (What a host may ask for: guard.c.)
 
 int __wrap_sigaction(int number, const struct sigaction *new, struct sigaction *old) {
   (void)number, (void)new;

@@ -45,11 +45,13 @@ package final class Workers: @unchecked Sendable {
     var attributes = pthread_attr_t()
     guard pthread_attr_init(&attributes) == 0 else { return }
     pthread_attr_setstacksize(&attributes, 512 * 1024)
-    // A signal of the host must not land on a worker: the mask is inherited.
-    var all = sigset_t()
+    // A signal of the host must not land on a worker: the mask is inherited. Those of a thread's
+    // own faults are not held back: the system ends the process when it cannot deliver one.
+    var sent = sigset_t()
     var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
+    sigfillset(&sent)
+    for fault in [SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS] { sigdelset(&sent, fault) }
+    pthread_sigmask(SIG_SETMASK, &sent, &before)
     for _ in 1..<wanted {
       var thread = pthread_t()
       let start = Unmanaged.passRetained(Start(workers: self, index: count))

@@ -18,6 +18,7 @@ from mixtral import _raw
 KINDS: dict[str, tuple[str, ...]] = {
     "mixtral_load": ("out", "pointer", "optional"),
     "mixtral_model_pack": ("pointer", "pointer", "optional"),
+    "mixtral_guard_mappings": ("number",),
     "mixtral_model_info": ("model", "pointer"),
     "mixtral_model_metadata": ("out", "buffer", "number", "model", "optional"),
     "mixtral_tokenize": ("out", "buffer", "number", "model", "pointer", "number", "number"),
@@ -183,6 +184,7 @@ class World:
         made: dict[str, list[Any]] = {
             "mixtral_load": [handle, self.path, None],
             "mixtral_model_pack": [self.new_target(), self.path, None],
+            "mixtral_guard_mappings": [0],
             "mixtral_model_info": [self.model, sized(_raw.mixtral_info)],
             "mixtral_model_metadata": [size, characters, 65536, self.model, None],
             "mixtral_tokenize": [size, ids(*[7] * 32), 32, self.model, TEXT, len(TEXT), 0],

@@ -33,6 +33,8 @@ def ctype(one: dict[str, Any]) -> object:
         callback = CALLBACKS[one["base"]]
         return ctype(callback["returns"]), tuple(map(ctype, callback["parameters"]))
     depth = one["depth"]
+    if one["kind"] == "void" and depth == 0:
+        return None
     if one["kind"] in ("void", "handle"):
         kind: Any = ctypes.c_void_p
         depth -= 1

@@ -36,7 +36,7 @@ SYSTEM_FILES = {
     "Text": {"Growable.swift"},
     "Workers": {"Workers.swift"},
     "Model": {"Memory.swift"},
-    "Mixtral": {"Call.swift", "Handles.swift"},
+    "Mixtral": {"Call.swift", "Guard.swift", "Handles.swift"},
 }
 FORBIDDEN = re.compile(
     r"\btry!|\bas!|\bfatalError\(|\bprecondition(Failure)?\(|\bprint\(|\bdebugPrint\(|\bexit\("

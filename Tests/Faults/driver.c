@@ -6,6 +6,8 @@
 //   limit   what is beyond a resource limit; the limit rises until a run does not meet it
 //   closed  the streams 0, 1 and 2 are closed
 //   storm   signals interrupt it all the time
+//   host    the program gives the model's memory; as warm for its own N-th block, KIND 0: none is
+//           given, 1: one that is not aligned
 //
 //   driver WAY KIND once|on CODE STATUS MODEL PROMPT GREEDY FOLDER FIRST STRIDE
 //
@@ -30,6 +32,37 @@
 static struct plan plan;
 static int resource = -1;
 
+// ---- Memory that the program gives. Before each block lies its size.
+
+static struct {
+  int is_on, misaligns, persists;
+  long at, calls, refusals;
+  long blocks;  // given and not taken back
+} host;
+
+static void *allocate(uint64_t size, uint64_t alignment, void *user) {
+  long call = ++host.calls;
+  int refuses = host.at && (host.persists ? call >= host.at : call == host.at);
+  if (size == 0 || alignment != 64 || user != &plan) wrong(&plan, "what allocate was asked for");
+  host.refusals += refuses;
+  if (refuses && !host.misaligns) return NULL;
+  char *block = aligned_alloc(64, (64 + size + 8 + 63) & ~63ull);
+  if (!block) wrong(&plan, "no memory for the test");
+  *(uint64_t *)block = size;
+  // Nothing may depend on what is in there.
+  memset(block + 64, 0xa5, size + 8);
+  host.blocks++;
+  return block + 64 + (refuses ? 8 : 0);
+}
+
+static void release(void *block, uint64_t size, void *user) {
+  uint64_t *note = (uint64_t *)(((uintptr_t)block & ~63ull) - 64);
+  if (*note != size || user != &plan) wrong(&plan, "what release was given");
+  *note = 0;
+  host.blocks--;
+  free(note);
+}
+
 static long lift(void) {
   if (resource >= 0) {
     struct rlimit limit;
@@ -37,7 +70,8 @@ static long lift(void) {
     limit.rlim_cur = limit.rlim_max;
     setrlimit(resource, &limit);
   }
-  return fault_disarm();
+  host.at = 0;
+  return fault_disarm() + host.refusals;
 }
 
 static int entries(const char *folder) {
@@ -66,6 +100,8 @@ static long try(void (*hinder)(long), long number) {
   check_given_back(files, threads);
   use_everything(&plan);
   check_given_back(files, threads);
+  if (host.blocks != 0) wrong(&plan, "blocks were not released");
+  if (host.is_on && host.calls == 0) wrong(&plan, "no block was asked for");
   unlink(plan.packed);
   return refusals;
 }
@@ -75,6 +111,11 @@ static struct fault fault;
 static void arm(long number) {
   fault.at = number;
   if (!fault_arm(fault)) wrong(&plan, "the library was not found");
+}
+
+static void refuse(long number) {
+  host.calls = host.refusals = 0;
+  host.at = number;
 }
 
 static void limit(long number) {
@@ -130,12 +171,12 @@ static long weight(void) {
 
 static void nothing(long number) { (void)number; }
 
-static int in_this_process(long first, long stride) {
+static int in_this_process(void (*hinder)(long), long first, long stride) {
   long runs = 0;
   // What is made once, and the memory of the C library's streams, is there after two runs.
   for (int i = 0; i < 2; i++) try(nothing, 0), weight();
   long before = weight();
-  for (long number = first; try(arm, number); number += stride) runs++;
+  for (long number = first; try(hinder, number); number += stride) runs++;
   long more = weight() - before;
   printf("%ld runs, %ld bytes more\n", runs, more);
   return more > 64 * 1024;
@@ -149,9 +190,18 @@ int main(int count, char **words) {
   long first = atol(words[10]), stride = atol(words[11]);
   fault = (struct fault){(unsigned)kind, first, !strcmp(words[3], "on"), atoi(words[4])};
   snprintf(packed, sizeof packed, "%s/packed-%ld.gguf", words[9], (long)getpid());
-  plan = (struct plan){words[6], packed, parse_ids(words[7]), parse_ids(words[8]), atoi(words[5]), lift};
+  plan = (struct plan){words[6], packed, parse_ids(words[7]), parse_ids(words[8]), atoi(words[5]), lift,
+                       NULL, NULL};
   if (!strcmp(way, "cold")) return in_children(arm, first, stride, 20);
-  if (!strcmp(way, "warm")) return in_this_process(first, stride);
+  if (!strcmp(way, "warm")) return in_this_process(arm, first, stride);
+  if (!strcmp(way, "host")) {
+    host.is_on = 1;
+    host.misaligns = kind;
+    host.persists = fault.persists;
+    plan.allocate = allocate;
+    plan.release = release;
+    return in_this_process(refuse, first, stride);
+  }
   if (!strcmp(way, "limit")) {
     resource = kind;
     return in_children(limit, first, stride, 20);

@@ -160,7 +160,8 @@ long use_everything(const struct plan *plan) {
   mixtral_token token;
   refusals = 0;
 
-  mixtral_load_options load = {.struct_size = sizeof load, .threads = 2};
+  mixtral_load_options load = {.struct_size = sizeof load, .threads = 2, .user = (void *)plan,
+                               .allocate = plan->allocate, .release = plan->release};
   MUST(mixtral_load(&model, plan->model, &load), model);
   read_metadata(plan, model);
   convert_text(plan, model);

@@ -32,6 +32,9 @@ struct plan {
   struct ids greedy;
   mixtral_status allowed; // what a call that is refused something returns; OK: it may not notice
   long (*lift)(void);     // ends the difficulties; how many calls of the system had failed
+  // What gives the model's memory; NULL: the library itself.
+  void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
+  void (*release)(void *block, uint64_t size, void *user);
 };
 
 /// Runs; how often something was refused, 0 when all went as if nothing were in the way.

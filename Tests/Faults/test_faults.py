@@ -8,12 +8,13 @@ import os
 import pathlib
 import resource
 import subprocess
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = ROOT / "Tests" / "Oracle" / "tiny"
-OK, IO, OUT_OF_MEMORY = 0, 4, 8
+OK, INVALID_ARGUMENT, IO, OUT_OF_MEMORY = 0, 1, 4, 8
 # As in shim.h.
 MEMORY, MAP, OPEN, READ, STATUS, THREAD, WRITE = (1 << bit for bit in range(7))
 PROCESSES = 2
@@ -126,6 +127,35 @@ def test_R10_threads_are_refused(run, mode):
     run.run("cold", THREAD, mode, errno.EAGAIN, OK)
 
 
+LOGGED = """
+import ctypes, os, sys, mixtral
+class Fault(ctypes.Structure):
+    _fields_ = [("kinds", ctypes.c_uint), ("at", ctypes.c_long), ("persists", ctypes.c_int),
+                ("code", ctypes.c_int)]
+shim, path, kind, code = sys.argv[1:]
+lines = []
+assert ctypes.CDLL(shim).fault_arm(Fault(int(kind), 2, 1, int(code))) == 1
+with mixtral.Model(path, threads=4, log=lambda *line: lines.append(line)) as model:
+    assert model.info.threads == 2
+print([text for level, text in lines if level == 30])
+"""
+
+
+def test_R10_the_log_says_how_many_threads_there_are(library, shim):
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": str(shim),
+        "MIXTRAL_LIBRARY": str(library),
+        "PYTHONPATH": str(ROOT / "bindings" / "python"),
+    }
+    words = [str(shim), str(find("mixtral-tiny")[0]), str(THREAD), str(errno.EAGAIN)]
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGED, *words], env=environment, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    assert done.stdout == "['threads: 2 of 4 that were asked for; the system has no more']\n"
+
+
 @pytest.mark.parametrize("kind", [READ, WRITE])
 def test_R07_a_call_that_is_interrupted_is_made_again(run, kind):
     run.run("cold", kind, "once", errno.EINTR, OK, stride=53)
@@ -137,6 +167,17 @@ def test_R07_a_call_that_is_interrupted_is_made_again(run, kind):
 )
 def test_nothing_is_left_of_a_call_that_failed(run, kind, status, stride):
     run.run("warm", kind, "once", errno.ENOMEM if kind == MAP else errno.EIO, status, stride=stride)
+
+
+@MODES
+@pytest.mark.parametrize("name", ["mixtral-tiny", "mistral-tiny"])
+def test_R01_the_host_gives_no_memory(run, mode, name):
+    run.run("host", 0, mode, 0, OUT_OF_MEMORY, name=name)
+
+
+@MODES
+def test_R01_the_host_gives_memory_that_is_not_aligned(run, mode):
+    run.run("host", 1, mode, 0, INVALID_ARGUMENT)
 
 
 def test_R12_no_descriptor_is_free(run):

@@ -236,6 +236,22 @@ private final class FaultyCalls: Sendable {
     }
   }
 
+  @Test("the ceiling of mapped files")
+  func mappings() throws {
+    try withModel { path in
+      let file = try openModel(path)
+      var mappings: [FileMapping] = []
+      for _ in 0..<4096 { mappings.append(try file.map(part: 0)) }
+      expectError(.limitExceeded, ["'model.gguf'", "more than 4096 files"]) {
+        _ = try file.map(part: 0)
+      }
+      mappings.removeFirst()
+      mappings.append(try file.map(part: 0))
+      let damaged = mappings.contains(where: \.isDamaged)
+      #expect(!damaged)
+    }
+  }
+
   @Test("a read outside of the file is our own mistake and no trap")
   func outside() throws {
     try withModel { path in

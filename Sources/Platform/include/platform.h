@@ -31,6 +31,24 @@ char *platform_error_buffer(void);
 /// The same for reading; "" when there is none.
 const char *platform_error_text(void);
 
+/// Marks this thread as running an `allocate` or `release` of the host; what it is marked as.
+void platform_set_in_allocator(uint32_t is_in);
+uint32_t platform_in_allocator(void);
+
+/// Mapped files that the guard knows at once.
+enum { PLATFORM_MOST_MAPPINGS = 4096 };
+
+/// Tells the guard of a file that is mapped (guard.c); its number for the two below, -1 when there are too many.
+int32_t platform_mapping_added(const void *base, uint64_t size);
+/// Before it is unmapped.
+void platform_mapping_removed(int32_t number);
+/// Whether pages of it were not there when they were read, and are zeros since.
+int32_t platform_mapping_is_damaged(int32_t number);
+
+/// Begins or ends handling SIGBUS: 0 when it is so now, EBUSY when a handler that came later is in the way, or
+/// the system's errno.
+int32_t platform_guard(int32_t on);
+
 /// Sleeps while `*word == expected`; may wake for no reason.
 void platform_futex_wait(const void *word, uint32_t expected);
 

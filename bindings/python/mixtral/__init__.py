@@ -34,14 +34,16 @@ from ._errors import (
 )
 from ._generate import Generation
 from ._model import Info, Model
-from ._pack import pack
+from ._pack import guard_mappings, pack
 from ._sampler import Candidate, Sampler, SamplerOptions
 from ._session import Session, SessionState, step_many
+from ._support import Allocator
 from ._text import Detokenizer
 
 __version__: str = bytes(_raw.mixtral_version()).decode("ascii")
 
 __all__ = [
+    "Allocator",
     "BufferTooSmallError",
     "BusyError",
     "CancelledError",
@@ -69,6 +71,7 @@ __all__ = [
     "SessionState",
     "UnsupportedError",
     "__version__",
+    "guard_mappings",
     "pack",
     "step_many",
 ]

@@ -14,11 +14,15 @@ from ._generate import Generation
 from ._sampler import Sampler, SamplerOptions
 from ._session import Session
 from ._support import (
+    Allocator,
     Handle,
+    Log,
     Path,
     Progress,
+    allocator_callbacks,
     byte_text,
     c_tokens,
+    log_callback,
     path_bytes,
     progress_callback,
     signed,
@@ -90,6 +94,9 @@ class Model(Handle):
     batch: rows computed in one pass; None for the default.
     map: map the weights of a packed file (see pack()) instead of reading them.
     progress: called with bytes done and in all; returning True ends with CancelledError.
+    log: called while loading with a level of `logging` and a sentence, as the log method of a logger is;
+        returning True ends with CancelledError.
+    allocator: gives the memory of the weights, buffers and sessions; None for the system.
 
     Safe to use from many threads. Sessions outlive the model's close().
     """
@@ -107,9 +114,12 @@ class Model(Handle):
         batch: int | None = None,
         map: bool = False,
         progress: Progress | None = None,
+        log: Log | None = None,
+        allocator: Allocator | None = None,
     ) -> None:
         raised: list[BaseException] = []
         callback = progress_callback(progress, raised)
+        self._memory = allocator_callbacks(allocator, raised)
         options = _raw.mixtral_load_options(
             struct_size=ctypes.sizeof(_raw.mixtral_load_options),
             threads=unsigned("threads", threads or 0),
@@ -119,13 +129,16 @@ class Model(Handle):
             batch=unsigned("batch", batch or 0),
             map=bool(map),
             progress=callback,
+            allocate=self._memory[0],
+            release=self._memory[1],
+            log=log_callback(log, raised),
         )
         handle = ctypes.c_void_p()
         status = _raw.mixtral_load(ctypes.byref(handle), path_bytes(path), ctypes.byref(options))
-        if status == _raw.MIXTRAL_CANCELLED and raised:
+        if status in (_raw.MIXTRAL_CANCELLED, _raw.MIXTRAL_OUT_OF_MEMORY) and raised:
             raise raised.pop()
         check(status)
-        self._own(handle.value or 0, callback)
+        self._own(handle.value or 0, callback, *self._memory)
         self.info = _read_info(self._handle)
 
     def __enter__(self) -> Self:
@@ -236,7 +249,7 @@ class Model(Handle):
         check(
             _raw.mixtral_session_create(ctypes.byref(handle), self._handle, ctypes.byref(options))
         )
-        return Session(handle.value or 0, self.info.vocabulary)
+        return Session(handle.value or 0, self.info.vocabulary, *self._memory)
 
     def generate(
         self,

@@ -9,6 +9,16 @@ from ._errors import check
 from ._support import Path, Progress, path_bytes, progress_callback, unsigned
 
 
+def guard_mappings(on: bool = True) -> None:
+    """Makes a mapped file that is cut while it is read a ChangedError instead of the end of the process.
+
+    The library then handles SIGBUS for the whole process, until on=False: to be asked for by the main
+    program, after whatever else handles that signal, such as `faulthandler`. Raises BusyError when
+    something has begun to handle it since.
+    """
+    check(_raw.mixtral_guard_mappings(bool(on)))
+
+
 def pack(
     source: Path,
     target: Path,

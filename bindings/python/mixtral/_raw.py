@@ -118,7 +118,13 @@ MIXTRAL_ISA_AVX2 = 2
 MIXTRAL_ISA_AVX512 = 3
 MIXTRAL_ISA_AVXVNNI = 4
 
+MIXTRAL_LOG_INFO = 0
+MIXTRAL_LOG_WARNING = 1
+
 progress_callback = ctypes.CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)
+allocate_callback = ctypes.CFUNCTYPE(c_void_p, c_uint64, c_uint64, c_void_p)
+release_callback = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_void_p)
+log_callback = ctypes.CFUNCTYPE(c_int32, c_uint32, c_char_p, c_uint64, c_void_p)
 
 
 class mixtral_load_options(ctypes.Structure):
@@ -132,6 +138,9 @@ class mixtral_load_options(ctypes.Structure):
         ("map", c_uint32),
         ("progress", progress_callback),
         ("user", c_void_p),
+        ("allocate", allocate_callback),
+        ("release", release_callback),
+        ("log", log_callback),
     ]
 
 
@@ -158,6 +167,8 @@ class mixtral_pack_options(ctypes.Structure):
 mixtral_model_pack = _function(
     "mixtral_model_pack", mixtral_status, c_char_p, c_char_p, POINTER(mixtral_pack_options)
 )
+
+mixtral_guard_mappings = _function("mixtral_guard_mappings", mixtral_status, c_uint32)
 
 
 class mixtral_info(ctypes.Structure):

@@ -46,11 +46,11 @@ class Session(Handle):
     Sessions of one model may run in different threads. Every step releases Python's lock.
     """
 
-    def __init__(self, handle: int, vocabulary: int) -> None:
+    def __init__(self, handle: int, vocabulary: int, *kept: object) -> None:
         self._vocabulary = vocabulary
         self._sampler: Sampler | None = None
         self._sampler_options: SamplerOptions | None = None
-        self._own(handle)
+        self._own(handle, *kept)
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +138,7 @@ class Session(Handle):
         """A second session that stands where this one does; memory is shared until one writes."""
         handle = ctypes.c_void_p()
         check(_raw.mixtral_session_fork(ctypes.byref(handle), self._handle))
-        return Session(handle.value or 0, self._vocabulary)
+        return Session(handle.value or 0, self._vocabulary, *self._kept)
 
     def save(self) -> bytes:
         """Where the session stands: tokens, cache and logits; see `load`.

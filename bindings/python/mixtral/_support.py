@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import operator
 import os
 import threading
 import weakref
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable, Optional, Protocol, Union
 
 from . import _raw
 from ._errors import InvalidArgumentError, check, last_error
@@ -19,11 +20,27 @@ Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 # Called with what is done and all there is; True stops.
 Progress = Callable[[int, int], Optional[bool]]
 
+# Called with a level of `logging` and a sentence; True stops. The log method of a logger is one.
+Log = Callable[[int, str], Optional[bool]]
+_LEVELS = {_raw.MIXTRAL_LOG_INFO: logging.INFO, _raw.MIXTRAL_LOG_WARNING: logging.WARNING}
+
 # A NumPy float32 array when NumPy is installed, otherwise array('f').
 Logits = Any
 
 # Shorter steps end soon enough by themselves; a thread for them would cost more than it gives.
 _SHORT_STEP = 16
+
+
+class Allocator(Protocol):
+    """Gives the memory of a model and its sessions. Called on the threads that use these, until the last
+    of them is closed; what uses this package there is a BusyError."""
+
+    def allocate(self, size: int, alignment: int) -> int | None:
+        """The address of `size` bytes, a multiple of `alignment`. None is an OutOfMemoryError, and so is
+        an exception, but for one while the model is loaded, which Model() raises."""
+
+    def release(self, address: int, size: int) -> None:
+        """Takes back what allocate() gave, with the same size."""
 
 
 class Handle:
@@ -209,6 +226,42 @@ def progress_callback(progress: Progress | None, raised: list[BaseException]) ->
             return 1
 
     return _raw.progress_callback(call)
+
+
+def allocator_callbacks(
+    allocator: Allocator | None, raised: list[BaseException]
+) -> tuple[Any, Any]:
+    """To be kept for as long as something of the model lives."""
+    if allocator is None:
+        return _raw.allocate_callback(), _raw.release_callback()
+
+    def allocate(size: int, alignment: int, _user: Any) -> int | None:
+        # What ctypes returns for a callback that raises is no address.
+        try:
+            address = allocator.allocate(size, alignment)
+            return None if address is None else operator.index(address)
+        except BaseException as error:  # noqa: BLE001
+            raised[:] = [error]
+            return None
+
+    return (
+        _raw.allocate_callback(allocate),
+        _raw.release_callback(lambda address, size, _user: allocator.release(address, size)),
+    )
+
+
+def log_callback(log: Log | None, raised: list[BaseException]) -> Any:
+    if log is None:
+        return _raw.log_callback()
+
+    def call(level: int, text: bytes, _size: int, _user: Any) -> int:
+        try:
+            return 1 if log(_LEVELS[level], text.decode("utf-8")) else 0
+        except BaseException as error:  # noqa: BLE001
+            raised.append(error)
+            return 1
+
+    return _raw.log_callback(call)
 
 
 def path_bytes(path: Path) -> bytes:

@@ -1,0 +1,86 @@
+// What a load says to a host that asked for it: what the file is, and what was chosen. One sentence
+// a call, in the form of errors: lower case, no full stop, names from files quoted.
+import Formats
+import Kernels
+import Workers
+
+/// What a host does with the sentences of a load.
+package struct LoadLog {
+  /// With the numbers of the header.
+  package enum Level: UInt32, Sendable {
+    case info = 0
+    /// Something that is not as one would expect, and yet no error.
+    case warning = 1
+  }
+
+  /// Called with each sentence; true stops the load.
+  ///
+  /// Nil: nothing is said, nor put together.
+  package var write: ((Level, String) -> Bool)?
+
+  private func say(
+    _ text: @autoclosure () -> String, _ level: Level = .info
+  ) throws(EngineError) {
+    guard let write, write(level, text()) else { return }
+    throw EngineError(.cancelled, "loading was stopped by the log callback")
+  }
+
+  /// The file, the shape, the types of tensors, what is not used, the window.
+  func describe(
+    _ file: GGUFFile, _ plan: WeightPlan, _ shape: Hyperparameters, slidingWindow: Int64
+  ) throws(EngineError) {
+    guard write != nil else { return }
+    try say(
+      "file \(file.firstFile.name): parts \(file.partCount), bytes \(file.byteCount), "
+        + "GGUF version \(file.version)")
+    let experts =
+      shape.experts == 0 ? "dense" : "experts \(shape.experts), used \(shape.expertsPerToken)"
+    try say(
+      "architecture 'llama': layers \(shape.layers), hidden width \(shape.hiddenWidth), "
+        + "heads \(shape.heads) of width \(shape.headWidth), key-value heads \(shape.kvHeads), "
+        + "feed-forward width \(shape.feedForwardWidth), \(experts), "
+        + "vocabulary \(plan.vocabulary), context \(shape.contextLength)")
+    let types = file.typeSummary().map { "\($0.count) \($0.type.name)" }
+    try say("tensors \(file.tensors.count): \(types.joined(separator: ", "))")
+    try describeUnused(file, plan)
+    let source =
+      slidingWindow == 0
+      ? "as the file says" : slidingWindow < 0 ? "switched off" : "as the options say"
+    let window = shape.slidingWindow == 0 ? "none" : "\(shape.slidingWindow) positions"
+    try say("sliding window: \(window), \(source)")
+  }
+
+  private func describeUnused(_ file: GGUFFile, _ plan: WeightPlan) throws(EngineError) {
+    let used = Set(plan.matrices.map(\.tensor.name)).union(plan.vectors.map(\.tensor.name))
+    let unused = file.tensors.lazy.map(\.name).filter { !used.contains($0) }
+    let count = file.tensors.count - plan.usedTensors
+    guard count > 0 else { return }
+    let names = unused.prefix(3).map { quoted($0) }.joined(separator: ", ")
+    try say(
+      "tensors that are not part of the model and are not used: \(names)"
+        + (count > 3 ? " and \(count - 3) more" : ""), .warning)
+  }
+
+  /// The kernels and the threads.
+  func describe(_ workers: Workers, asked: Int, _ table: KernelTable) throws(EngineError) {
+    try say("kernels: \(table.name)")
+    if workers.count == asked {
+      try say("threads: \(workers.count)")
+    } else {
+      try say(
+        "threads: \(workers.count) of \(asked) that were asked for; the system has no more",
+        .warning)
+    }
+  }
+
+  /// The memory, right before the weights are read.
+  func describe(_ plan: WeightPlan, scratch: Int, rows: Int) throws(EngineError) {
+    let mapped = plan.matrices.filter(plan.isMapped)
+    let byteCount = mapped.reduce(0) { $0 + $1.panelByteCount }
+    if plan.mapsPacked, mapped.isEmpty {
+      try say("weights: to be mapped, but the file is not packed, so they are read", .warning)
+    }
+    try say("weights: \(byteCount) bytes mapped, \(plan.byteCount) bytes read into memory")
+    try say("buffers: \(scratch) bytes for passes of \(rows) rows")
+  }
+}
