@@ -84,13 +84,13 @@ MODES = pytest.mark.parametrize("mode", ["once", "on"])
 
 @MODES
 def test_R01_R02_memory_is_refused(run, mode):
-    run.run("cold", MEMORY, mode, errno.ENOMEM, OUT_OF_MEMORY, stride=47)
+    run.run("cold", MEMORY, mode, errno.ENOMEM, OUT_OF_MEMORY, stride=37)
 
 
 @MODES
 def test_R01_R02_memory_is_refused_to_large_tables(run, mode):
     """The tables of 32,000 tokens do not fit into the reserve."""
-    run.run("cold", MEMORY, mode, errno.ENOMEM, OUT_OF_MEMORY, stride=1999, name=DEMO)
+    run.run("cold", MEMORY, mode, errno.ENOMEM, OUT_OF_MEMORY, stride=997, name=DEMO)
 
 
 @MODES
@@ -118,7 +118,7 @@ def test_R07_files_are_not_read(run, mode):
 @MODES
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_R08_R09_files_are_not_written(run, mode, code):
-    run.run("cold", WRITE, mode, code, IO, stride=67)
+    run.run("cold", WRITE, mode, code, IO, stride=41)
 
 
 @MODES
@@ -163,7 +163,7 @@ def test_R07_a_call_that_is_interrupted_is_made_again(run, kind):
 
 @pytest.mark.parametrize(
     ("kind", "status", "stride"),
-    [(MAP, OUT_OF_MEMORY, 1), (OPEN, IO, 1), (READ, IO, 29), (WRITE, IO, 67)],
+    [(MAP, OUT_OF_MEMORY, 1), (OPEN, IO, 1), (READ, IO, 29), (WRITE, IO, 41)],
 )
 def test_nothing_is_left_of_a_call_that_failed(run, kind, status, stride):
     run.run("warm", kind, "once", errno.ENOMEM if kind == MAP else errno.EIO, status, stride=stride)
