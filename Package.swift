@@ -5,15 +5,32 @@ import PackageDescription
 /// Everything: warnings are errors.
 let careful: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
-/// Every room: a failed check ends the call, not the process (Sources/Platform/landing.c).
-let strict: [SwiftSetting] =
-  careful + [.unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", "platform_trap"])]
+/// What a check of the compiler that fails calls.
+func trap(_ function: String, _ when: BuildSettingCondition? = nil) -> SwiftSetting {
+  .unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", function], when)
+}
+
+/// A room that has such checks.
+///
+/// One that fails ends the call, not the process (Sources/Platform/landing.c); Tests/Traps counts
+/// them.
+let strict: [SwiftSetting] = careful + [trap("platform_trap")]
+
+/// A room without any: what they would call is defined nowhere, so that the library does not link
+/// when one comes back. (Unoptimised, every index has one.)
+func checked(_ room: String) -> [SwiftSetting] {
+  careful + [
+    trap("a_check_was_left_in_\(room)", .when(configuration: .release)),
+    trap("platform_trap", .when(configuration: .debug)),
+  ]
+}
 
 /// Rooms in which a pointer is an exception that must be spelled `unsafe`.
-let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
+let safe: [SwiftSetting] = [.strictMemorySafety()]
 
-/// The step's path: one owner at a time is the rule of its design, so accesses are not checked again.
-let engine: [SwiftSetting] = strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
+/// One owner at a time is the rule of the design, so accesses are not checked again; and a call that
+/// falls would leave such a check open.
+let exclusive: [SwiftSetting] = [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
 
 /// The arithmetic: loops over pointers whose bounds were fixed at load.
 func kernels(_ flags: String...) -> [SwiftSetting] {
@@ -48,24 +65,26 @@ let package = Package(
     .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
-    .target(name: "Formats", dependencies: ["Platform"], swiftSettings: safe),
+    .target(name: "Formats", dependencies: ["Platform"], swiftSettings: strict + safe),
     .target(name: "Quantization", dependencies: ["Kernels", "Formats"], swiftSettings: strict),
-    .target(name: "Text", dependencies: ["Formats"], swiftSettings: safe),
-    .target(name: "Sampling", dependencies: ["Kernels", "Formats"], swiftSettings: safe),
+    .target(name: "Text", dependencies: ["Formats"], swiftSettings: strict + safe),
+    .target(
+      name: "Sampling", dependencies: ["Kernels", "Formats"],
+      swiftSettings: checked("Sampling") + safe),
     .target(
       name: "Workers", dependencies: ["Platform", "Kernels", "Formats"],
-      swiftSettings: engine),
+      swiftSettings: checked("Workers") + exclusive),
     .target(
       name: "Model",
       dependencies: ["Sampling", "Workers", "Quantization", "Text", "Kernels", "Formats"],
-      swiftSettings: engine),
+      swiftSettings: strict + exclusive),
     .target(
       name: "Mixtral",
       dependencies: [
         "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels", "KernelsAVX2",
         "KernelsAVXVNNI", "KernelsAVX512",
       ],
-      swiftSettings: strict,
+      swiftSettings: checked("Mixtral") + exclusive,
       linkerSettings: [
         .unsafeFlags(
           [

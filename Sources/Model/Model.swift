@@ -79,7 +79,7 @@ package final class Model: @unchecked Sendable {
     vocabulary = plan.vocabulary
     tokenizer = try Tokenizer(metadata: file.metadata, rows: vocabulary)
     metadata = file.metadata
-    metadataText = file.json(nil) ?? []
+    metadataText = try file.json(nil) ?? []
     table = options.table
     let rows = options.batch == 0 ? Self.defaultBatch : options.batch
     batch = rows
