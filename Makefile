@@ -68,7 +68,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-ffi test-faults test-catalogue test-soak test-oracle test-counts test-embed test-fuzz-corpus
+test: test-swift test-boundary test-ffi test-faults test-catalogue test-soak test-oracle test-counts test-traps test-embed test-fuzz-corpus
 	@echo "all tests passed"
 
 # The real model is part of the tests: its tokenizer and its goldens.
@@ -177,6 +177,11 @@ test-oracle: $(LIBRARY) $(SMOLLM2)
 test-counts: $(LIBRARY) .venv/ready
 	command -v valgrind > /dev/null || { apt-get update -q && apt-get install -qy valgrind; }
 	$(PYTHON) -m pytest -q Tests/Counts
+
+# The compiler's checks that are left in the rooms, and what else could end a call from inside.
+.PHONY: test-traps
+test-traps: $(LIBRARY) .venv/ready
+	$(PYTHON) -m pytest -q Tests/Traps
 
 .PHONY: docs test-docs
 .venv/docs: docs/requirements.txt .venv/ready

@@ -5,17 +5,31 @@ import PackageDescription
 /// Everything: warnings are errors.
 let careful: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
-/// Every room: a failed check ends the call, not the process (Sources/Platform/landing.c). Whoever falls
-/// leaves frames without ending their accesses, so none is noted while it lasts: the runtime's list of
-/// them lies in those frames.
-let strict: [SwiftSetting] =
-  careful + [
-    .unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", "platform_trap"]),
-    .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+/// What a check of the compiler that fails calls.
+func trap(_ function: String, _ when: BuildSettingCondition? = nil) -> SwiftSetting {
+  .unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", function], when)
+}
+
+/// Every room. Whoever falls (Sources/Platform/landing.c) leaves frames without ending their
+/// accesses, so none is noted while it lasts: the runtime's list of them lies in those frames.
+let room: [SwiftSetting] = careful + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
+
+/// A room that has such checks.
+///
+/// One that fails ends the call, not the process; Tests/Traps counts them.
+let strict: [SwiftSetting] = room + [trap("platform_trap")]
+
+/// A room without any: what they would call is defined nowhere, so that the library does not link
+/// when one comes back. (Unoptimised, every index has one.)
+func checked(_ name: String) -> [SwiftSetting] {
+  room + [
+    trap("a_check_was_left_in_\(name)", .when(configuration: .release)),
+    trap("platform_trap", .when(configuration: .debug)),
   ]
+}
 
 /// Rooms in which a pointer is an exception that must be spelled `unsafe`.
-let safe: [SwiftSetting] = strict + [.strictMemorySafety()]
+let safe: [SwiftSetting] = [.strictMemorySafety()]
 
 /// The arithmetic: loops over pointers whose bounds were fixed at load.
 func kernels(_ flags: String...) -> [SwiftSetting] {
@@ -50,15 +64,17 @@ let package = Package(
     .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
-    .target(name: "Formats", dependencies: ["Platform"], swiftSettings: safe),
+    .target(name: "Formats", dependencies: ["Platform"], swiftSettings: strict + safe),
     .target(
       name: "Quantization", dependencies: ["Intrinsics", "Kernels", "Formats"],
       swiftSettings: strict),
-    .target(name: "Text", dependencies: ["Formats"], swiftSettings: safe),
-    .target(name: "Sampling", dependencies: ["Kernels", "Formats"], swiftSettings: safe),
+    .target(name: "Text", dependencies: ["Formats"], swiftSettings: strict + safe),
+    .target(
+      name: "Sampling", dependencies: ["Kernels", "Formats"],
+      swiftSettings: checked("Sampling") + safe),
     .target(
       name: "Workers", dependencies: ["Platform", "Kernels", "Formats"],
-      swiftSettings: strict),
+      swiftSettings: checked("Workers")),
     .target(
       name: "Model",
       dependencies: ["Sampling", "Workers", "Quantization", "Text", "Kernels", "Formats"],
@@ -69,7 +85,7 @@ let package = Package(
         "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels", "KernelsAVX2",
         "KernelsAVXVNNI", "KernelsAVX512",
       ],
-      swiftSettings: strict,
+      swiftSettings: checked("Mixtral"),
       linkerSettings: [
         .unsafeFlags(
           [

@@ -8,13 +8,18 @@ struct ByteName: Hashable, Sendable {
   init(_ text: String) { self.text = text }
 
   static func == (left: ByteName, right: ByteName) -> Bool {
-    left.text.utf8.elementsEqual(right.text.utf8)
+    let (left, right) = (left.text.utf8.span, right.text.utf8.span)
+    guard left.count == right.count else { return false }
+    var index = 0
+    while index < left.count {
+      if left[index] != right[index] { return false }
+      index &+= 1
+    }
+    return true
   }
 
   func hash(into hasher: inout Hasher) {
-    var text = text
-    text.withUTF8 { bytes in
-      unsafe hasher.combine(bytes: UnsafeRawBufferPointer(bytes))
-    }
+    let bytes = text.utf8.span
+    unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
   }
 }

@@ -7,16 +7,16 @@ struct CheckedReader: ~Copyable {
   let file: InputFile
   /// The offset of the next byte.
   private(set) var position: UInt64 = 0
-  private var buffer: [UInt8]
+  private var buffer: Growable<UInt8>
   private var cursor = 0
   private var end = 0
 
   /// Small enough that even a process short of memory can make it.
   private static let bufferByteCount = 32 << 10
 
-  init(_ file: InputFile) {
+  init(_ file: InputFile) throws(EngineError) {
     self.file = file
-    buffer = [UInt8](repeating: 0, count: Self.bufferByteCount)
+    buffer = try Growable(filled: 0, count: Self.bufferByteCount)
   }
 
   /// Bytes from the position to the end of the file.
@@ -44,27 +44,31 @@ struct CheckedReader: ~Copyable {
     let size = MemoryLayout<Value>.size
     try require(UInt64(size), for: field())
     if end &- cursor < size { try refill() }
-    // SAFETY: `require` and `refill` put `size` bytes between cursor and end; any bits are an
-    // integer.
-    let raw = unsafe buffer.span.bytes.unsafeLoadUnaligned(fromByteOffset: cursor, as: Value.self)
+    let value: Value = try buffer.integer(at: cursor)
     cursor &+= size
     position &+= UInt64(size)
-    return Value(littleEndian: raw)
+    return value
   }
 
   /// Appends the next `byteCount` bytes to `bytes`.
   mutating func append(
-    _ byteCount: Int, to bytes: inout [UInt8], _ field: @autoclosure () -> String
+    _ byteCount: Int, to bytes: inout Growable<UInt8>, _ field: @autoclosure () -> String
   ) throws(EngineError) {
-    try require(UInt64(byteCount), for: field())
+    try require(UInt64(clamping: byteCount), for: field())
     try reserve(byteCount, in: &bytes, field())
+    try take(byteCount, into: &bytes)
+  }
+
+  private mutating func take(
+    _ byteCount: Int, into bytes: inout Growable<UInt8>
+  ) throws(EngineError) {
     var left = byteCount
     while left > 0 {
       if cursor == end { try refill() }
       let count = min(left, end &- cursor)
-      bytes.append(contentsOf: buffer[cursor..<cursor &+ count])
+      try bytes.append(buffer, cursor, count)
       cursor &+= count
-      position &+= UInt64(count)
+      position &+= UInt64(clamping: count)
       left &-= count
     }
   }
@@ -73,7 +77,6 @@ struct CheckedReader: ~Copyable {
   func reserve<Element>(
     _ extra: Int, in elements: inout [Element], _ field: @autoclosure () -> String
   ) throws(EngineError) {
-    // Both counts are bounded by the header's ceiling, so their sum and its double fit.
     let needed = elements.count &+ extra
     guard needed > elements.capacity else { return }
     let capacity = max(needed, elements.capacity &* 2)
@@ -83,21 +86,32 @@ struct CheckedReader: ~Copyable {
     elements.reserveCapacity(capacity)
   }
 
+  /// Makes room for `extra` more elements, or throws `.outOfMemory`.
+  func reserve<Element>(
+    _ extra: Int, in elements: inout Growable<Element>, _ field: @autoclosure () -> String
+  ) throws(EngineError) {
+    // Both counts are bounded by the header's ceiling, so their sum and its double fit.
+    let needed = elements.count &+ extra
+    guard needed > elements.capacity else { return }
+    let capacity = max(needed, elements.capacity &* 2)
+    do throws(EngineError) {
+      try elements.reserve(capacity)
+    } catch {
+      throw self.error(.outOfMemory, "no memory for the \(capacity) elements of \(field())")
+    }
+  }
+
   /// An error at the reader's position.
   func error(_ kind: EngineError.Kind, _ text: String) -> EngineError {
     file.error(kind, "\(text) (at byte \(position))")
   }
 
   private mutating func refill() throws(EngineError) {
-    let count = Int(min(UInt64(Self.bufferByteCount), bytesLeft))
+    let count = Int(clamping: min(UInt64(Self.bufferByteCount), bytesLeft))
     let (file, position) = (file, position)
     // Nothing of the old buffer may be taken for new bytes when the read fails.
     (cursor, end) = (0, 0)
-    try unsafe buffer.withUnsafeMutableBufferPointer { (bytes) throws(EngineError) in
-      let room = UnsafeMutableRawBufferPointer(bytes)
-      try unsafe file.read(
-        into: UnsafeMutableRawBufferPointer(rebasing: room[..<count]), at: position)
-    }
+    try unsafe file.read(into: buffer.first(count), at: position)
     end = count
   }
 }

@@ -3,8 +3,10 @@
 // allowed range.
 
 /// Why a call of the engine could not do its work.
+@usableFromInline
 package struct EngineError: Error, Equatable, Sendable {
   /// The kinds, with the numbers of the header's statuses.
+  @usableFromInline
   package enum Kind: Int32, Sendable {
     case invalidArgument = 1
     case invalidHandle = 2

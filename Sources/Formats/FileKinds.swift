@@ -3,14 +3,32 @@
 
 /// What a file is whose first bytes are not GGUF's; nil when they say nothing.
 func knownKind(_ head: [UInt8]) -> String? {
-  for (prefix, kind) in kindsByPrefix where head.starts(with: prefix.utf8) { return kind }
+  for (prefix, kind) in kindsByPrefix where begins(head, prefix) { return kind }
   // Bytes that are no text, and so no string literal.
-  for (prefix, kind) in kindsByBytes where head.starts(with: prefix) { return kind }
+  for (prefix, kind) in kindsByBytes where begins(head, prefix) { return kind }
   // A safetensors file is the length of its header in 8 bytes, then the header, a JSON object.
   if head.count > 8, head[8] == UInt8(ascii: "{"), head[6] == 0, head[7] == 0 {
     return "a safetensors file"
   }
   return nil
+}
+
+/// Whether a file's first bytes are those of a text.
+func begins(_ head: [UInt8], _ text: String) -> Bool {
+  let bytes = text.utf8.span
+  guard bytes.count <= head.count else { return false }
+  var index = 0
+  while index < bytes.count, index < head.count {
+    if head[index] != bytes[index] { return false }
+    index &+= 1
+  }
+  return true
+}
+
+private func begins(_ head: [UInt8], _ bytes: [UInt8]) -> Bool {
+  guard bytes.count <= head.count else { return false }
+  for (byte, found) in zip(bytes, head) where byte != found { return false }
+  return true
 }
 
 private let kindsByPrefix: [(String, String)] = [

@@ -32,7 +32,7 @@ package final class GGUFFile: Sendable {
     var indices: [ByteName: Int] = [:]
     var byteCount: UInt64 = 0
     for part in parts {
-      guard UInt64(tensors.count &+ part.tensors.count) <= Limits.tensorCount else {
+      guard UInt64(clamping: tensors.count &+ part.tensors.count) <= Limits.tensorCount else {
         throw part.file.error(
           .limitExceeded,
           "the tensor count of all parts is more than \(Limits.tensorCount)")
@@ -47,10 +47,10 @@ package final class GGUFFile: Sendable {
       let (sum, overflow) = byteCount.addingReportingOverflow(part.file.byteCount)
       byteCount = overflow ? .max : sum
     }
-    let first = parts[0]
+    let first = try parts.at(0)
     if parts.count > 1,
       let count = try first.metadata.unsigned("split.tensors.count", in: 0...UInt64(Int32.max)),
-      count != UInt64(tensors.count)
+      count != UInt64(clamping: tensors.count)
     {
       throw first.file.error(
         .malformed,
@@ -65,6 +65,7 @@ package final class GGUFFile: Sendable {
     self.tensors = tensors
     self.byteCount = byteCount
     files = parts.map(\.file)
+    firstFile = first.file
     self.indices = indices
   }
 
@@ -72,7 +73,10 @@ package final class GGUFFile: Sendable {
   package var partCount: Int { files.count }
 
   /// The tensor of a name; nil when there is none.
-  package func tensor(_ name: String) -> GGUFTensor? { indices[ByteName(name)].map { tensors[$0] } }
+  package func tensor(_ name: String) -> GGUFTensor? {
+    guard let index = indices[ByteName(name)], index >= 0, index < tensors.count else { return nil }
+    return tensors[index]
+  }
 
   /// Fills `buffer` with the bytes of a part from `offset` on.
   ///
@@ -81,7 +85,7 @@ package final class GGUFFile: Sendable {
   package func read(
     into buffer: UnsafeMutableRawBufferPointer, part: Int, at offset: UInt64
   ) throws(EngineError) {
-    guard files.indices.contains(part) else {
+    guard part >= 0, part < files.count else {
       throw EngineError(.internal, "part \(part) is read of \(files.count) parts")
     }
     try unsafe files[part].read(into: buffer, at: offset)
@@ -96,7 +100,7 @@ package final class GGUFFile: Sendable {
   }
 
   /// The first or only file, which holds the metadata.
-  package var firstFile: InputFile { files[0] }
+  package let firstFile: InputFile
 
   /// Gives the errors of `body` about what the file says the file's name in front.
   package func naming<Result>(
@@ -117,41 +121,46 @@ package final class GGUFFile: Sendable {
 
   /// Throws `.changed` when a part's size or time of change is no longer what was opened.
   package func checkUnchanged() throws(EngineError) {
-    for file in files { try file.checkUnchanged() }
+    var part = 0
+    while part < files.count {
+      try files.at(part).checkUnchanged()
+      part &+= 1
+    }
   }
 
   /// The JSON text of one key's value, or with a nil key of all keys and, under "tensors", the
   /// count and bytes of each tensor type in order of appearance; nil when the key is absent.
-  package func json(_ key: String?) -> [UInt8]? {
-    guard key == nil else { return metadata.json(key) }
+  package func json(_ key: String?) throws(EngineError) -> [UInt8]? {
+    guard key == nil else { return try metadata.json(key) }
     var writer = JSONWriter()
-    writer.raw("{")
-    metadata.writeMembers(to: &writer)
-    writer.separate(metadata.keys.count)
-    writer.raw("\"tensors\": {")
+    try writer.raw("{")
+    try metadata.writeMembers(to: &writer)
+    try writer.separate(metadata.keys.count)
+    try writer.raw("\"tensors\": {")
     for (i, entry) in typeSummary().enumerated() {
-      writer.separate(i)
-      writer.string(entry.type.name.utf8)
-      writer.raw(": {\"count\": ")
-      writer.integer(entry.count)
-      writer.raw(", \"bytes\": ")
-      writer.integer(entry.byteCount)
-      writer.raw("}")
+      try writer.separate(i)
+      try writer.string(entry.type.name)
+      try writer.raw(": {\"count\": ")
+      try writer.integer(entry.count)
+      try writer.raw(", \"bytes\": ")
+      try writer.integer(entry.byteCount)
+      try writer.raw("}")
     }
-    writer.raw("}}")
-    return writer.bytes
+    try writer.raw("}}")
+    return try writer.bytes.array()
   }
 
   /// How many tensors and bytes there are of each type, in order of appearance.
   package func typeSummary() -> [(type: TensorType, count: Int, byteCount: UInt64)] {
-    var summary: [(type: TensorType, count: Int, byteCount: UInt64)] = []
-    for tensor in tensors {
-      let known = summary.firstIndex { $0.type == tensor.type }
-      if known == nil { summary.append((tensor.type, 0, 0)) }
-      let i = known ?? summary.count &- 1
-      summary[i].count &+= 1
-      summary[i].byteCount &+= UInt64(tensor.byteCount)
+    var types: [TensorType] = []
+    for tensor in tensors where !types.contains(tensor.type) { types.append(tensor.type) }
+    return types.map { type in
+      var (count, byteCount) = (0, UInt64(0))
+      for tensor in tensors where tensor.type == type {
+        count &+= 1
+        byteCount &+= UInt64(clamping: tensor.byteCount)
+      }
+      return (type, count, byteCount)
     }
-    return summary
   }
 }

@@ -28,7 +28,8 @@ package struct GGUFMetadata: Sendable {
 
   /// The value of a key; nil when absent.
   package func value(_ key: String) -> GGUFValue? {
-    indices[ByteName(key)].map { values[$0] }
+    guard let index = indices[ByteName(key)], index >= 0, index < values.count else { return nil }
+    return values[index]
   }
 
   /// The value of an integer key of any width; nil when absent.

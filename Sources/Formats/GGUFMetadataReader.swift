@@ -13,7 +13,7 @@ extension CheckedReader {
       let start = position
       let key = try key(index)
       let value = try value(of: key)
-      guard metadata.append(key, value, at: start..<position) else {
+      guard metadata.append(key, value, at: start..<max(start, position)) else {
         throw error(.malformed, "key \(quoted(key)) appears twice")
       }
       index &+= 1
@@ -61,16 +61,16 @@ extension CheckedReader {
       }
       return .bool(byte == 1)
     case .string:
-      var bytes: [UInt8] = []
+      var bytes = Growable<UInt8>()
       try appendString(to: &bytes, field)
-      return .string(bytes)
+      return .string(try bytes.array())
     case .array: return .array(try array(of: key))
     }
   }
 
   /// Reads a length and as many bytes.
   private mutating func appendString(
-    to bytes: inout [UInt8], _ field: @autoclosure () -> String
+    to bytes: inout Growable<UInt8>, _ field: @autoclosure () -> String
   ) throws(EngineError) {
     let length: UInt64 = try integer("the length of \(field())")
     guard length <= bytesLeft else {
@@ -103,26 +103,29 @@ extension CheckedReader {
         "key \(quoted(key)) counts \(count) elements; allowed are \(Limits.arrayCount)")
     }
     if type == .string { return try strings(of: key, count: Int(count)) }
-    var storage: [UInt8] = []
-    try append(Int(least), to: &storage, "the elements of key \(quoted(key))")
-    if type == .bool, let index = storage.firstIndex(where: { $0 > 1 }) {
-      throw error(
-        .malformed,
-        "element \(index) of key \(quoted(key)) is a bool of value \(storage[index]); allowed is "
-          + "0 or 1")
+    var taken = Growable<UInt8>()
+    try append(Int(clamping: least), to: &taken, "the elements of key \(quoted(key))")
+    let storage = try taken.array()
+    if type == .bool {
+      for (index, byte) in storage.enumerated() where byte > 1 {
+        throw error(
+          .malformed,
+          "element \(index) of key \(quoted(key)) is a bool of value \(byte); allowed is 0 or 1")
+      }
     }
     return GGUFArray(elementType: type, count: Int(count), storage: storage, ends: [])
   }
 
   private mutating func strings(of key: String, count: Int) throws(EngineError) -> GGUFArray {
-    var storage: [UInt8] = []
-    var ends: [UInt32] = []
+    var storage = Growable<UInt8>()
+    var ends = Growable<UInt32>()
     try reserve(count, in: &ends, "key \(quoted(key))")
     while ends.count < count {
       try appendString(to: &storage, "element \(ends.count) of key \(quoted(key))")
       // The header's ceiling of 2^30 bytes bounds the storage.
-      ends.append(UInt32(truncatingIfNeeded: storage.count))
+      try ends.append(UInt32(truncatingIfNeeded: storage.count))
     }
-    return GGUFArray(elementType: .string, count: count, storage: storage, ends: ends)
+    return GGUFArray(
+      elementType: .string, count: count, storage: try storage.array(), ends: try ends.array())
   }
 }

@@ -18,16 +18,16 @@ struct GGUFPart {
         "the file is \(file.byteCount) bytes; a GGUF header needs \(Self.headerByteCount)")
     }
     try Self.checkMagic(file)
-    var reader = CheckedReader(file)
+    var reader = try CheckedReader(file)
     let _: UInt32 = try reader.integer("the magic")
     version = try Self.version(&reader)
     let (tensorCount, keyCount) = try Self.counts(&reader)
     metadata = try reader.metadata(count: keyCount)
     let alignment = try Self.alignment(metadata, file)
     var records: [TensorRecord] = []
-    try reader.reserve(Int(tensorCount), in: &records, "tensors")
-    while records.count < Int(tensorCount) {
-      records.append(try reader.tensorRecord(UInt64(records.count)))
+    try reader.reserve(Int(clamping: tensorCount), in: &records, "tensors")
+    while records.count < Int(clamping: tensorCount) {
+      records.append(try reader.tensorRecord(UInt64(clamping: records.count)))
     }
     tensors = try Self.place(
       records, part: index, after: reader.position, alignment: alignment, file)
@@ -38,19 +38,20 @@ struct GGUFPart {
   }
 
   private static func checkMagic(_ file: InputFile) throws(EngineError) {
-    var head = [UInt8](repeating: 0, count: 24)
-    try unsafe head.withUnsafeMutableBufferPointer { (bytes) throws(EngineError) in
-      try unsafe file.read(into: UnsafeMutableRawBufferPointer(bytes), at: 0)
-    }
-    let magic = head[..<4]
-    if magic.elementsEqual("GGUF".utf8) { return }
-    if magic.elementsEqual("FUGG".utf8) {
+    var bytes = try Growable<UInt8>(filled: 0, count: 24)
+    try unsafe file.read(into: bytes.first(24), at: 0)
+    let head = try bytes.array()
+    if begins(head, "GGUF") { return }
+    if begins(head, "FUGG") {
       throw file.error(.unsupported, "the file is a big-endian GGUF; only little-endian is read")
     }
     if let kind = knownKind(head) {
       throw file.error(.malformed, "the file is \(kind), not a GGUF file")
     }
-    let digits = magic.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+    var digits = ""
+    for (index, byte) in head.enumerated() where index < 4 {
+      digits += (index == 0 ? "" : " ") + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
     throw file.error(.malformed, "the file starts with bytes \(digits); GGUF is 47 47 55 46")
   }
 
@@ -136,7 +137,7 @@ struct GGUFPart {
             + "\(alignment)")
       }
       let room = file.byteCount &- dataStart
-      guard offset <= room, UInt64(record.byteCount) <= room &- offset else {
+      guard offset <= room, UInt64(clamping: record.byteCount) <= room &- offset else {
         throw file.error(
           .malformed,
           "tensor \(quoted(record.name)) needs \(record.byteCount) bytes at offset \(offset) of "
@@ -156,12 +157,18 @@ struct GGUFPart {
   /// the records. Nothing here relies on that: tensors are read one by one, so gaps and any order
   /// are safe, and a writer that aligns tensors to pages, or leaves one out, is still understood.
   private func checkOverlap() throws(EngineError) {
-    let order = tensors.indices.sorted {
-      (tensors[$0].offset, $0) < (tensors[$1].offset, $1)
+    var order = Growable<Int>()
+    try order.reserve(tensors.count)
+    for index in tensors.indices { try order.append(index) }
+    try order.heapSort(order.count) { a, b throws(EngineError) in
+      (try tensors.at(a).offset, a) < (try tensors.at(b).offset, b)
     }
-    for (first, second) in zip(order, order.dropFirst()) {
-      let (first, second) = (tensors[first], tensors[second])
-      guard first.offset &+ UInt64(first.byteCount) <= second.offset else {
+    var place = 1
+    while place < order.count {
+      let first = try tensors.at(try order.at(place &- 1))
+      let second = try tensors.at(try order.at(place))
+      place &+= 1
+      guard first.offset &+ UInt64(clamping: first.byteCount) <= second.offset else {
         throw file.error(
           .malformed,
           "tensors \(quoted(first.name)) and \(quoted(second.name)) overlap at byte "

@@ -5,7 +5,7 @@
 /// Opens the parts of a split model.
 struct GGUFSplit {
   /// The path before `-00001-of-00003.gguf`, as the system takes it, without NUL.
-  private let prefix: [UInt8]
+  private let prefix: Growable<UInt8>
   private let count: UInt64
 
   /// All parts of the model whose first file is `path`: one, unless its keys tell of more.
@@ -23,19 +23,24 @@ struct GGUFSplit {
         .limitExceeded, "key 'split.count' is \(count); allowed is 1..\(Limits.partCount)")
     }
     let number = try metadata.unsigned("split.no", in: 0...count &- 1) ?? 0
-    let name = unsafe pathBytes(path)
+    let name = try unsafe pathBytes(path)
     let suffix = suffix(number, of: count)
-    guard name.count >= suffix.count, name.suffix(suffix.count).elementsEqual(suffix) else {
+    var prefix = name
+    prefix.shorten(to: max(0, name.count &- suffix.utf8.count))
+    var expected = prefix
+    try expected.append(suffix)
+    guard try expected.array() == name.array() else {
       throw first.file.error(
         .malformed,
         "the file is part \(number &+ 1) of \(count) of a split model; its name must end in "
           + quoted(suffix))
     }
-    let split = GGUFSplit(prefix: name.dropLast(suffix.count), count: count)
+    let split = GGUFSplit(prefix: prefix, count: count)
     guard number == 0 else {
+      let firstName = try split.name(of: 0)
       throw first.file.error(
         .unsupported,
-        "the file is part \(number &+ 1) of \(count); open part 1: \(split.name(of: 0))")
+        "the file is part \(number &+ 1) of \(count); open part 1: \(firstName)")
     }
     return try split.openRest(after: first, calls)
   }
@@ -44,8 +49,8 @@ struct GGUFSplit {
     after first: GGUFPart, _ calls: FileCalls
   ) throws(EngineError) -> [GGUFPart] {
     var parts = [first]
-    while UInt64(parts.count) < count {
-      let number = UInt64(parts.count)
+    while UInt64(clamping: parts.count) < count {
+      let number = UInt64(clamping: parts.count)
       let part = try openPart(number, calls)
       try check(part, number, against: first)
       parts.append(part)
@@ -54,21 +59,22 @@ struct GGUFSplit {
   }
 
   private func openPart(_ number: UInt64, _ calls: FileCalls) throws(EngineError) -> GGUFPart {
-    let path = (prefix + Self.suffix(number, of: count) + [0]).map { CChar(bitPattern: $0) }
+    var path = prefix
+    try path.append(Self.suffix(number, of: count))
+    try path.append(0)
     let file: InputFile
-    do {
-      file = try unsafe path.withUnsafeBufferPointer { (bytes) throws(EngineError) in
-        guard let start = bytes.baseAddress else {
-          throw EngineError(.internal, "a path without bytes")
-        }
-        return try unsafe InputFile.open(path: start, calls: calls)
+    do throws(EngineError) {
+      guard let start = unsafe try path.first(path.count).baseAddress else {
+        throw EngineError(.internal, "a path without bytes")
       }
+      file = try unsafe InputFile.open(
+        path: UnsafePointer(start.assumingMemoryBound(to: CChar.self)), calls: calls)
     } catch {
       // The file that was asked for is there, so this is not `.notFound`.
       let kind = error.kind == .notFound ? .inputOutput : error.kind
       throw EngineError(kind, "part \(number &+ 1) of \(count): \(error.message)")
     }
-    return try GGUFPart(file: file, index: Int(number))
+    return try GGUFPart(file: file, index: Int(clamping: number))
   }
 
   private func check(
@@ -106,13 +112,17 @@ struct GGUFSplit {
     }
   }
 
-  private func name(of number: UInt64) -> String {
-    let start = prefix.lastIndex(of: UInt8(ascii: "/")).map { $0 &+ 1 } ?? 0
-    return quoted(prefix[start...] + Self.suffix(number, of: count))
+  private func name(of number: UInt64) throws(EngineError) -> String {
+    var start = prefix.count
+    while start > 0, try prefix.at(start &- 1) != UInt8(ascii: "/") { start &-= 1 }
+    var name = Growable<UInt8>()
+    try name.append(prefix, start, prefix.count &- start)
+    try name.append(Self.suffix(number, of: count))
+    return quoted(try name.array())
   }
 
-  private static func suffix(_ number: UInt64, of count: UInt64) -> [UInt8] {
-    Array("-\(padded(number &+ 1))-of-\(padded(count)).gguf".utf8)
+  private static func suffix(_ number: UInt64, of count: UInt64) -> String {
+    "-\(padded(number &+ 1))-of-\(padded(count)).gguf"
   }
 }
 
@@ -123,8 +133,10 @@ private func padded(_ number: UInt64) -> String {
 
 private func spelled(_ number: UInt64?) -> String { number.map { "\($0)" } ?? "absent" }
 
-private func pathBytes(_ path: UnsafePointer<CChar>) -> [UInt8] {
-  var bytes: [UInt8] = []
-  while unsafe path[bytes.count] != 0 { bytes.append(UInt8(bitPattern: unsafe path[bytes.count])) }
+private func pathBytes(_ path: UnsafePointer<CChar>) throws(EngineError) -> Growable<UInt8> {
+  var bytes = Growable<UInt8>()
+  while unsafe path[bytes.count] != 0 {
+    try bytes.append(UInt8(bitPattern: unsafe path[bytes.count]))
+  }
   return bytes
 }

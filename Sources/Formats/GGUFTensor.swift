@@ -42,24 +42,24 @@ extension CheckedReader {
           + (type.name.hasPrefix("type") ? "" : ": \(type.name)"))
     }
     let (weightCount, overflow) = product(dimensions)
-    guard !overflow, UInt64(weightCount) <= Limits.weightCount else {
+    guard !overflow, UInt64(clamping: weightCount) <= Limits.weightCount else {
       throw error(
         .malformed,
         "the element count of tensor \(quoted(name)) overflows: \(shape(dimensions)); allowed are "
           + "\(Limits.weightCount)")
     }
-    let blocks = dimensions[0].quotientAndRemainder(dividingBy: weightsPerBlock)
-    guard blocks.remainder == 0 else {
+    let width = try dimensions.at(0)
+    guard weightsPerBlock > 0, width % weightsPerBlock == 0 else {
       throw error(
         .malformed,
-        "dimension 0 of tensor \(quoted(name)) is \(dimensions[0]); type \(type.name) needs a "
+        "dimension 0 of tensor \(quoted(name)) is \(width); type \(type.name) needs a "
           + "multiple of \(weightsPerBlock)")
     }
     // At most 2^48 blocks of at most 292 bytes, or 2^48 rows rounded up to 16 (of which a panel's
     // block has at most 64 bytes a weight): no overflow.
     let byteCount =
       type.isPacked
-      ? panelCount(dimensions) &* blocks.quotient &* bytesPerBlock
+      ? panelCount(dimensions) &* (width / weightsPerBlock) &* bytesPerBlock
       : weightCount / weightsPerBlock &* bytesPerBlock
     let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
     return TensorRecord(
@@ -81,8 +81,9 @@ extension CheckedReader {
   mutating func name(
     byteCount: Int, _ field: @autoclosure () -> String
   ) throws(EngineError) -> String {
-    var bytes: [UInt8] = []
-    try append(byteCount, to: &bytes, field())
+    var taken = Growable<UInt8>()
+    try append(byteCount, to: &taken, field())
+    let bytes = try taken.array()
     guard !bytes.contains(0) else {
       throw error(.malformed, "\(field()) has a NUL byte: \(quoted(bytes))")
     }
@@ -99,7 +100,7 @@ extension CheckedReader {
         .malformed,
         "tensor \(quoted(name)) has \(count) dimensions; allowed are 1..\(Limits.dimensionCount)")
     }
-    var dimensions: [Int] = []
+    var dimensions = Growable<Int>()
     while dimensions.count < Int(count) {
       let size: UInt64 = try integer("a dimension of tensor \(quoted(name))")
       guard size >= 1, size <= Limits.dimension else {
@@ -108,9 +109,9 @@ extension CheckedReader {
           "dimension \(dimensions.count) of tensor \(quoted(name)) is \(size); allowed is "
             + "1..\(Limits.dimension)")
       }
-      dimensions.append(Int(size))
+      try dimensions.append(Int(clamping: size))
     }
-    return dimensions
+    return try dimensions.array()
   }
 }
 

@@ -81,22 +81,21 @@ package struct GGUFArray: Sendable {
   /// Where element `i` lies in `storage`; empty when there is no such element.
   package func range(_ i: Int) -> Range<Int> {
     guard i >= 0, i < count else { return 0..<0 }
-    guard elementType == .string else {
+    let start: Int
+    let end: Int
+    if elementType == .string {
+      guard i < ends.count else { return 0..<0 }
+      start = i == 0 ? 0 : Int(ends[i &- 1])
+      end = Int(ends[i])
+    } else {
       let size = elementType.leastByteCount
-      return i &* size..<(i &+ 1) &* size
+      (start, end) = (i &* size, (i &+ 1) &* size)
     }
-    return (i == 0 ? 0 : Int(ends[i &- 1]))..<Int(ends[i])
+    return 0 <= start && start <= end && end <= storage.count ? start..<end : 0..<0
   }
 
   /// The bytes of element `i` of an array of strings.
   package func bytes(_ i: Int) -> ArraySlice<UInt8> { storage[range(i)] }
-
-  /// Lends the bytes of element `i`, without counting a reference.
-  package func withBytes<Result, Failure: Error>(
-    _ i: Int, _ body: (Span<UInt8>) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    try body(storage.span.extracting(range(i)))
-  }
 
   /// Element `i` of an array of numbers, rounded to single precision.
   package func float(_ i: Int) -> Float {
@@ -139,9 +138,10 @@ package struct GGUFArray: Sendable {
   private func load<Value: FixedWidthInteger & BitwiseCopyable>(_ i: Int) -> Value {
     let range = range(i)
     guard range.count == MemoryLayout<Value>.size else { return 0 }
-    // SAFETY: `range` lies in the storage and is as long as the value; any bits are an integer.
-    let raw = unsafe storage.span.bytes.unsafeLoadUnaligned(
-      fromByteOffset: range.lowerBound, as: Value.self)
-    return Value(littleEndian: raw)
+    return unsafe storage.withUnsafeBytes { bytes in
+      // SAFETY: `range` lies in the storage and is as long as the value; any bits are an integer.
+      Value(
+        littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: range.lowerBound, as: Value.self))
+    }
   }
 }

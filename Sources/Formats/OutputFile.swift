@@ -30,15 +30,22 @@ package final class OutputFile: Sendable {
         throw EngineError(.invalidArgument, "\(name) exists; overwriting was not asked for")
       }
     }
-    var bytes: [CChar] = []
-    while unsafe path[bytes.count] != 0 { bytes.append(unsafe path[bytes.count]) }
-    self.path = bytes + [0]
+    var bytes = Growable<CChar>()
+    while unsafe path[bytes.count] != 0 { try bytes.append(unsafe path[bytes.count]) }
+    var whole = bytes
+    try whole.append(0)
+    self.path = try whole.array()
     var temporary: [CChar] = []
     var descriptor: Int32 = 0
     // A name that another process has in use is not ours.
     for attempt in 0..<16 {
       let suffix = ".partial-\(calls.processID())-\(attempt)"
-      temporary = bytes + suffix.utf8.map { CChar(bitPattern: $0) } + [0]
+      var name = bytes
+      for scalar in suffix.unicodeScalars {
+        try name.append(CChar(truncatingIfNeeded: scalar.value))
+      }
+      try name.append(0)
+      temporary = try name.array()
       descriptor = calls.create(temporary)
       if !isExistence(0 &- descriptor) { break }
     }
@@ -66,7 +73,8 @@ package final class OutputFile: Sendable {
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(EngineError) {
     var done = 0
     while done < bytes.count {
-      let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+      let rest = unsafe UnsafeRawBufferPointer(
+        start: bytes.baseAddress.map { unsafe $0 + done }, count: bytes.count &- done)
       let count = unsafe calls.write(descriptor, rest, Int64(clamping: offset) &+ Int64(done))
       if count < 0 {
         let code = Int32(truncatingIfNeeded: 0 &- count)

@@ -5,29 +5,43 @@
 /// Bytes that are not UTF-8 and those of invisible characters (controls, directions, line breaks)
 /// become `\xNN`, so a name from a file can neither break the line nor hide.
 package func quoted(_ name: some Sequence<UInt8>) -> String {
-  var bytes: [UInt8] = []
-  var isCut = false
-  for byte in name {
-    if bytes.count == Limits.quotedByteCount {
-      isCut = true
-      break
-    }
-    bytes.append(byte)
-  }
-  var text = "'"
-  var decoder = UTF8Cursor(bytes)
-  while let piece = decoder.next() {
-    if let scalar = piece.scalar, isVisible(scalar) {
-      text.unicodeScalars.append(scalar)
-    } else {
-      for byte in piece.bytes { text += escaped(byte) }
-    }
-  }
-  return text + (isCut ? "…'" : "'")
+  // Most are one run of bytes; a copy of the others is one.
+  if let text = name.withContiguousStorageIfAvailable({ unsafe quotedBytes($0) }) { return text }
+  return unsafe Array(name).withUnsafeBufferPointer { unsafe quotedBytes($0) }
 }
 
 /// Quotes a name for a sentence, cut to 64 bytes.
 package func quoted(_ name: String) -> String { quoted(name.utf8) }
+
+private func quotedBytes(_ name: UnsafeBufferPointer<UInt8>) -> String {
+  let cut = unsafe UnsafeBufferPointer(
+    start: name.baseAddress, count: min(name.count, Limits.quotedByteCount))
+  var text = "'"
+  var offset = 0
+  while offset < cut.count {
+    // A scalar of one to four bytes, or one that is not UTF-8.
+    var length = 1
+    var scalar: Unicode.Scalar?
+    while scalar == nil, length <= min(4, cut.count &- offset) {
+      let piece = unsafe UnsafeBufferPointer(
+        start: cut.baseAddress.map { unsafe $0 + offset }, count: length)
+      scalar = unsafe String(validating: piece, as: UTF8.self)?.unicodeScalars.first
+      length &+= 1
+    }
+    length = scalar == nil ? 1 : length &- 1
+    if let scalar, isVisible(scalar) {
+      text.unicodeScalars.append(scalar)
+    } else {
+      var i = offset
+      while i < offset &+ length {
+        text += escaped(unsafe cut[i])
+        i &+= 1
+      }
+    }
+    offset &+= length
+  }
+  return text + (cut.count < name.count ? "…'" : "'")
+}
 
 private func escaped(_ byte: UInt8) -> String {
   let digits = String(byte, radix: 16)
@@ -38,25 +52,5 @@ private func isVisible(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar.properties.generalCategory {
   case .control, .format, .lineSeparator, .paragraphSeparator: false
   default: true
-  }
-}
-
-/// Walks bytes scalar by scalar, giving back what is not UTF-8 as single bytes.
-private struct UTF8Cursor {
-  private let bytes: [UInt8]
-  private var offset = 0
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  mutating func next() -> (scalar: Unicode.Scalar?, bytes: ArraySlice<UInt8>)? {
-    guard offset < bytes.count else { return nil }
-    for length in 1...4 where offset &+ length <= bytes.count {
-      let slice = bytes[offset..<offset &+ length]
-      guard let text = String(validating: slice, as: UTF8.self) else { continue }
-      offset &+= length
-      return (text.unicodeScalars.first, slice)
-    }
-    offset &+= 1
-    return (nil, bytes[offset &- 1..<offset])
   }
 }

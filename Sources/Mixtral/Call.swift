@@ -50,15 +50,19 @@ func call(
 /// Records an error as this thread's sentence; returns its status.
 func fail(_ error: EngineError) -> mixtral_status {
   guard let buffer = platform_error_buffer() else { return error.kind.rawValue }
-  var message = error.message
-  let length = message.withUTF8 { text in
+  // A string of this platform is one run of bytes.
+  let length = error.message.utf8.withContiguousStorageIfAvailable { text in
     var length = min(text.count, 1023)
     // Not in the middle of a character.
-    while length > 0, length < text.count, text[length] & 0xc0 == 0x80 { length -= 1 }
-    for i in 0..<length { buffer[i] = CChar(bitPattern: text[i]) }
+    while length > 0, length < text.count, text[length] & 0xc0 == 0x80 { length &-= 1 }
+    var i = 0
+    while i < length {
+      buffer[i] = CChar(bitPattern: text[i])
+      i &+= 1
+    }
     return length
   }
-  buffer[length] = 0
+  buffer[length ?? 0] = 0
   return error.kind.rawValue
 }
 
@@ -86,7 +90,7 @@ func array<Element>(
 func checkAligned(
   _ pointer: UnsafeRawPointer, _ alignment: Int, _ name: String
 ) throws(EngineError) {
-  guard Int(bitPattern: pointer) & (alignment - 1) == 0 else {
+  guard Int(bitPattern: pointer) & (alignment &- 1) == 0 else {
     throw EngineError(
       .invalidArgument, "\(name) is not aligned to \(alignment) bytes")
   }

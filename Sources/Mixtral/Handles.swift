@@ -49,22 +49,52 @@ extension Session: HandleObject {
 }
 
 /// All live handles of this process.
-final class HandleTable: Sendable {
+final class HandleTable: @unchecked Sendable {
   private struct Slot {
     var generation: UInt64 = 0
     var object: (any HandleObject)?
   }
   private struct State {
-    var slots: [Slot] = []
-    /// Free slots, used first in, first out, so that a stale handle stays stale for long.
-    var free: [Int] = []
+    /// Room for all slots, of which the first `used` have been in use.
+    let slots = UnsafeMutablePointer<Slot>.allocate(capacity: mostHandles)
+    var used = 0
+    /// A ring of free slots, used first in, first out, so that a stale handle stays stale for long.
+    let free = UnsafeMutablePointer<Int>.allocate(capacity: mostHandles)
     var firstFree = 0
+    var freeCount = 0
     var live = 0
+
+    /// A slot of a handle; nil when none has that number.
+    func slot(_ index: Int) -> UnsafeMutablePointer<Slot>? {
+      index >= 0 && index < used ? slots + index : nil
+    }
+
+    /// A slot for a new object; nil when all are in use.
+    mutating func take() -> Int? {
+      if freeCount > 0 {
+        let index = free[firstFree]
+        firstFree = (firstFree &+ 1) % mostHandles
+        freeCount &-= 1
+        return index
+      }
+      guard used < mostHandles else { return nil }
+      (slots + used).initialize(to: Slot())
+      used &+= 1
+      return used &- 1
+    }
+
+    /// Gives a slot back; each is given back once, so that the ring has room.
+    mutating func giveBack(_ index: Int) {
+      guard freeCount < mostHandles else { return }
+      free[(firstFree &+ freeCount) % mostHandles] = index
+      freeCount &+= 1
+    }
   }
 
   static let mostHandles = 65_535
   private static let lastGeneration: UInt64 = 1 << 20 - 1
 
+  /// Nothing is allocated while the lock is held; pages that nothing was written to cost nothing.
   private let state = Mutex(State())
   private let nonce: UInt64
   private let process: pid_t
@@ -75,12 +105,15 @@ final class HandleTable: Sendable {
     process = getpid()
     self.parentNonce = parentNonce
     var nonce = platform_random() & 0x3fff
-    while nonce == 0 || nonce == parentNonce { nonce = (nonce + 1) & 0x3fff }
+    while nonce == 0 || nonce == parentNonce { nonce = (nonce &+ 1) & 0x3fff }
     self.nonce = nonce
-    // Nothing is allocated while the lock is held; pages that nothing was written to cost nothing.
+  }
+
+  deinit {
+    // Another thread's table was first: no slot was used.
     state.withLock { state in
-      state.slots.reserveCapacity(Self.mostHandles)
-      state.free.reserveCapacity(Self.mostHandles)
+      state.slots.deallocate()
+      state.free.deallocate()
     }
   }
 
@@ -118,24 +151,12 @@ final class HandleTable: Sendable {
     }
     let bits = state.withLock { state -> UInt64? in
       guard state.live < Self.mostHandles else { return nil }
-      let index: Int
-      if state.firstFree < state.free.count {
-        index = state.free[state.firstFree]
-        state.firstFree += 1
-        if state.firstFree == state.free.count {
-          state.free.removeAll(keepingCapacity: true)
-          state.firstFree = 0
-        }
-      } else {
-        guard state.slots.count < Self.mostHandles else { return nil }
-        state.slots.append(Slot())
-        index = state.slots.count - 1
-      }
-      state.slots[index].generation += 1
-      state.slots[index].object = object
-      state.live += 1
-      return UInt64(index) | state.slots[index].generation << 16 | Object.kind.rawValue << 36
-        | nonce << 39
+      guard let index = state.take(), let slot = state.slot(index) else { return nil }
+      slot.pointee.generation &+= 1
+      slot.pointee.object = object
+      state.live &+= 1
+      return UInt64(truncatingIfNeeded: index) | slot.pointee.generation << 16
+        | Object.kind.rawValue << 36 | nonce << 39
     }
     guard let bits, let handle = OpaquePointer(bitPattern: UInt(bits)) else {
       throw EngineError(
@@ -171,12 +192,12 @@ final class HandleTable: Sendable {
     // The object is released after the lock: a last reference joins threads.
     _ = state.withLock { state -> (any HandleObject)? in
       let index = Int(bits & 0xffff)
-      guard index < state.slots.count, state.slots[index].object === object else { return nil }
-      let last = state.slots[index].object
-      state.slots[index].object = nil
-      state.live -= 1
+      guard let slot = state.slot(index), slot.pointee.object === object else { return nil }
+      let last = slot.pointee.object
+      slot.pointee.object = nil
+      state.live &-= 1
       // A slot whose generation would wrap is never used again.
-      if state.slots[index].generation < Self.lastGeneration { state.free.append(index) }
+      if slot.pointee.generation < Self.lastGeneration { state.giveBack(index) }
       return last
     }
   }
@@ -185,9 +206,9 @@ final class HandleTable: Sendable {
     guard bits >> 39 == nonce else { return nil }
     return state.withLock { state in
       let index = Int(bits & 0xffff)
-      guard index < state.slots.count,
-        state.slots[index].generation == bits >> 16 & 0xf_ffff,
-        let object = state.slots[index].object,
+      guard let slot = state.slot(index),
+        slot.pointee.generation == bits >> 16 & 0xf_ffff,
+        let object = slot.pointee.object,
         type(of: object).kind.rawValue == bits >> 36 & 7
       else { return nil }
       return object

@@ -211,7 +211,7 @@ public func mixtral_model_metadata(
     let model: Model = try HandleTable.shared.object(model)
     guard let key else { return try writeText(model.metadataText, size, buffer, capacity) }
     let name = String(cString: key)
-    guard let json = model.metadata.json(name) else {
+    guard let json = try model.metadata.json(name) else {
       throw EngineError(.notFound, "key \(quoted(name)) is not in the file's metadata")
     }
     try writeText(json, size, buffer, capacity)

@@ -23,7 +23,7 @@ final class SamplerObject: HandleObject, @unchecked Sendable {
     if let filter = options.filter {
       let user = options.user
       self.filter = { logits in
-        stops { filter(logits.baseAddress, UInt64(logits.count), user) }
+        stops { filter(logits.baseAddress, UInt64(clamping: logits.count), user) }
       }
     } else {
       filter = nil
@@ -54,7 +54,10 @@ private func samplerOptions(
   }
   let base: UnsafePointer<mixtral_logit_bias>? = given.bias
   let bias = try array(base, Int(given.bias_count), "bias")
-  options.bias = bias.map { (token: $0.token, bias: $0.bias) }
+  var entries = Growable<(token: Int32, bias: Float)>()
+  try entries.reserve(bias.count)
+  for entry in bias { try entries.append((token: entry.token, bias: entry.bias)) }
+  options.bias = try entries.array()
   try options.check()
   return options
 }
@@ -97,8 +100,14 @@ private func draw(
   let object: SamplerObject = try HandleTable.shared.object(sampler)
   var token: mixtral_token = 0
   try object.occupancy.hold { () throws(EngineError) in
-    try session.withTokens { history throws(EngineError) in
-      token = try object.sampler.draw(logits: logits, history: history, filter: object.filter)
+    do throws(EngineError) {
+      try session.withTokens { history throws(EngineError) in
+        token = try object.sampler.draw(logits: logits, history: history, filter: object.filter)
+      }
+    } catch {
+      // A check that failed half-way has left the sampler half changed, as a fall would have.
+      if error.kind == .internal { object.occupancy.breakDown() }
+      throw error
     }
     object.hasDrawn = true
   }
@@ -129,7 +138,7 @@ private func writeReport(
       object.hasDrawn
         ? "the sampler was created with report 0; allowed 1 or more" : "nothing was drawn yet")
   }
-  let report = object.sampler.report
+  let report = try object.sampler.report
   guard let out = try room(for: report.count, count, buffer, capacity) else { return }
   for (i, candidate) in report.enumerated() {
     out[i] = mixtral_candidate(

@@ -113,7 +113,8 @@ private func firstModel(
   _ handles: UnsafeBufferPointer<OpaquePointer?>, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) throws(EngineError) -> Model {
   var first = EngineError(.internal, "no session was given")
-  for place in handles.indices {
+  var place = 0
+  while place < handles.count {
     do throws(EngineError) {
       let session: Session = try HandleTable.shared.object(handles[place])
       return session.model
@@ -121,6 +122,7 @@ private func firstModel(
       statuses?[place] = error.kind.rawValue
       if place == 0 { first = named(error, 0) }
     }
+    place &+= 1
   }
   throw first
 }
@@ -132,29 +134,31 @@ private func stepTogether(
   _ inputs: UnsafeBufferPointer<mixtral_input>, _ statuses: UnsafeMutablePointer<mixtral_status>?,
   _ requests: UnsafeMutableBufferPointer<StepRequest>
 ) throws(EngineError) {
-  var begun = 0
+  // The requests that were begun, which are the first of those that there is room for.
+  var members = UnsafeMutableBufferPointer(start: requests.baseAddress, count: 0)
   var first: (place: Int, error: EngineError)?
   func note(_ error: EngineError, _ place: Int) {
     statuses?[place] = error.kind.rawValue
     if place < first?.place ?? Int.max { first = (place, error) }
   }
   defer {
-    for request in requests[..<begun] { request.session.occupancy.end() }
-    if let base = requests.baseAddress { base.deinitialize(count: begun) }
+    for request in members { request.session.occupancy.end() }
+    members.deinitialize()
   }
-  for place in handles.indices {
+  var place = 0
+  while place < min(handles.count, inputs.count, requests.count) {
+    defer { place &+= 1 }
     do throws(EngineError) {
-      let others = UnsafeMutableBufferPointer(rebasing: requests[..<begun])
-      let request = try beginRequest(handles[place], inputs[place], model, others, place)
-      requests.initializeElement(at: begun, to: request)
-      begun += 1
+      let request = try beginRequest(handles[place], inputs[place], model, members, place)
+      requests.initializeElement(at: members.count, to: request)
+      members = UnsafeMutableBufferPointer(
+        start: requests.baseAddress, count: members.count &+ 1)
     } catch {
       // A session twice or of another model: nobody steps.
       if error.kind == .invalidArgument { throw named(error, place) }
       note(error, place)
     }
   }
-  let members = UnsafeMutableBufferPointer(rebasing: requests[..<begun])
   try land {
     model.step(members)
   } mark: { _ in
@@ -214,7 +218,7 @@ public func mixtral_session_position(
   return call { () throws(EngineError) in
     let position = try need(position, "the pointer to the position")
     try withSession(session) { session throws(EngineError) in
-      position.pointee = UInt64(session.position)
+      position.pointee = UInt64(clamping: session.position)
     }
   }
 }
@@ -227,9 +231,9 @@ public func mixtral_session_state(
     try withSession(session) { session throws(EngineError) in
       var value = mixtral_state()
       value.context = UInt32(clamping: session.context)
-      value.position = UInt64(session.position)
-      value.first_position = UInt64(session.firstPosition)
-      value.cache_size = UInt64(session.cacheByteCount)
+      value.position = UInt64(clamping: session.position)
+      value.first_position = UInt64(clamping: session.firstPosition)
+      value.cache_size = UInt64(clamping: session.cacheByteCount)
       try fill(state, value, "mixtral_state")
     }
   }

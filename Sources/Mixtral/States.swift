@@ -29,7 +29,12 @@ public func mixtral_session_load(
       let bytes = UnsafeRawBufferPointer(
         try array(state?.assumingMemoryBound(to: UInt8.self), size, "state"))
       try session.restore(byteCount: bytes.count) { to, offset throws(EngineError) in
-        to.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + to.count]))
+        guard offset >= 0, offset <= bytes.count, to.count <= bytes.count &- offset else {
+          throw EngineError(.internal, "byte \(offset) of a state of \(bytes.count) was asked for")
+        }
+        to.copyMemory(
+          from: UnsafeRawBufferPointer(
+            start: bytes.baseAddress.map { $0 + offset }, count: to.count))
       }
     }
   }
@@ -43,7 +48,7 @@ public func mixtral_session_save_file(
     try withSession(session) { session throws(EngineError) in
       let file = try OutputFile(path: try need(path, "path"), replacing: true)
       try session.save { from, offset throws(EngineError) in
-        try file.write(from, at: UInt64(offset))
+        try file.write(from, at: UInt64(clamping: offset))
       }
       try file.commit()
     }
@@ -58,7 +63,7 @@ public func mixtral_session_load_file(
     try withSession(session) { session throws(EngineError) in
       let file = try InputFile.open(path: try need(path, "path"))
       try session.restore(byteCount: Int(clamping: file.byteCount)) {
-        to, offset throws(EngineError) in try file.read(into: to, at: UInt64(offset))
+        to, offset throws(EngineError) in try file.read(into: to, at: UInt64(clamping: offset))
       }
     }
   }

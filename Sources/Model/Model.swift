@@ -91,7 +91,7 @@ package final class Model: @unchecked Sendable {
       try Tokenizer(metadata: file.metadata, rows: plan.vocabulary)
     }
     metadata = file.metadata
-    metadataText = file.json(nil) ?? []
+    metadataText = try file.json(nil) ?? []
     table = options.table
     let rows = options.batch == 0 ? Self.defaultBatch : options.batch
     batch = rows

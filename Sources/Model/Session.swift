@@ -68,7 +68,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// Oldest position still in the cache.
-  package var firstPosition: Int { min(cache.firstPage * 64, position) }
+  package var firstPosition: Int { min(cache.firstPage &* 64, position) }
 
   package var cacheByteCount: Int { cache.byteCount }
 

@@ -2,6 +2,7 @@
 // Probabilities are those of the tokens still left, before temperature. A score is a logit after
 // filter callback, bias and penalties; minus infinity means that the token is out.
 
+import Formats
 import Kernels
 
 /// The filters of one sampler with their workspace.
@@ -23,57 +24,68 @@ struct Filters: Sendable {
   private var isTopPOn: Bool { topP > 0 && topP < 1 }
 
   /// Makes room for a vocabulary.
-  mutating func prepare(vocabulary: Int) {
+  mutating func prepare(vocabulary: Int) throws(EngineError) {
     if isTypicalOn || isTopPOn || topK > 0 {
-      selection.reserve(topK > 0 ? min(topK, vocabulary) : vocabulary)
+      try selection.reserve(topK > 0 ? min(topK, vocabulary) : vocabulary)
     }
   }
 
   /// Sets the scores of the tokens left out to minus infinity.
   ///
   /// There is at least one finite score, no NaN and no infinity, before and afterwards.
-  mutating func apply(to scores: inout [Double]) {
+  mutating func apply(to scores: inout Growable<Double>) throws(EngineError) {
     let isTopKOn = topK > 0 && topK < scores.count
     if isTopKOn || isTypicalOn || isTopPOn {
-      if isTopKOn { selection.takeBest(topK, scores) } else { selection.takeAll(scores) }
-      if isTypicalOn { keepTypical(scores) }
-      if isTopPOn { keepTopP(scores) }
+      if isTopKOn { try selection.takeBest(topK, scores) } else { try selection.takeAll(scores) }
+      if isTypicalOn { try keepTypical(scores) }
+      if isTopPOn { try keepTopP(scores) }
       // Back in the order of ids, without sorting by them.
-      selection.rank { scores[Int($0)] }
-      for i in scores.indices { scores[i] = -.infinity }
-      for entry in selection.entries { scores[Int(entry.token)] = entry.key }
+      try selection.rank { token throws(EngineError) in try scores.at(Int(token)) }
+      try scores.replaceEach { _, _ in -.infinity }
+      var place = 0
+      while place < selection.count {
+        let entry = try selection.at(place)
+        try scores.put(entry.key, at: Int(entry.token))
+        place &+= 1
+      }
     }
-    if minP > 0 { dropBelowMinP(&scores) }
+    if minP > 0 { try dropBelowMinP(&scores) }
   }
 
   /// Keeps the tokens whose information is closest to the entropy until they are likely enough.
   ///
   /// That is when their probabilities exceed `typicalP`.
   /// Source: C. Meister et al., Locally Typical Sampling, 2022.
-  private mutating func keepTypical(_ scores: [Double]) {
-    let (maximum, total) = weigh()
+  private mutating func keepTypical(_ scores: Growable<Double>) throws(EngineError) {
+    let (maximum, total) = try weigh()
     let logTotal = Elementary.log(total)
     var entropy = 0.0
-    for entry in selection.entries where entry.key > -.infinity {
-      let relative = entry.key - maximum
+    var place = 0
+    while place < selection.count {
+      let key = try selection.at(place).key
+      place &+= 1
+      guard key > -.infinity else { continue }
+      let relative = key - maximum
       entropy += Elementary.exp(relative) / total * (logTotal - relative)
     }
-    selection.rank { -((logTotal - (scores[Int($0)] - maximum)) - entropy).magnitude }
+    try selection.rank { token throws(EngineError) in
+      -((logTotal - (try scores.at(Int(token)) - maximum)) - entropy).magnitude
+    }
     var sum = 0.0
-    selection.keepBest { entry in
-      sum += Elementary.exp(scores[Int(entry.token)] - maximum)
+    try selection.keepBest { entry throws(EngineError) in
+      sum += Elementary.exp(try scores.at(Int(entry.token)) - maximum)
       return sum > typicalP * total
     }
-    selection.rank { scores[Int($0)] }
+    try selection.rank { token throws(EngineError) in try scores.at(Int(token)) }
   }
 
   /// Keeps the most likely tokens until their probabilities reach `topP`.
   ///
   /// Source: A. Holtzman et al., The Curious Case of Neural Text Degeneration, 2019.
-  private mutating func keepTopP(_ scores: [Double]) {
-    let (maximum, total) = weigh()
+  private mutating func keepTopP(_ scores: Growable<Double>) throws(EngineError) {
+    let (maximum, total) = try weigh()
     var sum = 0.0
-    selection.keepBest { entry in
+    try selection.keepBest { entry in
       sum += Elementary.exp(entry.key - maximum)
       return sum >= topP * total
     }
@@ -83,25 +95,31 @@ struct Filters: Sendable {
   ///
   /// Ratios of probabilities are differences of scores.
   /// Source: N. N. Minh et al., Turning Up the Heat: Min-p Sampling, 2024.
-  private func dropBelowMinP(_ scores: inout [Double]) {
+  private func dropBelowMinP(_ scores: inout Growable<Double>) throws(EngineError) {
     let threshold = Elementary.log(minP)
-    let maximum = largest(scores)
-    for i in scores.indices where scores[i] - maximum < threshold { scores[i] = -.infinity }
+    let maximum = try largest(scores)
+    try scores.replaceEach { _, score in score - maximum < threshold ? -.infinity : score }
   }
 
   /// The largest key and the sum of exp(key - largest key).
-  private func weigh() -> (maximum: Double, total: Double) {
+  private func weigh() throws(EngineError) -> (maximum: Double, total: Double) {
     var maximum = -Double.infinity
-    for entry in selection.entries where entry.key > maximum { maximum = entry.key }
+    var place = 0
+    while place < selection.count {
+      maximum = max(maximum, try selection.at(place).key)
+      place &+= 1
+    }
     var total = 0.0
-    for entry in selection.entries { total += Elementary.exp(entry.key - maximum) }
+    place = 0
+    while place < selection.count {
+      total += Elementary.exp(try selection.at(place).key - maximum)
+      place &+= 1
+    }
     return (maximum, total)
   }
 }
 
 /// The largest of some scores.
-func largest(_ scores: [Double]) -> Double {
-  var maximum = -Double.infinity
-  for score in scores where score > maximum { maximum = score }
-  return maximum
+func largest(_ scores: Growable<Double>) throws(EngineError) -> Double {
+  try scores.at(try indexOfLargest(scores))
 }

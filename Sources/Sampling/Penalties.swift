@@ -1,5 +1,7 @@
 // What tokens that were seen before lose: repetition, frequency and presence.
 
+import Formats
+
 /// Counts the tokens of a window and lowers their scores.
 struct Penalties: Sendable {
   private let repetition: Double
@@ -7,7 +9,7 @@ struct Penalties: Sendable {
   private let presence: Double
   private let window: Int
   /// How often each token was seen; all zero between two calls.
-  private var counts: [UInt32] = []
+  private var counts = Growable<UInt32>()
 
   init(_ options: SamplerOptions) {
     repetition = options.repetitionPenalty == 0 ? 1 : Double(options.repetitionPenalty)
@@ -20,8 +22,10 @@ struct Penalties: Sendable {
   var isOn: Bool { repetition != 1 || frequency != 0 || presence != 0 }
 
   /// Makes room for a vocabulary.
-  mutating func prepare(vocabulary: Int) {
-    if isOn, counts.count != vocabulary { counts = [UInt32](repeating: 0, count: vocabulary) }
+  mutating func prepare(vocabulary: Int) throws(EngineError) {
+    if isOn, counts.count != vocabulary {
+      counts = try Growable(filled: 0, count: vocabulary)
+    }
   }
 
   /// Lowers the scores of what the last tokens of `history` hold.
@@ -29,20 +33,28 @@ struct Penalties: Sendable {
   /// Minus infinity stays, and everything else stays finite: a float times, through or less floats
   /// is far inside the range of doubles. Tokens beyond the vocabulary are passed over.
   /// Source: N. S. Keskar et al., CTRL, section 4.1; the reference of OpenAI's API for the others.
-  mutating func apply(to scores: inout [Double], history: Span<Int32>) {
+  mutating func apply(
+    to scores: inout Growable<Double>, history: UnsafeBufferPointer<Int32>
+  ) throws(EngineError) {
     guard isOn else { return }
-    let seen = max(0, history.count - min(window, history.count))..<history.count
-    for i in seen {
-      let token = Int(history[i])
-      if counts.indices.contains(token) { counts[token] &+= 1 }
+    let start = max(0, history.count &- window)
+    var place = start
+    while place < history.count {
+      let token = Int(unsafe try history.at(place))
+      if token >= 0, token < counts.count { try counts.put(try counts.at(token) &+ 1, at: token) }
+      place &+= 1
     }
-    for i in seen {
-      let token = Int(history[i])
-      guard counts.indices.contains(token), counts[token] > 0 else { continue }
-      var score = scores[token]
+    place = start
+    while place < history.count {
+      let token = Int(unsafe try history.at(place))
+      place &+= 1
+      guard token >= 0, token < counts.count else { continue }
+      let count = try counts.at(token)
+      guard count > 0 else { continue }
+      var score = try scores.at(token)
       score = score > 0 ? score / repetition : score * repetition
-      scores[token] = score - (Double(counts[token]) * frequency + presence)
-      counts[token] = 0
+      try scores.put(score - (Double(count) * frequency + presence), at: token)
+      try counts.put(0, at: token)
     }
   }
 }

@@ -5,7 +5,7 @@ import Formats
 import Kernels
 
 /// A token with what the model thought of it, before filter, bias, penalties and temperature.
-package struct Candidate: Equatable, Sendable {
+package struct Candidate: BitwiseCopyable, Equatable, Sendable {
   /// The token.
   package var token: Int32
   /// The model's logit.
@@ -29,12 +29,12 @@ package struct Sampler: Sendable {
   private var random: SplitMix64
   private var penalties: Penalties
   private var filters: Filters
-  private var reported: [Candidate] = []
+  private var reported = Growable<Candidate>()
   private var best = Selection()
   /// What the filter callback may change.
-  private var changeable: [Float] = []
+  private var changeable = Growable<Float>()
   /// A number for each token: its logit after the steps so far, in the end its weight in the draw.
-  private var scores: [Double] = []
+  private var scores = Growable<Double>()
 
   /// A sampler whose random numbers start at the seed.
   ///
@@ -51,7 +51,9 @@ package struct Sampler: Sendable {
   ///
   /// First the token drawn, then the `report` most likely ones best first,
   /// ties to the lower id. Empty before the first draw.
-  package var report: [Candidate] { reported }
+  package var report: [Candidate] {
+    get throws(EngineError) { try reported.array() }
+  }
 
   /// Chooses the next token.
   ///
@@ -67,32 +69,40 @@ package struct Sampler: Sendable {
     logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>,
     filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
   ) throws(EngineError) -> Int32 {
-    let logits = unsafe logits.span
-    try checkLogits(logits, "")
+    try unsafe checkLogits(logits, "")
     try check(vocabulary: logits.count)
-    prepare(vocabulary: logits.count, hasFilter: unsafe filter != nil)
+    try prepare(vocabulary: logits.count, hasFilter: unsafe filter != nil)
     if let filter = unsafe filter {
-      for i in logits.indices { changeable[i] = logits[i] }
-      let isStopped = unsafe changeable.withUnsafeMutableBufferPointer { unsafe filter($0) }
-      guard !isStopped else { throw EngineError(.cancelled, "the sampler's filter ended the draw") }
-      let changed = changeable
-      try checkLogits(changed.span, " after the filter")
-      load(changed.span, into: &scores)
+      try changeable.replaceEach { token, _ throws(EngineError) in try unsafe logits.at(token) }
+      let changed = unsafe try changeable.all()
+      guard !(unsafe filter(changed)) else {
+        throw EngineError(.cancelled, "the sampler's filter ended the draw")
+      }
+      try unsafe checkLogits(UnsafeBufferPointer(changed), " after the filter")
+      try unsafe load(UnsafeBufferPointer(changed))
     } else {
-      load(logits, into: &scores)
+      try unsafe load(logits)
     }
-    for entry in options.bias { scores[Int(entry.token)] += Double(entry.bias) }
-    penalties.apply(to: &scores, history: unsafe history.span)
-    let mostLikely = indexOfLargest(scores)
-    guard scores[mostLikely] > -.infinity else { throw allBanned(scores.count, " with the bias") }
-    // From here on nothing fails.
+    var place = 0
+    while place < options.bias.count {
+      let entry = try options.bias.at(place)
+      let token = Int(entry.token)
+      try scores.put(try scores.at(token) + Double(entry.bias), at: token)
+      place &+= 1
+    }
+    try unsafe penalties.apply(to: &scores, history: history)
+    let mostLikely = try indexOfLargest(scores)
+    guard try scores.at(mostLikely) > -.infinity else {
+      throw allBanned(scores.count, " with the bias")
+    }
+    // From here on only a fault of the library fails.
     var chosen = mostLikely
     if options.temperature > 0 {
-      filters.apply(to: &scores)
-      let total = weigh(&scores, temperature: Double(options.temperature))
-      chosen = choose(from: scores, total: total, fraction: random.nextFraction())
+      try filters.apply(to: &scores)
+      let total = try weigh(&scores, temperature: Double(options.temperature))
+      chosen = try choose(from: scores, total: total, fraction: random.nextFraction())
     }
-    if options.report > 0 { makeReport(logits, chosen) }
+    if options.report > 0 { try unsafe makeReport(logits, chosen) }
     return Int32(truncatingIfNeeded: chosen)
   }
 
@@ -101,21 +111,19 @@ package struct Sampler: Sendable {
   /// - Throws: `numeric` for a NaN or an infinity or when every logit is minus infinity;
   ///   `invalidArgument` for no logits.
   package static func greedy(_ logits: UnsafeBufferPointer<Float>) throws(EngineError) -> Int32 {
-    let logits = unsafe logits.span
-    return Int32(truncatingIfNeeded: try checkLogits(logits, ""))
+    Int32(truncatingIfNeeded: try unsafe checkLogits(logits, ""))
   }
 
-  private mutating func prepare(vocabulary: Int, hasFilter: Bool) {
+  private mutating func prepare(vocabulary: Int, hasFilter: Bool) throws(EngineError) {
     if hasFilter, changeable.count != vocabulary {
-      changeable = [Float](repeating: 0, count: vocabulary)
+      changeable = try Growable(filled: 0, count: vocabulary)
     }
-    penalties.prepare(vocabulary: vocabulary)
+    try penalties.prepare(vocabulary: vocabulary)
     guard scores.count != vocabulary else { return }
-    scores = [Double](repeating: 0, count: vocabulary)
-    if options.temperature > 0 { filters.prepare(vocabulary: vocabulary) }
+    scores = try Growable(filled: 0, count: vocabulary)
+    if options.temperature > 0 { try filters.prepare(vocabulary: vocabulary) }
     if options.report > 0 {
-      best.reserve(Int(options.report))
-      reported.reserveCapacity(Int(options.report) + 1)
+      try best.reserve(Int(options.report))
     }
   }
 
@@ -132,35 +140,48 @@ package struct Sampler: Sendable {
   }
 
   /// Notes what the model thought of the token drawn and of the most likely ones.
-  private mutating func makeReport(_ logits: Span<Float>, _ chosen: Int) {
-    load(logits, into: &scores)
-    let maximum = largest(scores)
+  private mutating func makeReport(
+    _ logits: UnsafeBufferPointer<Float>, _ chosen: Int
+  ) throws(EngineError) {
+    try unsafe load(logits)
+    let maximum = try largest(scores)
     var total = 0.0
-    for score in scores { total += Elementary.exp(score - maximum) }
-    let logTotal = Elementary.log(total)
-    best.takeBest(Int(options.report), scores)
-    best.sort()
-    reported.removeAll(keepingCapacity: true)
-    func add(_ token: Int) {
-      reported.append(
-        Candidate(
-          token: Int32(truncatingIfNeeded: token), logit: logits[token],
-          logProbability: Float((scores[token] - maximum) - logTotal)))
+    var token = 0
+    while token < scores.count {
+      total += Elementary.exp(try scores.at(token) - maximum)
+      token &+= 1
     }
-    add(chosen)
-    for entry in best.entries { add(Int(entry.token)) }
+    let logTotal = Elementary.log(total)
+    try best.takeBest(Int(options.report), scores)
+    try best.sort()
+    if reported.count == 0 {
+      reported = try Growable(
+        filled: Candidate(token: 0, logit: 0, logProbability: 0), count: best.count &+ 1)
+    }
+    try reported.replaceEach { place, _ throws(EngineError) in
+      let token = place == 0 ? chosen : Int(try best.at(place &- 1).token)
+      return Candidate(
+        token: Int32(truncatingIfNeeded: token), logit: try unsafe logits.at(token),
+        logProbability: Float((try scores.at(token) - maximum) - logTotal))
+    }
+  }
+
+  /// Sets the scores to the logits; as many as there are scores.
+  private mutating func load(_ logits: UnsafeBufferPointer<Float>) throws(EngineError) {
+    try scores.replaceEach { token, _ throws(EngineError) in Double(try unsafe logits.at(token)) }
   }
 }
 
-/// Sets the scores to the logits; as many as there are scores.
-private func load(_ logits: Span<Float>, into scores: inout [Double]) {
-  for i in logits.indices { scores[i] = Double(logits[i]) }
-}
-
 /// The index of the largest score, the first of equals.
-private func indexOfLargest(_ scores: [Double]) -> Int {
+func indexOfLargest(_ scores: Growable<Double>) throws(EngineError) -> Int {
   var index = 0
-  for i in scores.indices where scores[i] > scores[index] { index = i }
+  var largest = -Double.infinity
+  var token = 0
+  while token < scores.count {
+    let score = try scores.at(token)
+    if score > largest { (index, largest) = (token, score) }
+    token &+= 1
+  }
   return index
 }
 
@@ -172,21 +193,26 @@ private func allBanned(_ count: Int, _ place: String) -> EngineError {
 
 /// Refuses logits that no token can be chosen from and finds the largest one, the first of equals.
 @discardableResult
-private func checkLogits(_ logits: Span<Float>, _ place: String) throws(EngineError) -> Int {
+private func checkLogits(
+  _ logits: UnsafeBufferPointer<Float>, _ place: String
+) throws(EngineError) -> Int {
   guard (1...Int(Int32.max)).contains(logits.count) else {
     throw EngineError(
       .invalidArgument, "there are \(logits.count) logits; allowed 1..\(Int32.max): step first")
   }
   var index = 0
-  for i in logits.indices {
+  var largest = -Float.infinity
+  var token = 0
+  while token < logits.count {
+    let logit = try unsafe logits.at(token)
     // False for a NaN as well.
-    guard logits[i] < .infinity else {
+    guard logit < .infinity else {
       throw EngineError(
-        .numeric,
-        "logit of token \(i) is \(logits[i])\(place); allowed finite numbers and -inf")
+        .numeric, "logit of token \(token) is \(logit)\(place); allowed finite numbers and -inf")
     }
-    if logits[i] > logits[index] { index = i }
+    if logit > largest { (index, largest) = (token, logit) }
+    token &+= 1
   }
-  guard logits[index] > -.infinity else { throw allBanned(logits.count, place) }
+  guard largest > -.infinity else { throw allBanned(logits.count, place) }
   return index
 }

@@ -79,13 +79,23 @@ package struct SamplerOptions: Sendable {
           "bias[\(index)].bias is \(entry.bias); allowed a finite number or -inf")
       }
     }
-    // Sorted, equal tokens are neighbours, and of those the earlier entry comes first.
-    let order = bias.indices.sorted { (bias[$0].token, $0) < (bias[$1].token, $1) }
-    for (earlier, later) in zip(order, order.dropFirst())
-    where bias[earlier].token == bias[later].token {
+    // Token and place in one number each: sorted, equal tokens are neighbours, the earlier first.
+    var order = Growable<UInt64>()
+    try order.reserve(bias.count)
+    for (index, entry) in bias.enumerated() {
+      try order.append(
+        UInt64(UInt32(bitPattern: entry.token)) << 32 | UInt64(truncatingIfNeeded: index))
+    }
+    try order.heapSort(order.count, <)
+    var place = 1
+    while place < order.count {
+      let (earlier, later) = (try order.at(place &- 1), try order.at(place))
+      place &+= 1
+      guard earlier >> 32 == later >> 32 else { continue }
       throw EngineError(
         .invalidArgument,
-        "bias[\(later)].token is \(bias[later].token), as in bias[\(earlier)]; allowed once")
+        "bias[\(UInt32(truncatingIfNeeded: later))].token is \(later >> 32), as in "
+          + "bias[\(UInt32(truncatingIfNeeded: earlier))]; allowed once")
     }
   }
 }

@@ -2,6 +2,8 @@
 // without sorting it. Higher keys are better, and of equal keys the lower token. Keys are never
 // NaN.
 
+import Formats
+
 /// A token and what it is ranked by.
 struct RankedToken: Sendable {
   var key: Double
@@ -17,99 +19,91 @@ struct RankedToken: Sendable {
 ///
 /// Operations allocate nothing within the reserved capacity.
 struct Selection: Sendable {
-  private(set) var entries: [RankedToken] = []
+  private var entries = Growable<RankedToken>()
+
+  /// How many tokens there are.
+  var count: Int { entries.count }
 
   /// Makes room for `capacity` tokens.
-  mutating func reserve(_ capacity: Int) { entries.reserveCapacity(capacity) }
+  mutating func reserve(_ capacity: Int) throws(EngineError) { try entries.reserve(capacity) }
+
+  /// The token at a place of 0..<count.
+  @inline(__always) func at(_ place: Int) throws(EngineError) -> RankedToken {
+    try entries.at(place)
+  }
 
   /// Takes the tokens whose score is above minus infinity; the keys are the scores.
-  mutating func takeAll(_ scores: [Double]) {
-    entries.removeAll(keepingCapacity: true)
-    for (token, score) in scores.enumerated() where score > -.infinity {
-      entries.append(RankedToken(key: score, token: Int32(truncatingIfNeeded: token)))
+  mutating func takeAll(_ scores: Growable<Double>) throws(EngineError) {
+    entries.shorten(to: 0)
+    var token = 0
+    while token < scores.count {
+      let score = try scores.at(token)
+      if score > -.infinity { try append(score, token) }
+      token &+= 1
     }
   }
 
-  /// Takes the `count` best tokens, in no order; the keys are the scores.
+  /// Takes the `wanted` best tokens, in no order; the keys are the scores.
   ///
   /// A heap of the best so far with the worst of them on top: most scores cost one comparison.
-  mutating func takeBest(_ count: Int, _ scores: [Double]) {
-    entries.removeAll(keepingCapacity: true)
-    guard count > 0 else { return }
-    for (token, score) in scores.enumerated() {
-      let entry = RankedToken(key: score, token: Int32(truncatingIfNeeded: token))
-      if entries.count < count {
-        entries.append(entry)
-        if entries.count == count { arrange(Self.worstFirst) }
-      } else if score > entries[0].key {
+  mutating func takeBest(_ wanted: Int, _ scores: Growable<Double>) throws(EngineError) {
+    entries.shorten(to: 0)
+    guard wanted > 0 else { return }
+    var token = 0
+    while token < scores.count {
+      let score = try scores.at(token)
+      if count < wanted {
+        try append(score, token)
+        if count == wanted { try entries.makeHeap(count, Self.worstFirst) }
+      } else if score > (try entries.at(0)).key {
         // Of equal scores the token that came first has the lower id and stays.
-        entries[0] = entry
-        siftDown(0, count, Self.worstFirst)
+        try entries.put(RankedToken(key: score, token: Int32(truncatingIfNeeded: token)), at: 0)
+        try entries.siftDown(0, count, Self.worstFirst)
       }
+      token &+= 1
     }
+  }
+
+  private mutating func append(_ score: Double, _ token: Int) throws(EngineError) {
+    try entries.append(RankedToken(key: score, token: Int32(truncatingIfNeeded: token)))
   }
 
   /// Sorts the tokens, best first.
-  mutating func sort() {
-    arrange(Self.worstFirst)
-    var end = entries.count
-    while end > 1 {
-      end -= 1
-      entries.swapAt(0, end)
-      siftDown(0, end, Self.worstFirst)
-    }
-  }
+  mutating func sort() throws(EngineError) { try entries.heapSort(count, Self.bestFirst) }
 
   /// Gives every token a new key.
-  mutating func rank(by key: (Int32) -> Double) {
-    for i in entries.indices { entries[i].key = key(entries[i].token) }
+  mutating func rank(by key: (Int32) throws(EngineError) -> Double) throws(EngineError) {
+    var place = 0
+    while place < count {
+      let token = try entries.at(place).token
+      try entries.put(RankedToken(key: try key(token), token: token), at: place)
+      place &+= 1
+    }
   }
 
   /// Keeps the best tokens, one after another, until `isEnough` has been told of one and says so.
   ///
   /// At least one token is kept, unless there is none.
-  mutating func keepBest(until isEnough: (RankedToken) -> Bool) {
-    arrange(Self.bestFirst)
-    var end = entries.count
+  mutating func keepBest(
+    until isEnough: (RankedToken) throws(EngineError) -> Bool
+  ) throws(EngineError) {
+    try entries.makeHeap(count, Self.bestFirst)
+    var end = count
     while end > 0 {
       // The kept ones gather behind the heap, which shrinks.
-      end -= 1
-      entries.swapAt(0, end)
-      if isEnough(entries[end]) { break }
-      siftDown(0, end, Self.bestFirst)
+      end &-= 1
+      try entries.exchange(0, end)
+      if try isEnough(try entries.at(end)) { break }
+      try entries.siftDown(0, end, Self.bestFirst)
     }
-    entries.removeFirst(end)
+    var kept = 0
+    while end &+ kept < count {
+      try entries.put(try entries.at(end &+ kept), at: kept)
+      kept &+= 1
+    }
+    entries.shorten(to: kept)
   }
 
   private static func bestFirst(_ a: RankedToken, _ b: RankedToken) -> Bool { a.precedes(b) }
   private static func worstFirst(_ a: RankedToken, _ b: RankedToken) -> Bool { b.precedes(a) }
-
-  /// Makes a heap of all entries, with what is `before` all others at index 0.
-  @inline(__always) private mutating func arrange(
-    _ before: (RankedToken, RankedToken) -> Bool
-  ) {
-    var i = entries.count / 2
-    while i > 0 {
-      i -= 1
-      siftDown(i, entries.count, before)
-    }
-  }
-
-  /// Lets the entry at `start` sink to its place in the heap of the first `end` entries.
-  @inline(__always) private mutating func siftDown(
-    _ start: Int, _ end: Int, _ before: (RankedToken, RankedToken) -> Bool
-  ) {
-    guard start < end else { return }
-    let sinking = entries[start]
-    var hole = start
-    while true {
-      var child = 2 * hole + 1
-      guard child < end else { break }
-      if child + 1 < end, before(entries[child + 1], entries[child]) { child += 1 }
-      guard before(entries[child], sinking) else { break }
-      entries[hole] = entries[child]
-      hole = child
-    }
-    entries[hole] = sinking
-  }
 }

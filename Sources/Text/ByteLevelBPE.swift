@@ -23,9 +23,9 @@ struct ByteLevelBPE: Sendable {
 
     func merge(
       _ left: MergeSymbol, _ right: MergeSymbol, in text: borrowing Growable<UInt8>
-    ) -> (id: Int32, priority: UInt32)? {
-      let rank = ranks.find(left.id, right.id)
-      return rank < 0 ? nil : (products[Int(rank)], UInt32(rank))
+    ) throws(EngineError) -> (id: Int32, priority: UInt32)? {
+      let rank = try ranks.find(left.id, right.id)
+      return rank < 0 ? nil : (try products.at(Int(rank)), UInt32(rank))
     }
 
     func isUnused(_ id: Int32) -> Bool { false }
@@ -37,8 +37,9 @@ struct ByteLevelBPE: Sendable {
 
     func merge(
       _ left: MergeSymbol, _ right: MergeSymbol, in text: borrowing Growable<UInt8>
-    ) -> (id: Int32, priority: UInt32)? {
-      let id = table.find(text, start: Int(left.start), length: Int(left.length &+ right.length))
+    ) throws(EngineError) -> (id: Int32, priority: UInt32)? {
+      let id = try table.find(
+        text, start: Int(left.start), length: Int(left.length &+ right.length))
       return id < 0 ? nil : (id, UInt32(id))
     }
 
@@ -48,16 +49,18 @@ struct ByteLevelBPE: Sendable {
   init(_ vocabulary: Vocabulary, splitter: Splitter, merges: ByteStrings) throws(EngineError) {
     self.splitter = splitter
     let types = vocabulary.types
-    userDefined = WholePieces(vocabulary.surfaces) { types[$0] == .userDefined }
-    let table = try PieceTable(vocabulary.surfaces) { id in
-      types[id] == .normal && vocabulary.matches(id)
+    userDefined = try WholePieces(vocabulary.surfaces) { id throws(EngineError) in
+      try types.at(id) == .userDefined
+    }
+    let table = try PieceTable(vocabulary.surfaces) { id throws(EngineError) in
+      try types.at(id) == .normal ? try vocabulary.matches(id) : false
     }
     var probe = Growable<UInt8>()
     try probe.append(0)
     var bytePieces: [Int32] = []
     for byte in 0...UInt8.max {
-      probe[0] = byte
-      bytePieces.append(table.find(probe, start: 0, length: 1))
+      try probe.put(byte, at: 0)
+      bytePieces.append(try table.find(probe, start: 0, length: 1))
     }
     self.bytePieces = bytePieces
     rule =
@@ -68,12 +71,12 @@ struct ByteLevelBPE: Sendable {
   private static func list(
     _ merges: ByteStrings, _ table: PieceTable
   ) throws(EngineError) -> MergeList {
-    var ranks = PairTable(capacity: merges.count)
+    var ranks = try PairTable(capacity: merges.count)
     var products: [Int32] = []
     products.reserveCapacity(merges.count)
     var text = Growable<UInt8>()
     for rank in 0..<merges.count {
-      let merge = merges[rank]
+      let merge = try merges[rank]
       func malformed(_ what: String) -> EngineError {
         EngineError(
           .malformed, "tokenizer.ggml.merges[\(rank)] is \(quoted(merge)); \(what)")
@@ -83,12 +86,12 @@ struct ByteLevelBPE: Sendable {
         let left = ByteTable.bytes(of: merge[..<space]),
         let right = ByteTable.bytes(of: merge[(space + 1)...])
       else { throw malformed("allowed are two spelled pieces with one space between") }
-      text.removeAll()
+      text.shorten(to: 0)
       try text.append(left, left.indices)
       try text.append(right, right.indices)
-      let leftID = table.find(text, start: 0, length: left.count)
-      let rightID = table.find(text, start: left.count, length: right.count)
-      let product = table.find(text, start: 0, length: text.count)
+      let leftID = try table.find(text, start: 0, length: left.count)
+      let rightID = try table.find(text, start: left.count, length: right.count)
+      let product = try table.find(text, start: 0, length: text.count)
       guard leftID >= 0, rightID >= 0, product >= 0 else {
         throw malformed("both parts and what they make must be in tokenizer.ggml.tokens")
       }
@@ -98,7 +101,7 @@ struct ByteLevelBPE: Sendable {
     return MergeList(ranks: ranks, products: products)
   }
 
-  /// Appends the ids of `text[range]` to the work's output.
+  /// Appends the ids of `try text.at(range)` to the work's output.
   func encode(
     _ text: borrowing Growable<UInt8>, _ range: Range<Int>, with work: inout EncodingWork
   ) throws(EngineError) {
@@ -106,7 +109,7 @@ struct ByteLevelBPE: Sendable {
     if !userDefined.isEmpty {
       var position = start
       while position < range.upperBound {
-        guard let piece = userDefined.longest(text, at: position, end: range.upperBound) else {
+        guard let piece = try userDefined.longest(text, at: position, end: range.upperBound) else {
           position &+= 1
           continue
         }
@@ -124,7 +127,7 @@ struct ByteLevelBPE: Sendable {
   ) throws(EngineError) {
     var start = range.lowerBound
     while start < range.upperBound {
-      let end = splitter.pieceEnd(text, from: start, to: range.upperBound)
+      let end = try splitter.pieceEnd(text, from: start, to: range.upperBound)
       try encodePiece(text, start..<end, with: &work)
       start = end
     }
@@ -134,8 +137,11 @@ struct ByteLevelBPE: Sendable {
     _ text: borrowing Growable<UInt8>, _ piece: Range<Int>, with work: inout EncodingWork
   ) throws(EngineError) {
     work.run.removeAll()
-    for position in piece {
-      try work.run.append(start: position, length: 1, id: bytePieces[Int(text[position])])
+    var position = piece.lowerBound
+    while position < piece.upperBound {
+      defer { position &+= 1 }
+      try work.run.append(
+        start: position, length: 1, id: try bytePieces.at(Int(try text.at(position))))
     }
     switch rule {
     case .merges(let list): try work.run.merge(list, in: text)
@@ -143,7 +149,7 @@ struct ByteLevelBPE: Sendable {
     }
     var index = 0
     while index >= 0 {
-      let symbol = work.run.symbols[index]
+      let symbol = try work.run.symbols.at(index)
       // A byte without a piece is dropped here, after the merges, so that its neighbours stay
       // apart.
       if symbol.id >= 0 { try work.output(symbol.id) }
@@ -154,11 +160,13 @@ struct ByteLevelBPE: Sendable {
 
 extension Splitter {
   /// Where the piece that begins at `start` of `text[..<end]` ends; beyond `start`.
-  func pieceEnd(_ text: borrowing Growable<UInt8>, from start: Int, to end: Int) -> Int {
+  func pieceEnd(_ text: borrowing Growable<UInt8>, from start: Int, to end: Int) throws(EngineError)
+    -> Int
+  {
     switch self {
-    case .gpt2: GPT2Splitter.pieceEnd(text, from: start, to: end)
-    case .smolLM: SmolLMSplitter.pieceEnd(text, from: start, to: end)
-    case .tekken: TekkenSplitter.pieceEnd(text, from: start, to: end)
+    case .gpt2: try GPT2Splitter.pieceEnd(text, from: start, to: end)
+    case .smolLM: try SmolLMSplitter.pieceEnd(text, from: start, to: end)
+    case .tekken: try TekkenSplitter.pieceEnd(text, from: start, to: end)
     }
   }
 }

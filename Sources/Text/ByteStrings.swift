@@ -1,5 +1,7 @@
 // Many byte strings in one block of memory: the spelling of 131,072 tokens costs two allocations.
 
+import Formats
+
 /// Byte strings laid end to end, each found by its index.
 package struct ByteStrings: Sendable {
   package private(set) var bytes: [UInt8] = []
@@ -10,11 +12,32 @@ package struct ByteStrings: Sendable {
   package var count: Int { ends.count }
 
   /// Where string `index` lies in `bytes`.
-  package func range(_ index: Int) -> Range<Int> {
-    (index == 0 ? 0 : ends[index &- 1])..<ends[index]
+  package func range(_ index: Int) throws(EngineError) -> Range<Int> {
+    let start = index == 0 ? 0 : try ends.at(index &- 1)
+    let end = try ends.at(index)
+    guard start >= 0, start <= end, end <= bytes.count else {
+      throw EngineError(.internal, "byte string \(index) ends before it begins")
+    }
+    return start..<end
   }
 
-  package subscript(index: Int) -> ArraySlice<UInt8> { bytes[range(index)] }
+  package subscript(index: Int) -> ArraySlice<UInt8> {
+    get throws(EngineError) { bytes[try range(index)] }
+  }
+
+  /// Whether two strings are equal, and whether the first comes before the second, byte by byte.
+  func compare(
+    _ first: Int, _ second: Int
+  ) throws(EngineError) -> (areEqual: Bool, isBefore: Bool) {
+    let (a, b) = (try range(first), try range(second))
+    var offset = 0
+    while offset < a.count, offset < b.count {
+      let (x, y) = (try bytes.at(a.lowerBound &+ offset), try bytes.at(b.lowerBound &+ offset))
+      if x != y { return (false, x < y) }
+      offset &+= 1
+    }
+    return (a.count == b.count, a.count < b.count)
+  }
 
   package mutating func append(_ string: some Sequence<UInt8>) {
     bytes.append(contentsOf: string)
@@ -24,5 +47,17 @@ package struct ByteStrings: Sendable {
   package mutating func reserve(count: Int, byteCount: Int) {
     bytes.reserveCapacity(byteCount)
     ends.reserveCapacity(count)
+  }
+}
+
+extension Growable {
+  /// Appends `elements[range]`; `internal` where they are not there.
+  mutating func append(_ elements: [Element], _ range: Range<Int>) throws(EngineError) {
+    try reserve(count &+ range.count)
+    var index = range.lowerBound
+    while index < range.upperBound {
+      try append(try elements.at(index))
+      index &+= 1
+    }
   }
 }

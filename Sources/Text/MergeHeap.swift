@@ -37,10 +37,10 @@ protocol MergeRule {
   /// The product of `left` and `right` and its priority, the lowest of which is merged first.
   func merge(
     _ left: MergeSymbol, _ right: MergeSymbol, in text: borrowing Growable<UInt8>
-  ) -> (id: Int32, priority: UInt32)?
+  ) throws(EngineError) -> (id: Int32, priority: UInt32)?
 
   /// Whether the piece must not stay in the result.
-  func isUnused(_ id: Int32) -> Bool
+  func isUnused(_ id: Int32) throws(EngineError) -> Bool
 }
 
 /// How much a run of merging did; tests hold it against n log n.
@@ -61,15 +61,19 @@ struct MergeRun: ~Copyable {
   private(set) var work = MergeWork()
 
   mutating func removeAll() {
-    symbols.removeAll()
-    unusedMerges.removeAll()
-    heap.removeAll()
+    symbols.shorten(to: 0)
+    unusedMerges.shorten(to: 0)
+    heap.shorten(to: 0)
   }
 
   /// Adds a symbol at the end.
   mutating func append(start: Int, length: Int, id: Int32) throws(EngineError) {
     let index = Int32(truncatingIfNeeded: symbols.count)
-    if index > 0 { symbols[symbols.count &- 1].next = index }
+    if index > 0 {
+      var last = try symbols.at(symbols.count &- 1)
+      last.next = index
+      try symbols.put(last, at: symbols.count &- 1)
+    }
     try symbols.append(
       MergeSymbol(
         start: Int32(truncatingIfNeeded: start), length: Int32(truncatingIfNeeded: length),
@@ -82,27 +86,34 @@ struct MergeRun: ~Copyable {
     _ rule: some MergeRule, in text: borrowing Growable<UInt8>
   ) throws(EngineError) {
     guard symbols.count > 1 else { return }
-    for left in 0..<(symbols.count &- 1) { try consider(left, rule, in: text) }
-    while let candidate = pop() {
+    var first = 0
+    while first < symbols.count &- 1 {
+      try consider(first, rule, in: text)
+      first &+= 1
+    }
+    while let candidate = try pop() {
       let left = Int(truncatingIfNeeded: candidate.order & 0xFFFF_FFFF)
-      var symbol = symbols[left]
+      var symbol = try symbols.at(left)
       guard symbol.length > 0, symbol.next >= 0 else { continue }
-      let right = symbols[Int(symbol.next)]
+      var right = try symbols.at(Int(symbol.next))
       // Lengths only grow, so an equal sum means that neither has changed since the push.
       guard symbol.length &+ right.length == candidate.length else { continue }
       var unusedMerge: Int32 = -1
-      if rule.isUnused(candidate.id) {
+      if try rule.isUnused(candidate.id) {
         unusedMerge = Int32(truncatingIfNeeded: unusedMerges.count)
         try unusedMerges.append(UnusedMerge(left: symbol, right: right))
       }
-      symbols[Int(symbol.next)].length = 0
+      right.length = 0
+      try symbols.put(right, at: Int(symbol.next))
       symbol.unusedMerge = unusedMerge
       symbol.length = candidate.length
       symbol.id = candidate.id
       symbol.next = right.next
-      symbols[left] = symbol
+      try symbols.put(symbol, at: left)
       if symbol.next >= 0 {
-        symbols[Int(symbol.next)].previous = Int32(truncatingIfNeeded: left)
+        var next = try symbols.at(Int(symbol.next))
+        next.previous = Int32(truncatingIfNeeded: left)
+        try symbols.put(next, at: Int(symbol.next))
         try consider(left, rule, in: text)
       }
       if symbol.previous >= 0 { try consider(Int(symbol.previous), rule, in: text) }
@@ -112,9 +123,9 @@ struct MergeRun: ~Copyable {
   private mutating func consider(
     _ left: Int, _ rule: some MergeRule, in text: borrowing Growable<UInt8>
   ) throws(EngineError) {
-    let symbol = symbols[left]
-    let right = symbols[Int(symbol.next)]
-    guard let product = rule.merge(symbol, right, in: text) else { return }
+    let symbol = try symbols.at(left)
+    let right = try symbols.at(Int(symbol.next))
+    guard let product = try rule.merge(symbol, right, in: text) else { return }
     try push(
       MergeCandidate(
         order: UInt64(product.priority) << 32 | UInt64(UInt32(truncatingIfNeeded: left)),
@@ -127,29 +138,33 @@ struct MergeRun: ~Copyable {
     try heap.append(candidate)
     while place > 0 {
       let parent = (place &- 1) / 2
-      guard candidate.order < heap[parent].order else { break }
-      heap[place] = heap[parent]
+      let above = try heap.at(parent)
+      guard candidate.order < above.order else { break }
+      try heap.put(above, at: place)
       place = parent
       work.moves &+= 1
     }
-    heap[place] = candidate
+    try heap.put(candidate, at: place)
   }
 
-  private mutating func pop() -> MergeCandidate? {
+  private mutating func pop() throws(EngineError) -> MergeCandidate? {
     guard let last = heap.removeLast() else { return nil }
     guard heap.count > 0 else { return last }
-    let top = heap[0]
+    let top = try heap.at(0)
     var place = 0
     while true {
       var child = 2 &* place &+ 1
       guard child < heap.count else { break }
-      if child &+ 1 < heap.count, heap[child &+ 1].order < heap[child].order { child &+= 1 }
-      guard heap[child].order < last.order else { break }
-      heap[place] = heap[child]
+      if child &+ 1 < heap.count, try heap.at(child &+ 1).order < heap.at(child).order {
+        child &+= 1
+      }
+      let below = try heap.at(child)
+      guard below.order < last.order else { break }
+      try heap.put(below, at: place)
       place = child
       work.moves &+= 1
     }
-    heap[place] = last
+    try heap.put(last, at: place)
     return top
   }
 }

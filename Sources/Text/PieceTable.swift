@@ -28,45 +28,54 @@ private let fnvPrime: UInt64 = 0x100_0000_01B3
 
 /// Finds a piece's id by its bytes.
 struct PieceTable: Sendable {
-  private struct Slot {
+  private struct Slot: BitwiseCopyable {
     var id: Int32
     /// Upper half of the hash: spares most comparisons of bytes.
     var tag: UInt32
   }
 
   private let pieces: ByteStrings
-  private var slots: [Slot]
+  private var slots: Growable<Slot>
   private let mask: Int
   /// Bytes of the longest piece in the table.
   private(set) var longest = 0
 
   /// Holds the pieces of `pieces` that `isIncluded`, except empty ones; of equal ones the first.
-  init(_ pieces: ByteStrings, where isIncluded: (Int) -> Bool) throws(EngineError) {
+  init(_ pieces: ByteStrings, where isIncluded: (Int) throws(EngineError) -> Bool)
+    throws(EngineError)
+  {
     self.pieces = pieces
     let count = slotCount(for: pieces.count)
-    slots = Array(repeating: Slot(id: -1, tag: 0), count: count)
+    slots = try Growable(filled: Slot(id: -1, tag: 0), count: count)
     mask = count &- 1
-    for id in 0..<pieces.count where isIncluded(id) {
-      let range = pieces.range(id)
-      guard !range.isEmpty else { continue }
-      try insert(id, range)
-      longest = max(longest, range.count)
+    var id = 0
+    while id < pieces.count {
+      let range = try pieces.range(id)
+      if !range.isEmpty, try isIncluded(id) {
+        try insert(id, range)
+        longest = max(longest, range.count)
+      }
+      id &+= 1
     }
   }
 
   private mutating func insert(_ id: Int, _ range: Range<Int>) throws(EngineError) {
     var hash = fnvOffset
-    for index in range { hash = (hash ^ UInt64(pieces.bytes[index])) &* fnvPrime }
+    var index = range.lowerBound
+    while index < range.upperBound {
+      hash = (hash ^ UInt64(try pieces.bytes.at(index))) &* fnvPrime
+      index &+= 1
+    }
     hash = mixed(hash)
     let tag = UInt32(truncatingIfNeeded: hash >> 32)
     var slot = Int(truncatingIfNeeded: hash) & mask
     for _ in 0..<probeLimit {
-      let found = slots[slot]
+      let found = try slots.at(slot)
       guard found.id >= 0 else {
-        slots[slot] = Slot(id: Int32(truncatingIfNeeded: id), tag: tag)
+        try slots.put(Slot(id: Int32(truncatingIfNeeded: id), tag: tag), at: slot)
         return
       }
-      if found.tag == tag, pieces[Int(found.id)].elementsEqual(pieces.bytes[range]) { return }
+      if found.tag == tag, try pieces.compare(Int(found.id), id).areEqual { return }
       slot = (slot &+ 1) & mask
     }
     throw EngineError(
@@ -74,17 +83,23 @@ struct PieceTable: Sendable {
   }
 
   /// The id of the piece that equals `length` bytes of `text` from `start`; -1 when there is none.
-  func find(_ text: borrowing Growable<UInt8>, start: Int, length: Int) -> Int32 {
+  func find(
+    _ text: borrowing Growable<UInt8>, start: Int, length: Int
+  ) throws(EngineError) -> Int32 {
     guard length <= longest, length > 0 else { return -1 }
     var hash = fnvOffset
-    for index in start..<(start &+ length) { hash = (hash ^ UInt64(text[index])) &* fnvPrime }
+    var index = start
+    while index < start &+ length {
+      hash = (hash ^ UInt64(try text.at(index))) &* fnvPrime
+      index &+= 1
+    }
     hash = mixed(hash)
     let tag = UInt32(truncatingIfNeeded: hash >> 32)
     var slot = Int(truncatingIfNeeded: hash) & mask
     for _ in 0..<probeLimit {
-      let found = slots[slot]
+      let found = try slots.at(slot)
       guard found.id >= 0 else { return -1 }
-      if found.tag == tag, equal(Int(found.id), text, start, length) { return found.id }
+      if found.tag == tag, try equal(Int(found.id), text, start, length) { return found.id }
       slot = (slot &+ 1) & mask
     }
     return -1
@@ -92,12 +107,13 @@ struct PieceTable: Sendable {
 
   private func equal(
     _ id: Int, _ text: borrowing Growable<UInt8>, _ start: Int, _ length: Int
-  ) -> Bool {
-    let range = pieces.range(id)
+  ) throws(EngineError) -> Bool {
+    let range = try pieces.range(id)
     guard range.count == length else { return false }
-    for index in 0..<length
-    where pieces.bytes[range.lowerBound &+ index] != text[start &+ index] {
-      return false
+    var index = 0
+    while index < length {
+      if try pieces.bytes.at(range.lowerBound &+ index) != text.at(start &+ index) { return false }
+      index &+= 1
     }
     return true
   }
@@ -105,18 +121,18 @@ struct PieceTable: Sendable {
 
 /// Finds a number by two others.
 struct PairTable: Sendable {
-  private struct Slot {
+  private struct Slot: BitwiseCopyable {
     var key: UInt64
     var value: Int32
   }
 
-  private var slots: [Slot]
+  private var slots: Growable<Slot>
   private let mask: Int
 
   /// A table for at most `capacity` pairs.
-  init(capacity: Int) {
+  init(capacity: Int) throws(EngineError) {
     let count = slotCount(for: capacity)
-    slots = Array(repeating: Slot(key: 0, value: -1), count: count)
+    slots = try Growable(filled: Slot(key: 0, value: -1), count: count)
     mask = count &- 1
   }
 
@@ -129,11 +145,12 @@ struct PairTable: Sendable {
     let key = Self.key(left, right)
     var slot = Int(truncatingIfNeeded: mixed(key)) & mask
     for _ in 0..<probeLimit {
-      guard slots[slot].value >= 0 else {
-        slots[slot] = Slot(key: key, value: value)
+      let found = try slots.at(slot)
+      guard found.value >= 0 else {
+        try slots.put(Slot(key: key, value: value), at: slot)
         return
       }
-      if slots[slot].key == key { return }
+      if found.key == key { return }
       slot = (slot &+ 1) & mask
     }
     throw EngineError(
@@ -141,11 +158,11 @@ struct PairTable: Sendable {
   }
 
   /// The pair's value; -1 when it has none.
-  func find(_ left: Int32, _ right: Int32) -> Int32 {
+  func find(_ left: Int32, _ right: Int32) throws(EngineError) -> Int32 {
     let key = Self.key(left, right)
     var slot = Int(truncatingIfNeeded: mixed(key)) & mask
     for _ in 0..<probeLimit {
-      let found = slots[slot]
+      let found = try slots.at(slot)
       guard found.value >= 0 else { return -1 }
       if found.key == key { return found.value }
       slot = (slot &+ 1) & mask

@@ -24,12 +24,15 @@ struct SentencePieceBPE: Sendable {
 
     func merge(
       _ left: MergeSymbol, _ right: MergeSymbol, in text: borrowing Growable<UInt8>
-    ) -> (id: Int32, priority: UInt32)? {
-      let id = table.find(text, start: Int(left.start), length: Int(left.length &+ right.length))
-      return id < 0 ? nil : (id, priorities[Int(id)])
+    ) throws(EngineError) -> (id: Int32, priority: UInt32)? {
+      let id = try table.find(
+        text, start: Int(left.start), length: Int(left.length &+ right.length))
+      return id < 0 ? nil : (id, try priorities.at(Int(id)))
     }
 
-    func isUnused(_ id: Int32) -> Bool { !unused.isEmpty && unused[Int(id)] }
+    func isUnused(_ id: Int32) throws(EngineError) -> Bool {
+      unused.isEmpty ? false : try unused.at(Int(id))
+    }
   }
 
   init(_ vocabulary: Vocabulary, scores: [Float], unknown: Int32) throws(EngineError) {
@@ -55,24 +58,39 @@ struct SentencePieceBPE: Sendable {
     rule = Rule(
       table: try PieceTable(vocabulary.surfaces, where: vocabulary.matches),
       priorities: priorities, unused: hasUnused ? types.map { $0 == .unused } : [])
-    userDefined = WholePieces(vocabulary.surfaces) { types[$0] == .userDefined }
+    userDefined = try WholePieces(vocabulary.surfaces) { id throws(EngineError) in
+      try types.at(id) == .userDefined
+    }
     bytePieces = vocabulary.bytePieces
     self.unknown = unknown
-    mergesByWord = !(0..<vocabulary.count).contains { id in
-      vocabulary.matches(id) && Self.holdsInnerSpace(vocabulary.surfaces[id])
+    var mergesByWord = true
+    var id = 0
+    while id < vocabulary.count, mergesByWord {
+      if try vocabulary.matches(id), try Self.holdsInnerSpace(vocabulary.surfaces, id) {
+        mergesByWord = false
+      }
+      id &+= 1
     }
+    self.mergesByWord = mergesByWord
   }
 
-  private static func holdsInnerSpace(_ surface: ArraySlice<UInt8>) -> Bool {
+  private static func holdsInnerSpace(
+    _ surfaces: ByteStrings, _ id: Int
+  ) throws(EngineError) -> Bool {
+    let range = try surfaces.range(id)
     var previous: UInt8 = 0x20
-    for byte in surface {
+    var index = range.lowerBound
+    while index < range.upperBound {
+      let byte = try surfaces.bytes.at(index)
       if byte == 0x20, previous != 0x20 { return true }
       previous = byte
+      index &+= 1
     }
     return false
   }
 
-  /// Appends the ids of `text[range]` to the work's output, with a space in front when `prefixed`.
+  /// Appends the ids of `try text.at(range)` to the work's output, with a space in front when
+  /// `prefixed`.
   func encode(
     _ text: borrowing Growable<UInt8>, _ range: Range<Int>, prefixed: Bool,
     with work: inout EncodingWork
@@ -84,7 +102,7 @@ struct SentencePieceBPE: Sendable {
     var previousIsSpace = true
     while position < end {
       if !userDefined.isEmpty,
-        let piece = userDefined.longest(work.normalized, at: position, end: end)
+        let piece = try userDefined.longest(work.normalized, at: position, end: end)
       {
         try finish(&work)
         try work.output(piece.id)
@@ -92,29 +110,31 @@ struct SentencePieceBPE: Sendable {
         previousIsSpace = true
         continue
       }
-      let isSpace = work.normalized[position] == 0x20
+      let isSpace = try work.normalized.at(position) == 0x20
       if isSpace, !previousIsSpace, mergesByWord { try finish(&work) }
       previousIsSpace = isSpace
-      let length = UTF8Scalar(work.normalized, at: position, end: end).length
+      let length = try UTF8Scalar(work.normalized, at: position, end: end).length
       try work.run.append(start: position, length: length, id: -1)
       position &+= length
     }
     try finish(&work)
   }
 
-  /// Writes `text[range]` with one space for each U+2581, which is the same to this tokenizer.
+  /// Writes `try text.at(range)` with one space for each U+2581, which is the same to this
+  /// tokenizer.
   private func normalize(
     _ text: borrowing Growable<UInt8>, _ range: Range<Int>, prefixed: Bool,
     into normalized: inout Growable<UInt8>
   ) throws(EngineError) {
-    normalized.removeAll()
+    normalized.shorten(to: 0)
     try normalized.reserve(range.count &+ 1)
     if prefixed { try normalized.append(0x20) }
     var position = range.lowerBound
     while position < range.upperBound {
-      let byte = text[position]
+      let byte = try text.at(position)
       if byte == Self.lowerBlock[0], position &+ 2 < range.upperBound,
-        text[position &+ 1] == Self.lowerBlock[1], text[position &+ 2] == Self.lowerBlock[2]
+        try text.at(position &+ 1) == Self.lowerBlock[1],
+        try text.at(position &+ 2) == Self.lowerBlock[2]
       {
         try normalized.append(0x20)
         position &+= 3
@@ -131,7 +151,7 @@ struct SentencePieceBPE: Sendable {
     try work.run.merge(rule, in: work.normalized)
     var index = 0
     while index >= 0 {
-      let symbol = work.run.symbols[index]
+      let symbol = try work.run.symbols.at(index)
       try write(symbol, &work)
       index = Int(symbol.next)
     }
@@ -143,7 +163,7 @@ struct SentencePieceBPE: Sendable {
     var symbol = symbol
     while true {
       if symbol.unusedMerge >= 0 {
-        let merge = work.run.unusedMerges[Int(symbol.unusedMerge)]
+        let merge = try work.run.unusedMerges.at(Int(symbol.unusedMerge))
         try work.pending.append(merge.right)
         symbol = merge.left
         continue
@@ -159,19 +179,21 @@ struct SentencePieceBPE: Sendable {
     let length = Int(symbol.length)
     let id =
       symbol.id >= 0
-      ? symbol.id : rule.table.find(work.normalized, start: start, length: length)
+      ? symbol.id : try rule.table.find(work.normalized, start: start, length: length)
     if id >= 0 { return try work.output(id) }
     guard !bytePieces.isEmpty else {
       // A run of what no piece spells is one unknown.
       if unknown >= 0, !work.endsInUnknown { try work.output(unknown, isUnknown: true) }
       return
     }
-    if length == 1, work.normalized[start] == 0x20 {
-      for byte in Self.lowerBlock { try work.output(bytePieces[Int(byte)]) }
+    if length == 1, try work.normalized.at(start) == 0x20 {
+      for byte in Self.lowerBlock { try work.output(try bytePieces.at(Int(byte))) }
       return
     }
-    for index in start..<(start &+ length) {
-      try work.output(bytePieces[Int(work.normalized[index])])
+    var index = start
+    while index < start &+ length {
+      defer { index &+= 1 }
+      try work.output(try bytePieces.at(Int(try work.normalized.at(index))))
     }
   }
 }

@@ -39,9 +39,9 @@ package struct StreamingDecoder: Sendable {
     var state = state
     unsafe try tokenizer.appendText(of: tokens, options, &state, to: &output)
     var held: UInt32 = 0
-    let heldCount = Self.incompleteTail(of: output)
+    let heldCount = try Self.incompleteTail(of: output)
     for index in 0..<heldCount {
-      let byte = UInt32(output[output.count &- heldCount &+ index])
+      let byte = UInt32(try output.at(output.count &- heldCount &+ index))
       held |= byte << UInt32(8 &* index)
     }
     for _ in 0..<heldCount { _ = output.removeLast() }
@@ -53,14 +53,17 @@ package struct StreamingDecoder: Sendable {
   }
 
   /// Bytes at the end that begin a character and could still become one: 0 to 3.
-  private static func incompleteTail(of text: borrowing Growable<UInt8>) -> Int {
+  private static func incompleteTail(
+    of text: borrowing Growable<UInt8>
+  ) throws(EngineError) -> Int {
     for length in 1...3 where length <= text.count {
       let start = text.count &- length
-      let lead = text[start]
+      let lead = try text.at(start)
       if (0x80...0xBF).contains(lead) { continue }
       guard UTF8Scalar.expectedLength(lead: lead) > length else { return 0 }
-      guard length == 1 || UTF8Scalar.secondBytes(lead: lead).contains(text[start &+ 1]) else {
-        return 0
+      if length > 1 {
+        let second = try text.at(start &+ 1)
+        guard UTF8Scalar.secondBytes(lead: lead).contains(second) else { return 0 }
       }
       return length
     }

@@ -29,15 +29,19 @@ extension Tokenizer {
     of tokens: UnsafeBufferPointer<Int32>, _ options: DecodeOptions,
     _ state: inout DecodingState, to output: inout Growable<UInt8>
   ) throws(EngineError) {
-    for index in tokens.indices {
+    var index = 0
+    while index < tokens.count {
       let id = unsafe tokens[index]
       guard id >= 0, id < rows else {
         throw EngineError(
-          .invalidArgument, "token \(index) is \(id); allowed 0..\(rows - 1)")
+          .invalidArgument, "token \(index) is \(id); allowed 0..\(rows &- 1)")
       }
+      index &+= 1
     }
-    for index in tokens.indices {
+    index = 0
+    while index < tokens.count {
       try appendText(of: Int(unsafe tokens[index]), options, &state, to: &output)
+      index &+= 1
     }
   }
 
@@ -47,8 +51,8 @@ extension Tokenizer {
   ) throws(EngineError) {
     guard id < vocabulary.count else { return }
     let surfaces = vocabulary.surfaces
-    var range = surfaces.range(id)
-    switch vocabulary.types[id] {
+    var range = try surfaces.range(id)
+    switch try vocabulary.types.at(id) {
     case .unknown where isSentencePiece:
       // SentencePiece's surface of the unknown piece: a space, U+2047, a space.
       let surface: [UInt8] = [0x20, 0xE2, 0x81, 0x87, 0x20]
@@ -58,7 +62,7 @@ extension Tokenizer {
     case .control, .unknown:
       guard options.contains(.special) else { return }
     case .normal, .userDefined, .unused:
-      if state.stripsSpace, !range.isEmpty, surfaces.bytes[range.lowerBound] == 0x20 {
+      if state.stripsSpace, !range.isEmpty, try surfaces.bytes.at(range.lowerBound) == 0x20 {
         range = (range.lowerBound &+ 1)..<range.upperBound
         state.stripsSpace = false
       }

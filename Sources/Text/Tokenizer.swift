@@ -88,7 +88,10 @@ package final class Tokenizer: Sendable {
     addsEOS = description.addsEOS
     addsSpacePrefix = description.addsSpacePrefix
     let types = vocabulary.types
-    special = WholePieces(vocabulary.surfaces) { types[$0] == .control || types[$0] == .unknown }
+    special = try WholePieces(vocabulary.surfaces) { id throws(EngineError) in
+      let type = try types.at(id)
+      return type == .control || type == .unknown
+    }
     isSentencePiece = description.algorithm == .sentencePiece
     switch description.algorithm {
     case .sentencePiece:
@@ -121,7 +124,7 @@ package final class Tokenizer: Sendable {
         .limitExceeded, "text has \(text.count) bytes; allowed 0..\(Self.largestText)")
     }
     var bytes = Growable<UInt8>()
-    unsafe try bytes.append(contentsOf: text)
+    unsafe try bytes.append(contentsOf: text.assumingMemoryBound(to: UInt8.self))
     var state = EncodingWork()
     let addsMarks = options.contains(.bos)
     if addsMarks, addsBOS, bos >= 0 { try state.output(bos) }
@@ -130,7 +133,7 @@ package final class Tokenizer: Sendable {
     if options.contains(.special), !special.isEmpty {
       var position = 0
       while position < bytes.count {
-        guard let piece = special.longest(bytes, at: position, end: bytes.count) else {
+        guard let piece = try special.longest(bytes, at: position, end: bytes.count) else {
           position &+= 1
           continue
         }

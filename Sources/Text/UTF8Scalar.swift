@@ -1,5 +1,6 @@
 // Reading UTF-8 that may not be UTF-8: one scalar or one bad byte at a time (Unicode 15, table
 // 3-7).
+import Formats
 
 /// The scalar that begins at a place of a text, or the one byte there that begins none.
 struct UTF8Scalar {
@@ -45,7 +46,8 @@ struct UTF8Scalar {
     }
     var value = UInt32(lead) & (0xFF >> UInt32(expected &+ 1))
     var allowed = Self.secondBytes(lead: lead)
-    for index in 1..<expected {
+    var index = 1
+    while index < expected {
       guard let byte = bytes(index), allowed.contains(byte) else {
         self.value = Self.badByte
         self.length = 1
@@ -53,6 +55,7 @@ struct UTF8Scalar {
       }
       value = value << 6 | UInt32(byte & 0x3F)
       allowed = 0x80...0xBF
+      index &+= 1
     }
     self.value = value
     self.length = expected
@@ -60,17 +63,17 @@ struct UTF8Scalar {
 
   /// Reads at `position` of `text[..<end]`.
   @inline(__always)
-  init(_ text: borrowing Growable<UInt8>, at position: Int, end: Int) {
-    let lead = text[position]
+  init(_ text: borrowing Growable<UInt8>, at position: Int, end: Int) throws(EngineError) {
+    let lead = try text.at(position)
     if lead < 0x80 {
       self.init { _ in lead }
       return
     }
     // The closure may not capture a borrowed value, so the at most four bytes are read first.
     let available = end &- position
-    let second = available > 1 ? text[position &+ 1] : nil
-    let third = available > 2 ? text[position &+ 2] : nil
-    let fourth = available > 3 ? text[position &+ 3] : nil
+    let second = available > 1 ? try text.at(position &+ 1) : nil
+    let third = available > 2 ? try text.at(position &+ 2) : nil
+    let fourth = available > 3 ? try text.at(position &+ 3) : nil
     self.init { index in
       switch index {
       case 0: lead

@@ -34,14 +34,15 @@ struct Vocabulary: Sendable {
     var bytePieces = [Int32](repeating: -1, count: 256)
     var unmatchable: Set<Int> = []
     for id in 0..<spellings.count {
-      let spelling = spellings[id]
+      let spelling = try spellings[id]
       guard spelling.count <= Self.longestSpelling else {
         throw EngineError(
           .limitExceeded,
           "tokenizer.ggml.tokens[\(id)] has \(spelling.count) bytes; "
             + "allowed 0..\(Self.longestSpelling)")
       }
-      switch types[id] {
+      let type = try types.at(id)
+      switch type {
       case .unknown, .control: surfaces.append(spelling)
       case .byte:
         let byte = try Self.byte(of: spelling, id: id)
@@ -49,7 +50,7 @@ struct Vocabulary: Sendable {
         if bytePieces[Int(byte)] < 0 { bytePieces[Int(byte)] = Int32(truncatingIfNeeded: id) }
       case .normal, .userDefined, .unused:
         let matches = Self.appendSurface(
-          of: spelling, userDefined: types[id] == .userDefined,
+          of: spelling, userDefined: type == .userDefined,
           algorithm: description.algorithm, to: &surfaces)
         if !matches { unmatchable.insert(id) }
       }
@@ -60,8 +61,8 @@ struct Vocabulary: Sendable {
   }
 
   /// Whether piece `id` may be found in text by merging.
-  func matches(_ id: Int) -> Bool {
-    switch types[id] {
+  func matches(_ id: Int) throws(EngineError) -> Bool {
+    switch try types.at(id) {
     case .normal, .userDefined, .unused: !unmatchable.contains(id)
     case .unknown, .control, .byte: false
     }
@@ -97,8 +98,8 @@ struct Vocabulary: Sendable {
       }
     }
     let text = Array(spelling)
-    guard text.count == 6, text.starts(with: [0x3C, 0x30, 0x78]), text[5] == 0x3E,
-      let high = digit(text[3]), let low = digit(text[4])
+    guard text.count == 6, text.starts(with: [0x3C, 0x30, 0x78]), try text.at(5) == 0x3E,
+      let high = digit(try text.at(3)), let low = digit(try text.at(4))
     else {
       throw EngineError(
         .malformed,

@@ -48,7 +48,7 @@ package func land(
 }
 
 /// Whether a call runs on an object that takes one at a time, and whether it can still be used.
-package struct Occupancy: ~Copyable, Sendable {
+package final class Occupancy: Sendable {
   private enum State {
     static let free: UInt8 = 0
     static let taken: UInt8 = 1
@@ -63,7 +63,7 @@ package struct Occupancy: ~Copyable, Sendable {
   package init(_ name: StaticString) { self.name = name }
 
   /// Takes the object; BUSY when a call has it, INTERNAL when a call on it fell.
-  package borrowing func begin() throws(EngineError) {
+  package func begin() throws(EngineError) {
     let found = state.compareExchange(
       expected: State.free, desired: State.taken, ordering: .acquiring
     ).original
@@ -77,21 +77,21 @@ package struct Occupancy: ~Copyable, Sendable {
   }
 
   /// Gives back what `begin` took.
-  package borrowing func end() {
+  package func end() {
     _ = state.compareExchange(
       expected: State.taken, desired: State.free, ordering: .releasing)
   }
 
   /// Nobody takes the object any more.
-  package borrowing func breakDown() { state.store(State.broken, ordering: .releasing) }
+  package func breakDown() { state.store(State.broken, ordering: .releasing) }
 
   /// Takes the object for good, broken or not; false when a call has it.
-  package borrowing func close() -> Bool {
+  package func close() -> Bool {
     state.exchange(State.taken, ordering: .acquiring) != State.taken
   }
 
   /// Runs `body` while nobody else can; a fall breaks the object.
-  package borrowing func hold(
+  package func hold(
     _ body: () throws(EngineError) -> Void
   ) throws(EngineError) {
     try begin()

@@ -19,7 +19,7 @@ package final class Workers: @unchecked Sendable {
   /// Threads in all, the caller included.
   package private(set) var count = 1
 
-  private var threads: [pthread_t] = []
+  private var threads = Growable<pthread_t>()
   private let job = Atomic<UInt64>(0)
   private let finished = Atomic<Int>(0)
   /// What sleepers wait on: rises with every job, and once more to stop.
@@ -52,7 +52,7 @@ package final class Workers: @unchecked Sendable {
     sigfillset(&sent)
     for fault in [SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS] { sigdelset(&sent, fault) }
     pthread_sigmask(SIG_SETMASK, &sent, &before)
-    for _ in 1..<wanted {
+    while count < wanted, (try? threads.reserve(count)) != nil {
       var thread = pthread_t()
       let start = Unmanaged.passRetained(Start(workers: self, index: count))
       let status = pthread_create(
@@ -69,8 +69,9 @@ package final class Workers: @unchecked Sendable {
         start.release()
         break
       }
-      threads.append(thread)
-      count += 1
+      // There is room: this cannot fail.
+      try? threads.append(thread)
+      count &+= 1
     }
     pthread_sigmask(SIG_SETMASK, &before, nil)
     pthread_attr_destroy(&attributes)
@@ -91,7 +92,7 @@ package final class Workers: @unchecked Sendable {
   deinit {
     stopping.store(true, ordering: .releasing)
     wake()
-    for thread in threads { pthread_join(thread, nil) }
+    while let thread = threads.removeLast() { pthread_join(thread, nil) }
     wakeups.deallocate()
   }
 

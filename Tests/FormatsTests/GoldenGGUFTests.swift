@@ -16,7 +16,7 @@ import Testing
   @Test("metadata is the JSON that Python prints")
   func metadata() throws {
     let file = try openModel(Self.folder + "golden.gguf")
-    let json = String(decoding: file.metadata.json(nil) ?? [], as: UTF8.self)
+    let json = String(decoding: try file.metadata.json(nil) ?? [], as: UTF8.self)
     #expect(try json + "\n" == text("golden.json"))
   }
 

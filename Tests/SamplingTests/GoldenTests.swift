@@ -26,10 +26,11 @@ import Testing
     for line in lines {
       let options = try options(line)
       var filters = Filters(options)
-      var scores = try logits(line).map { Double($0) }
-      filters.prepare(vocabulary: scores.count)
-      filters.apply(to: &scores)
-      let total = weigh(&scores, temperature: Double(options.temperature))
+      var work = try growable(try logits(line).map { Double($0) })
+      try filters.prepare(vocabulary: work.count)
+      try filters.apply(to: &work)
+      let total = try weigh(&work, temperature: Double(options.temperature))
+      let scores = try work.array()
       let expected = try line.dropFirst(9).map { pair in
         let parts = pair.split(separator: ":")
         return (token: try #require(Int(parts[0])), probability: Double(try float(parts[1])))
@@ -56,12 +57,13 @@ import Testing
       let history =
         line[7] == "-" ? [] : try line[7].split(separator: ",").map { try #require(Int32($0)) }
       let expected = try line[8].split(separator: ",").map { try float($0) }
-      var scores = try logits(line).map { Double($0) }
+      var scores: [Double] = []
       var penalties = Penalties(options)
-      penalties.prepare(vocabulary: scores.count)
       for _ in 0..<2 {
-        scores = try logits(line).map { Double($0) }
-        penalties.apply(to: &scores, history: history.span)
+        var work = try growable(try logits(line).map { Double($0) })
+        try penalties.prepare(vocabulary: work.count)
+        try history.withUnsafeBufferPointer { try penalties.apply(to: &work, history: $0) }
+        scores = try work.array()
       }
       #expect(scores.count == expected.count)
       for (ours, theirs) in zip(scores, expected) {

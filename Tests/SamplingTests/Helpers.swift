@@ -21,6 +21,13 @@ func goldenLines(_ name: String) throws -> [[Substring]] {
   return lines.map { $0.split(separator: " ") }
 }
 
+/// Numbers as the room's own functions take them.
+func growable(_ numbers: [Double]) throws(EngineError) -> Growable<Double> {
+  var all = Growable<Double>()
+  for number in numbers { try all.append(number) }
+  return all
+}
+
 /// A float from the hexadecimal digits of its bits.
 func float(_ hexadecimal: Substring) throws -> Float {
   Float(bitPattern: try #require(UInt32(hexadecimal, radix: 16)))
