@@ -72,13 +72,15 @@ private func hostMemory(_ given: mixtral_load_options) throws(EngineError) -> Ho
       let outer = platform_in_allocator()
       platform_set_in_allocator(1)
       defer { platform_set_in_allocator(outer) }
-      return allocate(UInt64(size), UInt64(alignment), UnsafeMutableRawPointer(bitPattern: user))
+      return allocate(
+        UInt64(clamping: size), UInt64(clamping: alignment),
+        UnsafeMutableRawPointer(bitPattern: user))
     },
     release: { block, size in
       let outer = platform_in_allocator()
       platform_set_in_allocator(1)
       defer { platform_set_in_allocator(outer) }
-      release(block, UInt64(size), UnsafeMutableRawPointer(bitPattern: user))
+      release(block, UInt64(clamping: size), UnsafeMutableRawPointer(bitPattern: user))
     })
 }
 
@@ -86,7 +88,7 @@ private func log(_ given: mixtral_load_options) -> ((LoadLog.Level, String) -> B
   guard let log = given.log else { return nil }
   let user = given.user
   return { level, text in
-    text.withCString { log(level.rawValue, $0, UInt64(text.utf8.count), user) != 0 }
+    text.withCString { log(level.rawValue, $0, UInt64(clamping: text.utf8.count), user) != 0 }
   }
 }
 
