@@ -34,8 +34,10 @@ CASTS = {
     ("Text", "swift_dynamicCastClass"),
     ("Model", "swift_dynamicCastClass"),
 }
+# (The metadata of a generic type is made once, when a table is; a step never asks for it.)
 ALLOCATING = re.compile(
-    r"swift_(slowAlloc|alloc\w+|initStackObject|bufferAllocate)|malloc|calloc|realloc|posix_memalign"
+    r"swift_(slowAlloc|alloc(Object|Box|EmptyBox|Error)|bufferAllocate)"
+    r"|malloc|calloc|realloc|posix_memalign"
 )
 # Files that run inside a step and may not allocate.
 STEP = (
@@ -111,5 +113,5 @@ def test_gate_3_the_step_imports_nothing_that_allocates(name):
 
 @pytest.mark.parametrize("room", sorted(SAFE))
 def test_gate_4_rooms_that_read_what_others_wrote_spell_unsafe(room):
-    target = re.search(rf'name: "{room}",[^\n]*\n?[^\n]*swiftSettings: ([^\n]*)', PACKAGE)
+    target = re.search(rf'name: "{room}",[^)]*?swiftSettings: ([^\n]*)', PACKAGE)
     assert target and re.search(r"\+ safe\b", target[1])
