@@ -128,6 +128,33 @@ test-embed: $(LIBRARY) .venv/ready
 	test -z "$$missing" || { apt-get update -q && apt-get install -qy $$missing; }
 	$(PYTHON) -m pytest -q Tests/Embed
 
+# On processors that this machine has not, played by qemu: one of 2006, one without AVX, one with AVX2.
+.PHONY: test-baseline test-baseline-quick qemu
+EMULATE := $(PYTHON) Tests/Baseline/processors.py
+qemu: .venv/ready
+	command -v qemu-x86_64 > /dev/null || { apt-get update -q && apt-get install -qy qemu-user; }
+
+# Golden tokens, one hash of the logits, and which table the library chooses.
+test: test-baseline-quick
+test-baseline-quick: $(LIBRARY) qemu
+	$(PYTHON) -m pytest -q -m "not slow" Tests/Baseline
+
+# The rooms and the files that are short enough for an emulator and start no other program. One test reads
+# in /proc which signals a thread blocks, where qemu shows its own mask.
+BASELINE_ROOMS := FormatsTests QuantizationTests SamplingTests TextTests WorkersTests LoadErrorTests \
+  TableTests AttentionTests CacheTests ElementaryTests ElementwiseTests QuantizeTests
+BASELINE_SKIPPED := WorkersTests/signals
+BASELINE_FILES := $(patsubst %,Tests/Boundary/test_%.py,errors lifetimes load_errors sampling structures tokens)
+
+## make test-baseline: most of the suite on an emulated Nehalem and an emulated Haswell; takes minutes.
+test-baseline: test-baseline-nehalem test-baseline-haswell
+	$(PYTHON) -m pytest -q Tests/Baseline
+test-baseline-%: $(LIBRARY) qemu
+	swift test $(SWIFT_FLAGS) list > /dev/null
+	$(EMULATE) $* $(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing \
+	  $(addprefix --filter ,$(BASELINE_ROOMS)) --skip $(BASELINE_SKIPPED)
+	$(EMULATE) $* $(PYTHON) -m pytest -q $(BASELINE_FILES)
+
 test-oracle: $(LIBRARY) $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle
 
