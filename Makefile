@@ -159,6 +159,8 @@ test-baseline-quick: $(LIBRARY) qemu
 BASELINE_ROOMS := FormatsTests QuantizationTests SamplingTests TextTests WorkersTests LoadErrorTests \
   TableTests AttentionTests CacheTests ElementaryTests ElementwiseTests QuantizeTests
 BASELINE_SKIPPED := WorkersTests/signals
+# qemu 7.2 reads 32 bytes where vcvtph2ps has 16, which ends at a guard page: these two have such.
+BASELINE_SKIPPED_haswell := AttentionTests CacheTests
 BASELINE_FILES := $(patsubst %,Tests/Boundary/test_%.py,errors lifetimes load_errors sampling structures tokens)
 
 ## make test-baseline: most of the suite on an emulated Nehalem and an emulated Haswell; takes minutes.
@@ -167,7 +169,7 @@ test-baseline: test-baseline-nehalem test-baseline-haswell
 test-baseline-%: $(LIBRARY) qemu
 	swift test $(SWIFT_FLAGS) list > /dev/null
 	$(EMULATE) $* $(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing \
-	  $(addprefix --filter ,$(BASELINE_ROOMS)) --skip $(BASELINE_SKIPPED)
+	  $(addprefix --filter ,$(BASELINE_ROOMS)) $(addprefix --skip ,$(BASELINE_SKIPPED) $(BASELINE_SKIPPED_$*))
 	$(EMULATE) $* $(PYTHON) -m pytest -q $(BASELINE_FILES)
 
 test-oracle: $(LIBRARY) $(SMOLLM2)
