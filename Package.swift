@@ -10,8 +10,10 @@ func trap(_ function: String, _ when: BuildSettingCondition? = nil) -> SwiftSett
   .unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", function], when)
 }
 
-/// Every room. Whoever falls (Sources/Platform/landing.c) leaves frames without ending their
-/// accesses, so none is noted while it lasts: the runtime's list of them lies in those frames.
+/// Every room: accesses are not noted while they last.
+///
+/// Whoever falls (Sources/Platform/landing.c) leaves frames without ending theirs, and the runtime's
+/// list of them lies in those frames.
 let room: [SwiftSetting] = careful + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
 
 /// A room that has such checks.

@@ -160,7 +160,9 @@ struct ByteLevelBPE: Sendable {
 
 extension Splitter {
   /// Where the piece that begins at `start` of `text[..<end]` ends; beyond `start`.
-  func pieceEnd(_ text: borrowing Growable<UInt8>, from start: Int, to end: Int) throws(EngineError)
+  func pieceEnd(
+    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
+  ) throws(EngineError)
     -> Int
   {
     switch self {

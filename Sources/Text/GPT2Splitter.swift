@@ -23,7 +23,9 @@ struct ClassedScalar {
 /// Cuts text as GPT-2 does.
 enum GPT2Splitter {
   /// Where the piece that begins at `start` of `text[..<end]` ends.
-  static func pieceEnd(_ text: borrowing Growable<UInt8>, from start: Int, to end: Int)
+  static func pieceEnd(
+    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
+  )
     throws(EngineError) -> Int
   {
     try pieceEnd(text, from: start, to: end, numbersEndTheText: false)

@@ -41,7 +41,9 @@ struct PieceTable: Sendable {
   private(set) var longest = 0
 
   /// Holds the pieces of `pieces` that `isIncluded`, except empty ones; of equal ones the first.
-  init(_ pieces: ByteStrings, where isIncluded: (Int) throws(EngineError) -> Bool)
+  init(
+    _ pieces: ByteStrings, where isIncluded: (Int) throws(EngineError) -> Bool
+  )
     throws(EngineError)
   {
     self.pieces = pieces

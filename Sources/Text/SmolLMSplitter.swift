@@ -6,7 +6,9 @@ import Formats
 /// Cuts text as SmolLM2 does.
 enum SmolLMSplitter {
   /// Where the piece that begins at `start` of `text[..<end]` ends.
-  static func pieceEnd(_ text: borrowing Growable<UInt8>, from start: Int, to end: Int)
+  static func pieceEnd(
+    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
+  )
     throws(EngineError) -> Int
   {
     guard let first = try ClassedScalar(text, at: start, to: end) else { return end }

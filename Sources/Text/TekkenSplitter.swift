@@ -7,7 +7,9 @@ import Formats
 /// Cuts text as Mistral's Tekken does.
 enum TekkenSplitter {
   /// Where the piece that begins at `start` of `text[..<end]` ends.
-  static func pieceEnd(_ text: borrowing Growable<UInt8>, from start: Int, to end: Int)
+  static func pieceEnd(
+    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
+  )
     throws(EngineError) -> Int
   {
     guard let first = try ClassedScalar(text, at: start, to: end) else { return end }

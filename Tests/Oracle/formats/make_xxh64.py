@@ -1,6 +1,6 @@
 """Makes xxh64.txt with the `xxhash` package: checksums of the bytes 0, 7, 14, … (modulo 251), by their number.
 
-    pip install xxhash==4.1.0 && python make_xxh64.py
+pip install xxhash==4.1.0 && python make_xxh64.py
 """
 
 import pathlib
