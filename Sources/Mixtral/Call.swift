@@ -104,12 +104,14 @@ func checkApart<Result, Argument>(
   guard let results, let argument else { return }
   let first = UInt(bitPattern: results)
   let other = UInt(bitPattern: argument)
-  // Elements of the lower one that end before the other begins.
-  let fitting =
+  // Bytes of the lower one, which has to end before the other begins.
+  let (size, overflow) =
     first < other
-    ? (other &- first) / UInt(MemoryLayout<Result>.stride)
-    : (first &- other) / UInt(MemoryLayout<Argument>.stride)
-  guard fitting >= UInt(bitPattern: first < other ? resultCount : argumentCount) else {
+    ? UInt(bitPattern: resultCount).multipliedReportingOverflow(
+      by: UInt(bitPattern: MemoryLayout<Result>.stride))
+    : UInt(bitPattern: argumentCount).multipliedReportingOverflow(
+      by: UInt(bitPattern: MemoryLayout<Argument>.stride))
+  guard !overflow, size <= (first < other ? other &- first : first &- other) else {
     throw EngineError(.invalidArgument, "\(names) overlap")
   }
 }

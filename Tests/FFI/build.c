@@ -50,8 +50,12 @@ static void apply(
   memcpy(at + field->offset, &field->type.callback->code, field->size);
   for (size_t i = 0; i < structure->field_count; i++) {
     const uint64_t *user = &user_value;
-    if (!strcmp(structure->fields[i].name, "user"))
-      memcpy(at + structure->fields[i].offset, &user, sizeof user);
+    const struct field *other = &structure->fields[i];
+    if (!strcmp(other->name, "user")) memcpy(at + other->offset, &user, sizeof user);
+    // Who gives memory takes it back.
+    bool pair = other->type.kind == CALLBACK && takes_memory(other->type.callback);
+    if (pair && gives_memory(field->type.callback))
+      memcpy(at + other->offset, &other->type.callback->code, other->size);
   }
   plan = (struct plan){.returns = (int32_t)variant->bits, .doing = (enum doing)variant->place};
 }

@@ -2,12 +2,36 @@
 #include "harness.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct plan plan;
 /// What the library is given as `user` points here.
 uint64_t user_value = UINT64_C(0x1122334455667788);
+
+long lent;
+
+bool gives_memory(const struct callback *callback) { return callback->returns.depth > 0; }
+
+bool takes_memory(const struct callback *callback) {
+  return callback->returns.kind == VOID && callback->returns.depth == 0;
+}
+
+/// A block of the size and alignment that the first two arguments say, filled with GARBAGE; or none.
+static void *lend(void **arguments) {
+  uint64_t size = *(uint64_t *)arguments[0], alignment = *(uint64_t *)arguments[1];
+  uint64_t whole = (size + alignment - 1) / alignment * alignment;
+  void *block = plan.returns ? NULL : aligned_alloc(alignment, whole);
+  if (!block) return NULL;
+  lent++;
+  return memset(block, GARBAGE, size);
+}
+
+static void take_back(void **arguments) {
+  lent--;
+  free(*(void **)arguments[0]);
+}
 
 /// Every function from within a callback, with valid arguments: BUSY where the object runs, else OK.
 static void call_everything(void) {
@@ -49,8 +73,10 @@ static void called(ffi_cif *interface, void *result, void **arguments, void *dat
   int array = callback_array(callback);
   if (array >= 0) touch(*(float **)arguments[array], *(uint64_t *)arguments[array + 1]);
   if (gettid() != getpid()) wrong(outermost, "the callback runs on another thread");
+  if (takes_memory(callback)) return take_back(arguments);
   if (plan.invoked++ == 0 && plan.doing == CALLS_EVERYTHING) call_everything();
-  *(ffi_sarg *)result = plan.returns;
+  if (gives_memory(callback)) *(void **)result = lend(arguments);
+  else *(ffi_sarg *)result = plan.returns;
 }
 
 void callbacks_begin(void) {

@@ -216,7 +216,9 @@ static void give_back(const struct call *call, uint64_t *keep) {
     if (!keep && free_object(handle)) wrong(call, "what it made is not freed");
   }
   bool calls_back = call->choice_count && call->choices[0].variant->way == CALLED_BACK;
-  if (calls_back && !plan.invoked) wrong(call, "the callback is never called");
+  bool takes = calls_back && takes_memory(call->choices[0].variant->field->type.callback);
+  if (calls_back && !plan.invoked && !takes) wrong(call, "the callback is never called");
+  if (calls_back && lent) wrong(call, "%ld blocks are not given back", lent);
   if (calls_back && plan.returns && plan.invoked > 1) wrong(call, "the callback is called once more");
   // Where the call was to free it, it is stale now.
   if (call->spare) free_object(call->spare);

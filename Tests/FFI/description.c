@@ -131,7 +131,9 @@ static void prepare(
     ffi_cif *interface, ffi_type **types, const struct type *returns, const struct parameter *parameters,
     int count) {
   for (int i = 0; i < count; i++) types[i] = ffi_of(&parameters[i].type);
-  if (ffi_prep_cif(interface, FFI_DEFAULT_ABI, (unsigned)count, ffi_of(returns), types) != FFI_OK)
+  bool nothing = returns->kind == VOID && returns->depth == 0;
+  ffi_type *result = nothing ? &ffi_type_void : ffi_of(returns);
+  if (ffi_prep_cif(interface, FFI_DEFAULT_ABI, (unsigned)count, result, types) != FFI_OK)
     die("ffi_prep_cif refused");
 }
 

@@ -51,13 +51,18 @@ static bool array_is_chosen(const struct call *call, const struct choice *choice
   return false;
 }
 
+static int of_callback(const struct callback *callback) {
+  if (takes_memory(callback)) return status_named("INVALID_ARGUMENT");
+  if (!plan.invoked || !plan.returns) return 0;
+  return status_named(gives_memory(callback) ? "OUT_OF_MEMORY" : "CANCELLED");
+}
+
 static int expected(const struct call *call, int index) {
   const struct choice *choice = &call->choices[index];
   const struct variant *variant = choice->variant;
   switch (variant->way) {
     case ROOM: case NO_ROOM: return of_capacity(call, choice);
-    case CALLED_BACK:
-      return plan.invoked && plan.returns ? status_named("CANCELLED") : 0;
+    case CALLED_BACK: return of_callback(variant->field->type.callback);
     case SHORTER: return array_is_chosen(call, choice) ? ANY : variant->expected;
     case ABSENT: return variant->bits || !array_is_chosen(call, choice) ? variant->expected : ANY;
     default: return length_is_chosen(call, choice) ? ANY : variant->expected;

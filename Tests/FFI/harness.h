@@ -184,6 +184,11 @@ struct plan {
 };
 extern struct plan plan;
 extern uint64_t user_value;
+/// Whether the callback gives memory, or takes back what another of the same struct gave.
+bool gives_memory(const struct callback *callback);
+bool takes_memory(const struct callback *callback);
+/// Blocks that the library was given and has not given back.
+extern long lent;
 /// The parameter that is an array of numbers, followed by its length; -1 for none.
 int callback_array(const struct callback *callback);
 void callbacks_begin(void);
