@@ -1,4 +1,4 @@
-// What a quantisation type says of itself: one file a type (Types/), one line in `BlockTypes.all`.
+// What a quantisation type says of itself: one file a type (Types/), one line in `PanelFormat.formats`.
 // All of a type's knowledge of bytes on disk is its `unpack`; packing into panels and reading
 // values back follow from its family (`PanelPacking`, `PanelDecoding`), its products from its panel
 // type (Kernels).
@@ -35,8 +35,10 @@ extension BlockType {
   package static func unpack(
     rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, _ out: UnsafeMutableRawPointer
   ) {
-    for row in 0..<rowCount {
+    var row = 0
+    while row < rowCount {
       unpack(rows + row &* rowStride, out + row &* Unpacked.byteCount)
+      row &+= 1
     }
   }
 }
@@ -56,14 +58,6 @@ package enum Unpacked {
   static let m = 274
   /// A multiple of 16, so that each row of a panel is aligned.
   static let byteCount = 288
-}
-
-/// The types of block, in the order of their numbers in GGUF.
-package enum BlockTypes {
-  static let all: [any BlockType.Type] = [
-    Q4_0.self, Q4_1.self, Q5_0.self, Q5_1.self, Q8_0.self,
-    Q2_K.self, Q3_K.self, Q4_K.self, Q5_K.self, Q6_K.self,
-  ]
 }
 
 /// Sixteen bytes at a time: codes come out of bit fields by shift and mask.

@@ -10,13 +10,15 @@ extension PanelFormat {
   package func decode(
     panel: UnsafeRawPointer, lane: Int, blocks: Int, into out: UnsafeMutablePointer<Float>
   ) {
-    for block in 0..<blocks {
+    var block = 0
+    while block < blocks {
       let at = panel + block &* panelBlockByteCount
       if family == .float {
         out[block] = plainValue(at, lane)
       } else {
         decodeBlock(at, lane, out + block &* columns)
       }
+      block &+= 1
     }
   }
 
@@ -37,7 +39,8 @@ extension PanelFormat {
     _ block: UnsafeRawPointer, _ lane: Int, _ out: UnsafeMutablePointer<Float>
   ) {
     let tail = block + columns / 32 &* codeBits &* 64
-    for column in 0..<columns {
+    var column = 0
+    while column < columns {
       let code = Float(Int32(code(block, lane, column)) &- codeOffset)
       switch family {
       case .affine32:
@@ -58,6 +61,7 @@ extension PanelFormat {
       case .float:
         break
       }
+      column &+= 1
     }
   }
 
@@ -80,7 +84,8 @@ extension PanelFormat {
     let vector = column % 32 / 4
     let place = lane &* 4 &+ column % 4
     func field(_ at: Int, _ shift: Int, _ mask: UInt8) -> UInt8 {
-      group.load(fromByteOffset: at &* 64 &+ place, as: UInt8.self) &>> UInt8(shift) & mask
+      group.load(fromByteOffset: at &* 64 &+ place, as: UInt8.self)
+        &>> UInt8(truncatingIfNeeded: shift) & mask
     }
     let nibble = { field(vector / 2, vector % 2 &* 4, 15) }
     let pair = { field(vector / 4, vector % 4 &* 2, 3) }

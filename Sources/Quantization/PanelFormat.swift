@@ -10,9 +10,10 @@ package enum ActivationForm: Int, CaseIterable, Sendable {
   /// Bytes of a row of `columns` activations.
   package func rowByteCount(columns: Int) -> Int {
     switch self {
-    case .float: columns * 4
-    case .blocks32: columns / 32 * Activation32.byteCount
-    case .blocks256: columns / 256 * Activation256.byteCount
+    // At most 2^20 columns.
+    case .float: columns &* 4
+    case .blocks32: columns / 32 &* Activation32.byteCount
+    case .blocks256: columns / 256 &* Activation256.byteCount
     }
   }
 }
@@ -43,20 +44,25 @@ package struct PanelFormat: Sendable {
 
   /// The format of a tensor type; nil for types without kernels.
   package static func of(_ type: TensorType) -> PanelFormat? {
-    formats.first { $0.tensorType == type }
+    for format in formats where format.tensorType == type { return format }
+    return nil
   }
 
   /// The types with kernels, for messages: "F32, F16, …".
   package static var names: String {
-    formats.map(\.tensorType.name).joined(separator: ", ")
+    var text = ""
+    for format in formats { text += (text.isEmpty ? "" : ", ") + format.tensorType.name }
+    return text
   }
 
-  /// Every format with kernels.
-  package static let formats: [PanelFormat] =
-    [
-      PanelFormat(plain: .f32, .f32, byteCount: 4), PanelFormat(plain: .f16, .f16, byteCount: 2),
-      PanelFormat(plain: .bf16, .bf16, byteCount: 2),
-    ] + BlockTypes.all.map { PanelFormat($0) }
+  /// Every format with kernels: plain values, then blocks in the order of their numbers in GGUF.
+  package static let formats: [PanelFormat] = [
+    PanelFormat(plain: .f32, .f32, byteCount: 4), PanelFormat(plain: .f16, .f16, byteCount: 2),
+    PanelFormat(plain: .bf16, .bf16, byteCount: 2),
+    PanelFormat(Q4_0.self), PanelFormat(Q4_1.self), PanelFormat(Q5_0.self), PanelFormat(Q5_1.self),
+    PanelFormat(Q8_0.self), PanelFormat(Q2_K.self), PanelFormat(Q3_K.self), PanelFormat(Q4_K.self),
+    PanelFormat(Q5_K.self), PanelFormat(Q6_K.self),
+  ]
 
   private init(plain type: TensorType, _ panelType: PanelType, byteCount: Int) {
     tensorType = type
@@ -64,7 +70,7 @@ package struct PanelFormat: Sendable {
     family = .float
     columns = 1
     fileBlockByteCount = byteCount
-    panelBlockByteCount = byteCount * panelRows
+    panelBlockByteCount = byteCount &* panelRows
     codeBits = 0
     codeOffset = 0
     unpack = { _, _, _, _ in }
@@ -78,7 +84,7 @@ package struct PanelFormat: Sendable {
     fileBlockByteCount = Block.fileByteCount
     codeBits = Block.codeBits
     codeOffset = Block.codeOffset
-    let codes = Block.columns / 32 * Block.codeBits * 64
+    let codes = Block.columns / 32 &* Block.codeBits &* 64
     let rest =
       switch Block.family {
       case .affine32, .affine16: 320
@@ -87,7 +93,7 @@ package struct PanelFormat: Sendable {
       case .affine: 64
       case .float: 0
       }
-    panelBlockByteCount = codes + rest
+    panelBlockByteCount = codes &+ rest
     unpack = { Block.unpack(rows: $0, rowStride: $1, rowCount: $2, $3) }
   }
 }

@@ -25,12 +25,14 @@ extension PanelFormat {
       }
       var from = rows
       var to = panel
-      for _ in 0..<blocks {
+      var left = blocks
+      while left > 0 {
         unpack(from, rowStride, rowCount, unpacked)
         placeCodes(unpacked, into: to)
         placeScales(unpacked, into: to + columns / 32 &* codeBits &* 64)
         from += fileBlockByteCount
         to += panelBlockByteCount
+        left &-= 1
       }
     }
   }
@@ -41,7 +43,8 @@ extension PanelFormat {
     for four in 0..<4 {
       var codes = unpacked + four &* 4 &* Unpacked.byteCount
       var group = block + four &* 16
-      for _ in 0..<columns / 32 {
+      var left = columns
+      while left > 0 {
         let low = FourRows(codes, Unpacked.byteCount)
         let high = FourRows(codes + 16, Unpacked.byteCount)
         switch codeBits {
@@ -56,6 +59,7 @@ extension PanelFormat {
         }
         codes += 32
         group += groupByteCount
+        left &-= 32
       }
     }
   }
@@ -91,7 +95,8 @@ extension PanelFormat {
     into panel: UnsafeMutableRawPointer
   ) {
     let size = fileBlockByteCount
-    let turned = rowCount == panelRows ? columns &* size / 16 &* 16 / size : 0
+    // Sixteen bytes of each row at a time.
+    let turned = rowCount < panelRows ? 0 : size == 4 ? columns & ~3 : columns & ~7
     var column = 0
     while column < turned {
       let from = rows + column &* size
@@ -109,11 +114,14 @@ extension PanelFormat {
     }
     while column < columns {
       for lane in 0..<panelRows {
+        let from = rows + (lane &* rowStride &+ column &* size)
         let to = panel + (column &* panelRows &+ lane) &* size
-        if lane < rowCount {
-          to.copyMemory(from: rows + (lane &* rowStride &+ column &* size), byteCount: size)
+        if size == 4 {
+          to.storeBytes(
+            of: lane < rowCount ? from.loadUnaligned(as: UInt32.self) : 0, as: UInt32.self)
         } else {
-          to.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+          to.storeBytes(
+            of: lane < rowCount ? from.loadUnaligned(as: UInt16.self) : 0, as: UInt16.self)
         }
       }
       column &+= 1

@@ -60,7 +60,7 @@ int main(int count, char **words) {
   const char *way = words[1], *word = count > 6 ? words[6] : "";
   snprintf(packed, sizeof packed, "%s/packed-%ld.gguf", words[5], (long)getpid());
   plan = (struct plan){words[2],           packed,     parse_ids(words[3]),
-                       parse_ids(words[4]), MIXTRAL_OK, lift};
+                       parse_ids(words[4]), MIXTRAL_OK, lift, NULL, NULL};
   if (!strcmp(way, "all")) return run_all();
   if (!strcmp(way, "stack")) return measure_stack();
   if (!strcmp(way, "workers")) return measure_workers();

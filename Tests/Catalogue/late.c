@@ -58,7 +58,7 @@ int main(int count, char **words) {
   if (count != 6) return 2;
   snprintf(packed, sizeof packed, "%s/late.gguf", words[5]);
   const struct plan plan = {words[2], packed,  parse_ids(words[3]),
-                            parse_ids(words[4]), MIXTRAL_OUT_OF_MEMORY, lift};
+                            parse_ids(words[4]), MIXTRAL_OUT_OF_MEMORY, lift, NULL, NULL};
   for (rlim_t room = 0; room < 1024; room++) {
     pid_t child = fork();
     if (child == 0) _exit(run(words[1], &plan, room * STEP));

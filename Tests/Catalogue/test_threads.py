@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
@@ -48,15 +49,16 @@ def test_K08_the_affinity_changes_meanwhile(mixtral_tiny):
     expected = logits(mixtral_tiny)
     done = threading.Event()
 
+    def allow(allowed: set[int]) -> None:
+        """That of all threads, the team's as well, which may end meanwhile."""
+        for task in os.listdir("/proc/self/task"):
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(int(task), allowed)
+
     def change() -> None:
-        # That of all threads, the team's as well.
         while not done.is_set():
             for one in processors:
-                for task in os.listdir("/proc/self/task"):
-                    try:
-                        os.sched_setaffinity(int(task), {one})
-                    except ProcessLookupError:
-                        pass
+                allow({one})
 
     thread = threading.Thread(target=change)
     thread.start()
@@ -65,8 +67,7 @@ def test_K08_the_affinity_changes_meanwhile(mixtral_tiny):
     finally:
         done.set()
         thread.join()
-        for task in os.listdir("/proc/self/task"):
-            os.sched_setaffinity(int(task), processors)
+        allow(processors)
     assert found == {expected}
 
 
