@@ -17,6 +17,21 @@ func stops(_ callback: () -> Int32) -> Bool {
   return answer != 0
 }
 
+/// What a callback that gives or takes memory answers; what it did to the floating-point state is
+/// undone.
+///
+/// The model's turn may be taken, so that a step from there would wait for ever: calls but
+/// mixtral_free are BUSY.
+func inAllocator<Answer>(_ callback: () -> Answer) -> Answer {
+  let outer = platform_in_allocator()
+  platform_set_in_allocator(1)
+  defer {
+    platform_set_in_allocator(outer)
+    platform_set_mxcsr(control)
+  }
+  return callback()
+}
+
 /// Runs the body of a function of the header.
 ///
 /// Nothing begins while the reserve of memory is low, but what gives memory back.

@@ -68,19 +68,16 @@ private func hostMemory(_ given: mixtral_load_options) throws(EngineError) -> Ho
   let user = UInt(bitPattern: given.user)
   return HostMemory(
     allocate: { size, alignment in
-      // The model's turn may be taken: a step from there would wait for ever.
-      let outer = platform_in_allocator()
-      platform_set_in_allocator(1)
-      defer { platform_set_in_allocator(outer) }
-      return allocate(
-        UInt64(clamping: size), UInt64(clamping: alignment),
-        UnsafeMutableRawPointer(bitPattern: user))
+      inAllocator {
+        allocate(
+          UInt64(clamping: size), UInt64(clamping: alignment),
+          UnsafeMutableRawPointer(bitPattern: user))
+      }
     },
     release: { block, size in
-      let outer = platform_in_allocator()
-      platform_set_in_allocator(1)
-      defer { platform_set_in_allocator(outer) }
-      release(block, UInt64(clamping: size), UnsafeMutableRawPointer(bitPattern: user))
+      inAllocator {
+        release(block, UInt64(clamping: size), UnsafeMutableRawPointer(bitPattern: user))
+      }
     })
 }
 
@@ -88,7 +85,9 @@ private func log(_ given: mixtral_load_options) -> ((LoadLog.Level, String) -> B
   guard let log = given.log else { return nil }
   let user = given.user
   return { level, text in
-    text.withCString { log(level.rawValue, $0, UInt64(clamping: text.utf8.count), user) != 0 }
+    text.withCString { bytes in
+      stops { log(level.rawValue, bytes, UInt64(clamping: text.utf8.count), user) }
+    }
   }
 }
 
