@@ -1,7 +1,7 @@
-// What a quantisation type says of itself: one file a type (Types/), one line in `PanelFormat.formats`.
-// All of a type's knowledge of bytes on disk is its `unpack`; packing into panels and reading
-// values back follow from its family (`PanelPacking`, `PanelDecoding`), its products from its panel
-// type (Kernels).
+// What a quantisation type says of itself: one file a type (Types/), one line in
+// `PanelFormat.formats`. All of a type's knowledge of bytes on disk is its `unpack`; packing into
+// panels and reading values back follow from its family (`PanelPacking`, `PanelDecoding`), its
+// products from its panel type (Kernels).
 import Formats
 import Intrinsics
 import Kernels

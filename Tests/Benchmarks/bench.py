@@ -174,11 +174,8 @@ class Bench:
         ]
 
     def loading(self, file: str) -> list[list]:
-        """Loads in processes of their own, the file in the page cache; against copying as much."""
+        """Loads in processes of their own, as they began; against copying as much."""
         size = os.path.getsize(file)
-        with open(file, "rb") as source:
-            while source.read(1 << 24):
-                pass
         rows = []
         for name, process in self.engines.items():
             taken = process.ask("memory")
@@ -218,8 +215,16 @@ def title(file: str, options: argparse.Namespace) -> str:
     return ", ".join([pathlib.Path(file).stem, *options.option])
 
 
+def cache(file: str) -> None:
+    """Reads the file, so that loads find it in the system's page cache."""
+    with open(file, "rb") as source:
+        while source.read(1 << 24):
+            pass
+
+
 def measure(file: str, options: argparse.Namespace) -> str:
     """All tables of one file."""
+    cache(file)
     context = max([*options.prompts, *options.depths]) + options.steps + 8
     with contextlib.ExitStack() as stack:
         engines = {OURS: engine("mixtral", file, options, context, *options.option)}
