@@ -80,17 +80,26 @@ public enum Products<ISA: ProductISA> {
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
-  /// Six rows: with four of them a column's five loads take longer than its four FMA (Zen 5, F16:
-  /// 73 and 79 % of the FMA peak); more have no registers for four chains each.
+  /// Six rows, or three of two registers each.
+  ///
+  /// With four a column's five loads take longer than its four FMA (Zen 5, F16: 73 and 79 % of the
+  /// FMA peak); more than six, or three of sixteen registers, have no room for four chains each.
   @inlinable @inline(__always)
   public static func float<Values: ValueStorage>(
     _ values: Values.Type, _ w: UnsafeRawPointer, _ panels: Int, _ columns: Int,
     _ a: UnsafeRawPointer, _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>,
     _ outStride: Int
   ) {
-    forEachTile(
-      ISA.self, FloatColumns<ISA, Values, 1>.self, FloatColumns<ISA, Values, 6>.self,
-      FloatColumns<ISA, Values, 4>.self, FloatColumns<ISA, Values, 2>.self,
-      w, panels, columns, a, rows, rowStride, out, outStride)
+    if ISA.parts == 1 {
+      forEachTile(
+        ISA.self, FloatColumns<ISA, Values, 1>.self, FloatColumns<ISA, Values, 6>.self,
+        FloatColumns<ISA, Values, 4>.self, FloatColumns<ISA, Values, 2>.self,
+        w, panels, columns, a, rows, rowStride, out, outStride)
+    } else {
+      forEachTile(
+        ISA.self, FloatColumns<ISA, Values, 1>.self, FloatColumns<ISA, Values, 3>.self,
+        FloatColumns<ISA, Values, 3>.self, FloatColumns<ISA, Values, 2>.self,
+        w, panels, columns, a, rows, rowStride, out, outStride)
+    }
   }
 }
