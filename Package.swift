@@ -42,8 +42,8 @@ func kernels(_ flags: String...) -> [SwiftSetting] {
 /// when it gives up through landing.c.
 let wrapped = [
   "malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "malloc_usable_size",
-  "strdup", "_Znwm", "_ZnwmSt11align_val_t", "_ZdlPvm", "_ZdlPvmSt11align_val_t", "sigaction",
-  "sigaltstack", "abort", "_ZN5swift28swift_abortAllocationFailureEmm",
+  "strdup", "_Znwm", "_ZnwmSt11align_val_t", "__cxa_allocate_exception", "sigaction", "sigaltstack",
+  "abort", "_ZN5swift28swift_abortAllocationFailureEmm",
   "_ZN5swift25swift_abortRetainOverflowEv", "_ZN5swift10fatalErrorEjPKcz",
   "_swift_stdlib_reportFatalErrorInFile", "_swift_stdlib_reportFatalError",
   "_ZN5swift7warningEjPKcz",
@@ -91,7 +91,7 @@ let package = Package(
       linkerSettings: [
         .unsafeFlags(
           [
-            "-static-stdlib", "-use-ld=lld",
+            "-static-stdlib", "-use-ld=lld", "-L", "packaging/link",
             "-Xlinker", "--version-script=exports.map", "-Xlinker", "-soname=libmixtral.so.1",
             "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
             "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "nodelete",

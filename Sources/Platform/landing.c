@@ -64,7 +64,7 @@ void platform_file_closed(int32_t file) {
 }
 
 void platform_fall(int32_t cause) {
-  if (innermost == NULL) abort();
+  if (innermost == NULL) __builtin_trap();
   longjmp(innermost->place, cause);
 }
 
@@ -102,6 +102,12 @@ _Noreturn void __wrap__swift_stdlib_reportFatalError(
     const uint8_t *prefix, int prefix_length, const uint8_t *message, int message_length,
     uint32_t flags) {
   (void)prefix, (void)prefix_length, (void)message, (void)message_length, (void)flags;
+  platform_trap();
+}
+
+/// What every `throw` of the C++ library begins with; nothing in the library catches one.
+_Noreturn void *__wrap___cxa_allocate_exception(size_t size) {
+  (void)size;
   platform_trap();
 }
 

@@ -28,11 +28,6 @@ REAL void __real_free(void *memory);
 REAL int __real_posix_memalign(void **result, size_t alignment, size_t size);
 REAL void *__real_aligned_alloc(size_t alignment, size_t size);
 REAL size_t __real_malloc_usable_size(void *memory);
-// C++'s operators: new that returns NULL, and delete.
-REAL void *_ZnwmRKSt9nothrow_t(size_t size, const void *nothrow);
-REAL void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow);
-REAL void __real__ZdlPvm(void *memory, size_t size);
-REAL void __real__ZdlPvmSt11align_val_t(void *memory, size_t size, size_t alignment);
 
 // The initial-exec model: a lookup never allocates, as it may for other thread-local variables of a
 // library that was opened late, and then ends the process when it cannot.
@@ -145,27 +140,18 @@ char *__wrap_strdup(const char *text) {
   return copy ? memcpy(copy, text, size) : NULL;
 }
 
-// The operators of the host are in force, whatever they are.
-static const char nothrow;
+// C++'s operators new do not return NULL. (Its operators delete call `free`.)
 
 void *__wrap__Znwm(size_t size) {
-  void *memory = _ZnwmRKSt9nothrow_t(size, &nothrow);
-  return memory ? memory : take(size, UNIT);
+  void *memory = __wrap_malloc(size);
+  if (!memory) platform_fall(PLATFORM_FALL_MEMORY);
+  return memory;
 }
 
 void *__wrap__ZnwmSt11align_val_t(size_t size, size_t alignment) {
-  void *memory = _ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, &nothrow);
-  return memory ? memory : take(size, alignment);
-}
-
-void __wrap__ZdlPvm(void *memory, size_t size) {
-  if (in_reserve(memory)) give_back(memory);
-  else __real__ZdlPvm(memory, size);
-}
-
-void __wrap__ZdlPvmSt11align_val_t(void *memory, size_t size, size_t alignment) {
-  if (in_reserve(memory)) give_back(memory);
-  else __real__ZdlPvmSt11align_val_t(memory, size, alignment);
+  void *memory = NULL;
+  if (__wrap_posix_memalign(&memory, alignment, size)) platform_fall(PLATFORM_FALL_MEMORY);
+  return memory;
 }
 
 // ---- Signals: those of a process belong to its host. The runtime would handle crashes of its own
