@@ -132,7 +132,12 @@ test-embed: $(LIBRARY) .venv/ready
 	perl -MFFI::Platypus -e 1 2> /dev/null || missing+=" libffi-platypus-perl"; \
 	test -f /usr/share/java/jna.jar || missing+=" libjna-java"; \
 	test -z "$$missing" || { apt-get update -q && apt-get install -qy $$missing; }
-	$(PYTHON) -m pytest -q Tests/Embed
+	$(PYTHON) -m pytest -q Tests/Embed -m "not llama"
+
+## make test-beside-llama: in one scope of names with llama.cpp, which is built for it.
+.PHONY: test-beside-llama
+test-beside-llama: $(LIBRARY) .venv/peer
+	$(PYTHON) -m pytest -q Tests/Embed -m llama
 
 # The allocators and the locales that the catalogue runs the library with.
 CATALOGUE_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 locales

@@ -19,6 +19,10 @@ LIBRARY = (ROOT / ".build" / "lib" / "libmixtral.so.1").resolve()
 DROPPED = ("MIXTRAL_", "PYTHON", "LD_", "MAKE", "MFLAGS")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "llama: needs llama-cpp-python, see `make test-beside-llama`")
+
+
 class Golden(NamedTuple):
     """A bundled model, a prompt and what another engine says follows it."""
 

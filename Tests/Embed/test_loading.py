@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -42,11 +41,10 @@ def test_two_names_of_one_file(tmp_path: pathlib.Path) -> None:
     host("link", LIBRARY, tmp_path)
 
 
+@pytest.mark.llama
 @pytest.mark.parametrize("order", ["mixtral llama", "llama mixtral"])
 @pytest.mark.parametrize("mode", [os.RTLD_LAZY, os.RTLD_NOW], ids=["lazy", "now"])
 def test_beside_llama_cpp(mode: int, order: str) -> None:
-    if not importlib.util.find_spec("llama_cpp"):
-        pytest.skip("llama-cpp-python is not installed: make .venv/peer")
     golden = GOLDENS["mistral-spanish"]
     tokens = json.dumps({"ids": golden.ids, "tokens": golden.tokens})
     host("beside", LIBRARY, mode, order, golden.model, tokens)
