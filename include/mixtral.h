@@ -427,7 +427,8 @@ mixtral_status mixtral_session_load(mixtral_session *session, const void *state,
  * over a file that is there.
  *
  * @param path  NUL-terminated bytes of the path.
- * @return as mixtral_session_save, and NOT_FOUND (the folder), IO; on an error what was at `path` is as it was.
+ * @return as mixtral_session_save except BUFFER_TOO_SMALL, and NOT_FOUND (the folder), IO; on an error what was at
+ *         `path` is as it was.
  * Since 0.1.
  */
 mixtral_status mixtral_session_save_file(mixtral_session *session, const char *path);

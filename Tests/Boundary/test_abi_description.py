@@ -6,7 +6,7 @@ import ctypes
 import re
 
 import pytest
-from mixtral import _raw
+from mixtral import _library, _raw
 
 import abi
 
@@ -64,7 +64,7 @@ def test_every_handle_can_be_made():
 
 def test_versions_are_the_librarys():
     assert DESCRIPTION["abi_version"] == _raw.mixtral_abi_version()
-    assert DESCRIPTION["library"] == _raw.LIBRARY_NAME
+    assert DESCRIPTION["library"] == _library.LIBRARY_NAME
     assert DESCRIPTION["pointer_size"] == ctypes.sizeof(ctypes.c_void_p)
     version = [int(one) for one in _raw.mixtral_version().split(b".")]
     assert version[:2] >= [int(one) for one in DESCRIPTION["release"].split(".")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from mixtral import _raw
+from mixtral import _library, _raw
 
 import abi
 
@@ -109,5 +109,5 @@ def test_structures_have_no_hidden_padding():
 
 
 def test_versions():
-    assert _raw.mixtral_abi_version() == _raw.ABI_VERSION
+    assert _raw.mixtral_abi_version() == _library.ABI_VERSION
     assert len(_raw.mixtral_version().split(b".")) == 3

@@ -20,7 +20,9 @@ DROPPED = ("MIXTRAL_", "PYTHON", "LD_", "MAKE", "MFLAGS")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "llama: needs llama-cpp-python, see `make test-beside-llama`")
+    config.addinivalue_line(
+        "markers", "llama: needs llama-cpp-python, see `make test-beside-llama`"
+    )
 
 
 class Golden(NamedTuple):

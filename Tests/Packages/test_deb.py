@@ -92,7 +92,9 @@ def test_python_finds_the_system_s_library(
     count = len(bundled.tokens)
     said = run(*program, "generate", bundled.model, bundled.prompt, "-n", count, **options)
     assert said == f"{bundled.text}\n"
-    code = "import mixtral, mixtral._raw as raw; print(mixtral.__file__, raw.library._name)"
+    code = (
+        "import mixtral, mixtral._library as opened; print(mixtral.__file__, opened.library._name)"
+    )
     file, name = run("/usr/bin/python3", "-c", code, **options).split()
     assert pathlib.Path(file).is_relative_to(system)
     assert name == "libmixtral.so.1"

@@ -90,7 +90,7 @@ def test_the_same_bytes_twice(wheel: pathlib.Path) -> None:
 
 
 def test_its_own_library_is_loaded(python: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    code = "import mixtral._raw as raw; print(raw.library._name)"
+    code = "import mixtral._library as opened; print(opened.library._name)"
     loaded = pathlib.Path(run(python, "-c", code, cwd=tmp_path).strip())
     assert loaded.name == "libmixtral.so.1"
     assert loaded.is_relative_to(python.parent.parent)

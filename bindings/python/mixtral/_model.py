@@ -6,7 +6,7 @@ import ctypes
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any
 
 from . import _raw
 from ._errors import InvalidArgumentError, check

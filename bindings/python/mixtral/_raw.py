@@ -2,17 +2,11 @@
 
 Every name is the header's. Each function has its argument types and its result type set. `CDLL` is
 used, so other Python threads run during every call.
-
-The library is, in this order: what the environment variable MIXTRAL_LIBRARY names; a file beside
-this package, as in the wheel; the build folder of the checkout that holds this package; what the
-system loader finds, as with Debian's packages.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
-import pathlib
 from ctypes import (
     POINTER,
     c_char,
@@ -25,50 +19,8 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import Any, Callable
 
-ABI_VERSION = 1
-LIBRARY_NAME = "libmixtral.so.1"
-
-
-def _library_path() -> str:
-    named = os.environ.get("MIXTRAL_LIBRARY")
-    if named:
-        return named
-    package = pathlib.Path(__file__).resolve().parent
-    beside = package / LIBRARY_NAME
-    if beside.is_file():
-        return str(beside)
-    checkout = package.parent.parent.parent
-    # Whatever an installed package lies in, only a checkout has this file.
-    if (checkout / "Package.swift").is_file():
-        return str(checkout / ".build" / "lib" / LIBRARY_NAME)
-    return LIBRARY_NAME
-
-
-def _open_library() -> ctypes.CDLL:
-    path = _library_path()
-    try:
-        return ctypes.CDLL(path)
-    except OSError as error:
-        raise ImportError(
-            f"the mixtral library '{path}' cannot be loaded ({error}); "
-            "set MIXTRAL_LIBRARY to its path"
-        ) from None
-
-
-library = _open_library()
-
-
-def _function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
-    try:
-        function = getattr(library, name)
-    except AttributeError:
-        raise ImportError(f"'{library._name}' has no function {name}") from None
-    function.restype = result
-    function.argtypes = list(arguments)
-    return function  # type: ignore[no-any-return]
-
+from ._library import declare
 
 # Statuses
 
@@ -92,16 +44,10 @@ MIXTRAL_INTERNAL = 16
 
 mixtral_status = c_int32
 
-mixtral_status_name = _function("mixtral_status_name", c_char_p, mixtral_status)
-mixtral_last_error = _function("mixtral_last_error", c_char_p)
-mixtral_version = _function("mixtral_version", c_char_p)
-mixtral_abi_version = _function("mixtral_abi_version", c_uint32)
-
-if mixtral_abi_version() != ABI_VERSION:
-    raise ImportError(
-        f"'{library._name}' has ABI version {mixtral_abi_version()}; "
-        f"this package needs {ABI_VERSION}"
-    )
+mixtral_status_name = declare("mixtral_status_name", c_char_p, mixtral_status)
+mixtral_last_error = declare("mixtral_last_error", c_char_p)
+mixtral_version = declare("mixtral_version", c_char_p)
+mixtral_abi_version = declare("mixtral_abi_version", c_uint32)
 
 # Models. A handle is an address that is never followed.
 
@@ -144,7 +90,7 @@ class mixtral_load_options(ctypes.Structure):
     ]
 
 
-mixtral_load = _function(
+mixtral_load = declare(
     "mixtral_load",
     mixtral_status,
     POINTER(mixtral_model),
@@ -164,11 +110,11 @@ class mixtral_pack_options(ctypes.Structure):
     ]
 
 
-mixtral_model_pack = _function(
+mixtral_model_pack = declare(
     "mixtral_model_pack", mixtral_status, c_char_p, c_char_p, POINTER(mixtral_pack_options)
 )
 
-mixtral_guard_mappings = _function("mixtral_guard_mappings", mixtral_status, c_uint32)
+mixtral_guard_mappings = declare("mixtral_guard_mappings", mixtral_status, c_uint32)
 
 
 class mixtral_info(ctypes.Structure):
@@ -206,11 +152,11 @@ class mixtral_info(ctypes.Structure):
     ]
 
 
-mixtral_model_info = _function(
+mixtral_model_info = declare(
     "mixtral_model_info", mixtral_status, mixtral_model, POINTER(mixtral_info)
 )
 
-mixtral_model_metadata = _function(
+mixtral_model_metadata = declare(
     "mixtral_model_metadata",
     mixtral_status,
     POINTER(c_size_t),
@@ -229,7 +175,7 @@ MIXTRAL_TOKENIZE_CONTINUE = 4
 MIXTRAL_DETOKENIZE_SPECIAL = 1
 MIXTRAL_DETOKENIZE_CONTINUE = 2
 
-mixtral_tokenize = _function(
+mixtral_tokenize = declare(
     "mixtral_tokenize",
     mixtral_status,
     POINTER(c_size_t),
@@ -241,7 +187,7 @@ mixtral_tokenize = _function(
     c_uint32,
 )
 
-mixtral_detokenize = _function(
+mixtral_detokenize = declare(
     "mixtral_detokenize",
     mixtral_status,
     POINTER(c_size_t),
@@ -253,7 +199,7 @@ mixtral_detokenize = _function(
     c_uint32,
 )
 
-mixtral_detokenizer_create = _function(
+mixtral_detokenizer_create = declare(
     "mixtral_detokenizer_create",
     mixtral_status,
     POINTER(mixtral_detokenizer),
@@ -261,7 +207,7 @@ mixtral_detokenizer_create = _function(
     c_uint32,
 )
 
-mixtral_detokenizer_next = _function(
+mixtral_detokenizer_next = declare(
     "mixtral_detokenizer_next",
     mixtral_status,
     POINTER(c_size_t),
@@ -287,7 +233,7 @@ class mixtral_session_options(ctypes.Structure):
     ]
 
 
-mixtral_session_create = _function(
+mixtral_session_create = declare(
     "mixtral_session_create",
     mixtral_status,
     POINTER(mixtral_session),
@@ -295,7 +241,7 @@ mixtral_session_create = _function(
     POINTER(mixtral_session_options),
 )
 
-mixtral_step = _function(
+mixtral_step = declare(
     "mixtral_step", mixtral_status, mixtral_session, POINTER(mixtral_token), c_size_t
 )
 
@@ -307,7 +253,7 @@ class mixtral_input(ctypes.Structure):
     ]
 
 
-mixtral_step_many = _function(
+mixtral_step_many = declare(
     "mixtral_step_many",
     mixtral_status,
     POINTER(mixtral_session),
@@ -316,7 +262,7 @@ mixtral_step_many = _function(
     POINTER(mixtral_status),
 )
 
-mixtral_step_logits = _function(
+mixtral_step_logits = declare(
     "mixtral_step_logits",
     mixtral_status,
     POINTER(c_size_t),
@@ -327,7 +273,7 @@ mixtral_step_logits = _function(
     c_size_t,
 )
 
-mixtral_logits = _function(
+mixtral_logits = declare(
     "mixtral_logits",
     mixtral_status,
     POINTER(c_size_t),
@@ -336,7 +282,7 @@ mixtral_logits = _function(
     mixtral_session,
 )
 
-mixtral_session_position = _function(
+mixtral_session_position = declare(
     "mixtral_session_position", mixtral_status, POINTER(c_uint64), mixtral_session
 )
 
@@ -351,31 +297,31 @@ class mixtral_state(ctypes.Structure):
     ]
 
 
-mixtral_session_state = _function(
+mixtral_session_state = declare(
     "mixtral_session_state", mixtral_status, mixtral_session, POINTER(mixtral_state)
 )
 
-mixtral_session_rewind = _function(
+mixtral_session_rewind = declare(
     "mixtral_session_rewind", mixtral_status, mixtral_session, c_uint64
 )
 
-mixtral_session_fork = _function(
+mixtral_session_fork = declare(
     "mixtral_session_fork", mixtral_status, POINTER(mixtral_session), mixtral_session
 )
 
-mixtral_session_save = _function(
+mixtral_session_save = declare(
     "mixtral_session_save", mixtral_status, POINTER(c_size_t), c_void_p, c_size_t, mixtral_session
 )
 
-mixtral_session_load = _function(
+mixtral_session_load = declare(
     "mixtral_session_load", mixtral_status, mixtral_session, c_void_p, c_size_t
 )
 
-mixtral_session_save_file = _function(
+mixtral_session_save_file = declare(
     "mixtral_session_save_file", mixtral_status, mixtral_session, c_char_p
 )
 
-mixtral_session_load_file = _function(
+mixtral_session_load_file = declare(
     "mixtral_session_load_file", mixtral_status, mixtral_session, c_char_p
 )
 
@@ -414,14 +360,14 @@ class mixtral_sampler_options(ctypes.Structure):
     ]
 
 
-mixtral_sampler_create = _function(
+mixtral_sampler_create = declare(
     "mixtral_sampler_create",
     mixtral_status,
     POINTER(mixtral_sampler),
     POINTER(mixtral_sampler_options),
 )
 
-mixtral_sample = _function(
+mixtral_sample = declare(
     "mixtral_sample", mixtral_status, POINTER(mixtral_token), mixtral_session, mixtral_sampler
 )
 
@@ -434,7 +380,7 @@ class mixtral_candidate(ctypes.Structure):
     ]
 
 
-mixtral_sample_report = _function(
+mixtral_sample_report = declare(
     "mixtral_sample_report",
     mixtral_status,
     POINTER(c_size_t),
@@ -445,5 +391,5 @@ mixtral_sample_report = _function(
 
 # Ending and freeing
 
-mixtral_cancel = _function("mixtral_cancel", mixtral_status, c_void_p)
-mixtral_free = _function("mixtral_free", mixtral_status, c_void_p)
+mixtral_cancel = declare("mixtral_cancel", mixtral_status, c_void_p)
+mixtral_free = declare("mixtral_free", mixtral_status, c_void_p)
