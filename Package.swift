@@ -69,7 +69,7 @@ let package = Package(
     .target(name: "Formats", dependencies: ["Platform"], swiftSettings: strict + safe),
     .target(
       name: "Quantization", dependencies: ["Intrinsics", "Kernels", "Formats"],
-      swiftSettings: strict),
+      swiftSettings: checked("Quantization")),
     .target(name: "Text", dependencies: ["Formats"], swiftSettings: strict + safe),
     .target(
       name: "Sampling", dependencies: ["Kernels", "Formats"],

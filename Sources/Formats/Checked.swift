@@ -6,9 +6,18 @@ extension Array {
   /// The element; `internal` where there is none.
   @inlinable @inline(__always)
   package func at(_ index: Int) throws(EngineError) -> Element {
-    guard index >= 0, index < count else { throw indexFault(index, count) }
-    return self[index]
+    // The array's own subscript would read its count once more and compare again.
+    try unsafe withUnsafeBufferPointer { elements throws(EngineError) in
+      try unsafe elements.at(index)
+    }
   }
+}
+
+/// `start..<end`; `internal` where it ends before it begins.
+@inlinable @inline(__always)
+package func stretch(_ start: Int, _ end: Int) throws(EngineError) -> Range<Int> {
+  guard start <= end else { throw indexFault(start, end) }
+  return start..<end
 }
 
 extension UnsafeBufferPointer {

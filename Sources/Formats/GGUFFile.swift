@@ -15,7 +15,7 @@ package final class GGUFFile: Sendable {
   /// The size of all parts in bytes.
   package let byteCount: UInt64
   private let files: [InputFile]
-  private let indices: [ByteName: Int]
+  private let names: NameTable
 
   /// Opens a model by the path of its only or first file, given as the bytes that the system takes.
   ///
@@ -29,16 +29,24 @@ package final class GGUFFile: Sendable {
   package init(path: UnsafePointer<CChar>, calls: FileCalls) throws(EngineError) {
     let parts = try unsafe GGUFSplit.open(path: path, calls: calls)
     var tensors: [GGUFTensor] = []
-    var indices: [ByteName: Int] = [:]
+    var names = NameTable()
     var byteCount: UInt64 = 0
-    for part in parts {
+    var files: [InputFile] = []
+    var number = 0
+    while number < parts.count {
+      let part = try parts.at(number)
+      files.append(part.file)
+      number &+= 1
       guard UInt64(clamping: tensors.count &+ part.tensors.count) <= Limits.tensorCount else {
         throw part.file.error(
           .limitExceeded,
           "the tensor count of all parts is more than \(Limits.tensorCount)")
       }
-      for tensor in part.tensors {
-        guard indices.updateValue(tensors.count, forKey: ByteName(tensor.name)) == nil else {
+      var index = 0
+      while index < part.tensors.count {
+        let tensor = try part.tensors.at(index)
+        index &+= 1
+        guard try names.append(tensor.name) else {
           throw part.file.error(.malformed, "tensor \(quoted(tensor.name)) appears twice")
         }
         tensors.append(tensor)
@@ -64,9 +72,9 @@ package final class GGUFFile: Sendable {
     metadata = first.metadata
     self.tensors = tensors
     self.byteCount = byteCount
-    files = parts.map(\.file)
+    self.files = files
     firstFile = first.file
-    self.indices = indices
+    self.names = names
   }
 
   /// The number of files.
@@ -74,7 +82,7 @@ package final class GGUFFile: Sendable {
 
   /// The tensor of a name; nil when there is none.
   package func tensor(_ name: String) -> GGUFTensor? {
-    guard let index = indices[ByteName(name)], index >= 0, index < tensors.count else { return nil }
+    guard let index = names.index(of: name), index < tensors.count else { return nil }
     return tensors[index]
   }
 
@@ -137,7 +145,10 @@ package final class GGUFFile: Sendable {
     try metadata.writeMembers(to: &writer)
     try writer.separate(metadata.keys.count)
     try writer.raw("\"tensors\": {")
-    for (i, entry) in typeSummary().enumerated() {
+    let types = typeSummary()
+    var i = 0
+    while i < types.count {
+      let entry = try types.at(i)
       try writer.separate(i)
       try writer.string(entry.type.name)
       try writer.raw(": {\"count\": ")
@@ -145,6 +156,7 @@ package final class GGUFFile: Sendable {
       try writer.raw(", \"bytes\": ")
       try writer.integer(entry.byteCount)
       try writer.raw("}")
+      i &+= 1
     }
     try writer.raw("}}")
     return try writer.bytes.array()
@@ -153,14 +165,25 @@ package final class GGUFFile: Sendable {
   /// How many tensors and bytes there are of each type, in order of appearance.
   package func typeSummary() -> [(type: TensorType, count: Int, byteCount: UInt64)] {
     var types: [TensorType] = []
-    for tensor in tensors where !types.contains(tensor.type) { types.append(tensor.type) }
-    return types.map { type in
-      var (count, byteCount) = (0, UInt64(0))
-      for tensor in tensors where tensor.type == type {
-        count &+= 1
-        byteCount &+= UInt64(clamping: tensor.byteCount)
+    var result: [(type: TensorType, count: Int, byteCount: UInt64)] = []
+    var first = 0
+    while first < tensors.count, let type = try? tensors.at(first).type {
+      if !types.contains(type) {
+        types.append(type)
+        var (count, byteCount) = (0, UInt64(0))
+        // None of it came before.
+        var index = first
+        while index < tensors.count, let tensor = try? tensors.at(index) {
+          if tensor.type == type {
+            count &+= 1
+            byteCount &+= UInt64(clamping: tensor.byteCount)
+          }
+          index &+= 1
+        }
+        result.append((type, count, byteCount))
       }
-      return (type, count, byteCount)
+      first &+= 1
     }
+    return result
   }
 }

@@ -4,31 +4,32 @@
 /// The metadata of a GGUF file, in the order of the file.
 package struct GGUFMetadata: Sendable {
   /// All keys, each once, in file order.
-  package private(set) var keys: [String] = []
+  package var keys: [String] { names.names }
   private(set) var values: [GGUFValue] = []
   /// Where each key with its value lies in the file.
   package private(set) var ranges: [Range<UInt64>] = []
-  private var indices: [ByteName: Int] = [:]
+  private var names = NameTable()
   private let file: String
 
   /// Nothing yet; `file` is the quoted name for sentences.
   init(file: String) { self.file = file }
 
   /// Adds a key; false when it is there already.
-  mutating func append(_ key: String, _ value: GGUFValue, at range: Range<UInt64>) -> Bool {
-    guard indices.updateValue(keys.count, forKey: ByteName(key)) == nil else { return false }
-    keys.append(key)
+  mutating func append(
+    _ key: String, _ value: GGUFValue, at range: Range<UInt64>
+  ) throws(EngineError) -> Bool {
+    guard try names.append(key) else { return false }
     values.append(value)
     ranges.append(range)
     return true
   }
 
   /// Whether the file has the key.
-  package func contains(_ key: String) -> Bool { indices[ByteName(key)] != nil }
+  package func contains(_ key: String) -> Bool { names.index(of: key) != nil }
 
   /// The value of a key; nil when absent.
   package func value(_ key: String) -> GGUFValue? {
-    guard let index = indices[ByteName(key)], index >= 0, index < values.count else { return nil }
+    guard let index = names.index(of: key), index < values.count else { return nil }
     return values[index]
   }
 

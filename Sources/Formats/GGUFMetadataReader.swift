@@ -13,7 +13,7 @@ extension CheckedReader {
       let start = position
       let key = try key(index)
       let value = try value(of: key)
-      guard metadata.append(key, value, at: start..<max(start, position)) else {
+      guard try metadata.append(key, value, at: start..<max(start, position)) else {
         throw error(.malformed, "key \(quoted(key)) appears twice")
       }
       index &+= 1

@@ -79,23 +79,30 @@ package struct GGUFArray: Sendable {
   let ends: [UInt32]
 
   /// Where element `i` lies in `storage`; empty when there is no such element.
-  package func range(_ i: Int) -> Range<Int> {
-    guard i >= 0, i < count else { return 0..<0 }
+  package func range(_ i: Int) -> Range<Int> { place(i) ?? 0..<0 }
+
+  @inline(__always)
+  private func place(_ i: Int) -> Range<Int>? {
+    guard i >= 0, i < count else { return nil }
     let start: Int
     let end: Int
     if elementType == .string {
-      guard i < ends.count else { return 0..<0 }
+      guard i < ends.count else { return nil }
       start = i == 0 ? 0 : Int(ends[i &- 1])
       end = Int(ends[i])
     } else {
       let size = elementType.leastByteCount
       (start, end) = (i &* size, (i &+ 1) &* size)
     }
-    return 0 <= start && start <= end && end <= storage.count ? start..<end : 0..<0
+    guard 0 <= start, 0 <= end, start <= end, end <= storage.count else { return nil }
+    return start..<end
   }
 
   /// The bytes of element `i` of an array of strings.
-  package func bytes(_ i: Int) -> ArraySlice<UInt8> { storage[range(i)] }
+  package func bytes(_ i: Int) -> ArraySlice<UInt8> {
+    guard let place = place(i) else { return [] }
+    return storage[place]
+  }
 
   /// Element `i` of an array of numbers, rounded to single precision.
   package func float(_ i: Int) -> Float {

@@ -83,12 +83,8 @@ struct JSONWriter {
     var i = 0
     while i < array.count {
       try separate(i)
-      if array.elementType == .string {
-        try string(array.bytes(i))
-      } else {
-        // A number: an array's elements are no arrays, so this goes no deeper.
-        try value(array.value(i), longest: 0)
-      }
+      // An array's elements are no arrays, so this goes no deeper.
+      try value(array.value(i), longest: 0)
       i &+= 1
     }
     try raw("]")

@@ -44,7 +44,11 @@ package struct PanelFormat: Sendable {
 
   /// The format of a tensor type; nil for types without kernels.
   package static func of(_ type: TensorType) -> PanelFormat? {
-    for format in formats where format.tensorType == type { return format }
+    var index = 0
+    while index < formats.count, let format = try? formats.at(index) {
+      if format.tensorType == type { return format }
+      index &+= 1
+    }
     return nil
   }
 

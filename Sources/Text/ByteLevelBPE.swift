@@ -75,17 +75,20 @@ struct ByteLevelBPE: Sendable {
     var products: [Int32] = []
     products.reserveCapacity(merges.count)
     var text = Growable<UInt8>()
-    for rank in 0..<merges.count {
-      let merge = try merges[rank]
-      func malformed(_ what: String) -> EngineError {
+    let bytes = merges.bytes
+    while products.count < merges.count {
+      let rank = products.count
+      let merge = try merges.range(rank)
+      func malformed(_ what: String) throws(EngineError) -> EngineError {
         EngineError(
-          .malformed, "tokenizer.ggml.merges[\(rank)] is \(quoted(merge)); \(what)")
+          .malformed, "tokenizer.ggml.merges[\(rank)] is \(quoted(try merges[rank])); \(what)")
       }
-      guard let space = merge.firstIndex(of: 0x20), space > merge.startIndex,
-        space + 1 < merge.endIndex,
-        let left = ByteTable.bytes(of: merge[..<space]),
-        let right = ByteTable.bytes(of: merge[(space + 1)...])
-      else { throw malformed("allowed are two spelled pieces with one space between") }
+      var space = merge.lowerBound
+      while space < merge.upperBound, try bytes.at(space) != 0x20 { space &+= 1 }
+      guard space > merge.lowerBound, space &+ 1 < merge.upperBound,
+        let left = try ByteTable.bytes(of: bytes, try stretch(merge.lowerBound, space)),
+        let right = try ByteTable.bytes(of: bytes, try stretch(space &+ 1, merge.upperBound))
+      else { throw try malformed("allowed are two spelled pieces with one space between") }
       text.shorten(to: 0)
       try text.append(left, left.indices)
       try text.append(right, right.indices)
@@ -93,7 +96,7 @@ struct ByteLevelBPE: Sendable {
       let rightID = try table.find(text, start: left.count, length: right.count)
       let product = try table.find(text, start: 0, length: text.count)
       guard leftID >= 0, rightID >= 0, product >= 0 else {
-        throw malformed("both parts and what they make must be in tokenizer.ggml.tokens")
+        throw try malformed("both parts and what they make must be in tokenizer.ggml.tokens")
       }
       products.append(product)
       try ranks.insert(leftID, rightID, value: Int32(truncatingIfNeeded: rank))
@@ -113,13 +116,13 @@ struct ByteLevelBPE: Sendable {
           position &+= 1
           continue
         }
-        try encodePlain(text, start..<position, with: &work)
+        try encodePlain(text, try stretch(start, position), with: &work)
         try work.output(piece.id)
         position &+= piece.length
         start = position
       }
     }
-    try encodePlain(text, start..<range.upperBound, with: &work)
+    try encodePlain(text, try stretch(start, range.upperBound), with: &work)
   }
 
   private func encodePlain(
@@ -128,7 +131,7 @@ struct ByteLevelBPE: Sendable {
     var start = range.lowerBound
     while start < range.upperBound {
       let end = try splitter.pieceEnd(text, from: start, to: range.upperBound)
-      try encodePiece(text, start..<end, with: &work)
+      try encodePiece(text, try stretch(start, end), with: &work)
       start = end
     }
   }

@@ -12,10 +12,11 @@ package struct ByteStrings: Sendable {
   package var count: Int { ends.count }
 
   /// Where string `index` lies in `bytes`.
+  @inline(__always)
   package func range(_ index: Int) throws(EngineError) -> Range<Int> {
     let start = index == 0 ? 0 : try ends.at(index &- 1)
     let end = try ends.at(index)
-    guard start >= 0, start <= end, end <= bytes.count else {
+    guard start >= 0, end >= 0, start <= end, end <= bytes.count else {
       throw EngineError(.internal, "byte string \(index) ends before it begins")
     }
     return start..<end
@@ -31,16 +32,21 @@ package struct ByteStrings: Sendable {
   ) throws(EngineError) -> (areEqual: Bool, isBefore: Bool) {
     let (a, b) = (try range(first), try range(second))
     var offset = 0
-    while offset < a.count, offset < b.count {
+    while offset < a.length, offset < b.length {
       let (x, y) = (try bytes.at(a.lowerBound &+ offset), try bytes.at(b.lowerBound &+ offset))
       if x != y { return (false, x < y) }
       offset &+= 1
     }
-    return (a.count == b.count, a.count < b.count)
+    return (a.length == b.length, a.length < b.length)
   }
 
   package mutating func append(_ string: some Sequence<UInt8>) {
     bytes.append(contentsOf: string)
+    ends.append(bytes.count)
+  }
+
+  mutating func append(byte: UInt8) {
+    bytes.append(byte)
     ends.append(bytes.count)
   }
 
@@ -50,10 +56,15 @@ package struct ByteStrings: Sendable {
   }
 }
 
+extension Range<Int> {
+  /// The count of a range of places in memory, whose difference cannot overflow.
+  var length: Int { upperBound &- lowerBound }
+}
+
 extension Growable {
   /// Appends `elements[range]`; `internal` where they are not there.
   mutating func append(_ elements: [Element], _ range: Range<Int>) throws(EngineError) {
-    try reserve(count &+ range.count)
+    try reserve(count &+ range.length)
     var index = range.lowerBound
     while index < range.upperBound {
       try append(try elements.at(index))

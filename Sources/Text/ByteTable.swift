@@ -1,5 +1,7 @@
 // The table by which byte-level vocabularies spell bytes as printable characters (GPT-2).
 
+import Formats
+
 /// Bytes and the characters that spell them.
 enum ByteTable {
   /// The byte that scalar `value` spells, if it spells one.
@@ -14,26 +16,25 @@ enum ByteTable {
     }
   }
 
-  /// The bytes that `spelling` stands for; nil when a character of it spells none.
-  static func bytes(of spelling: ArraySlice<UInt8>) -> [UInt8]? {
+  /// The bytes that `text[spelling]` stands for; nil when a character of it spells none.
+  static func bytes(of text: [UInt8], _ spelling: Range<Int>) throws(EngineError) -> [UInt8]? {
     var result: [UInt8] = []
-    result.reserveCapacity(spelling.count)
-    var index = spelling.startIndex
-    while index < spelling.endIndex {
+    result.reserveCapacity(spelling.length)
+    var index = spelling.lowerBound
+    while index < spelling.upperBound {
       // All characters of the table take one or two bytes of UTF-8.
-      let lead = spelling[index]
+      let lead = try text.at(index)
       var value = UInt32(lead)
       if lead >= 0x80 {
-        let next = index + 1
-        guard (0xC2...0xDF).contains(lead), next < spelling.endIndex,
-          (0x80...0xBF).contains(spelling[next])
-        else { return nil }
-        value = (UInt32(lead) & 0x1F) << 6 | UInt32(spelling[next]) & 0x3F
-        index = next
+        index &+= 1
+        guard (0xC2...0xDF).contains(lead), index < spelling.upperBound else { return nil }
+        let next = try text.at(index)
+        guard (0x80...0xBF).contains(next) else { return nil }
+        value = (UInt32(lead) & 0x1F) << 6 | UInt32(next) & 0x3F
       }
       guard let byte = byte(of: value) else { return nil }
       result.append(byte)
-      index += 1
+      index &+= 1
     }
     return result
   }

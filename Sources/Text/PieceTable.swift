@@ -55,7 +55,7 @@ struct PieceTable: Sendable {
       let range = try pieces.range(id)
       if !range.isEmpty, try isIncluded(id) {
         try insert(id, range)
-        longest = max(longest, range.count)
+        longest = max(longest, range.length)
       }
       id &+= 1
     }
@@ -111,7 +111,7 @@ struct PieceTable: Sendable {
     _ id: Int, _ text: borrowing Growable<UInt8>, _ start: Int, _ length: Int
   ) throws(EngineError) -> Bool {
     let range = try pieces.range(id)
-    guard range.count == length else { return false }
+    guard range.length == length else { return false }
     var index = 0
     while index < length {
       if try pieces.bytes.at(range.lowerBound &+ index) != text.at(start &+ index) { return false }

@@ -44,13 +44,15 @@ struct SentencePieceBPE: Sendable {
     }
     var priorities: [UInt32] = []
     priorities.reserveCapacity(scores.count)
-    for id in 0..<scores.count {
-      guard scores[id].isFinite else {
+    while priorities.count < scores.count {
+      let id = priorities.count
+      let score = try scores.at(id)
+      guard score.isFinite else {
         throw EngineError(
-          .malformed, "tokenizer.ggml.scores[\(id)] is \(scores[id]); allowed finite numbers")
+          .malformed, "tokenizer.ggml.scores[\(id)] is \(score); allowed finite numbers")
       }
       // Adding zero makes -0 the same as 0. The bits of floats of one sign rise with their size.
-      let bits = (scores[id] + 0).bitPattern
+      let bits = (score + 0).bitPattern
       priorities.append(bits >> 31 == 0 ? 0x7FFF_FFFF &- bits : bits)
     }
     let types = vocabulary.types
@@ -127,7 +129,7 @@ struct SentencePieceBPE: Sendable {
     into normalized: inout Growable<UInt8>
   ) throws(EngineError) {
     normalized.shorten(to: 0)
-    try normalized.reserve(range.count &+ 1)
+    try normalized.reserve(range.length &+ 1)
     if prefixed { try normalized.append(0x20) }
     var position = range.lowerBound
     while position < range.upperBound {

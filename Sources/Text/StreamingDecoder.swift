@@ -28,8 +28,10 @@ package struct StreamingDecoder: Sendable {
     _ tokens: UnsafeBufferPointer<Int32>
   ) throws(EngineError) -> [UInt8] {
     var output = Growable<UInt8>()
-    for index in 0..<heldCount {
-      try output.append(UInt8(truncatingIfNeeded: held >> UInt32(8 &* index)))
+    var index = 0
+    while index < heldCount {
+      try output.append(UInt8(truncatingIfNeeded: held >> Self.shift(index)))
+      index &+= 1
     }
     if tokens.isEmpty {
       let rest = try output.array()
@@ -40,17 +42,22 @@ package struct StreamingDecoder: Sendable {
     unsafe try tokenizer.appendText(of: tokens, options, &state, to: &output)
     var held: UInt32 = 0
     let heldCount = try Self.incompleteTail(of: output)
-    for index in 0..<heldCount {
-      let byte = UInt32(try output.at(output.count &- heldCount &+ index))
-      held |= byte << UInt32(8 &* index)
+    let wholeCount = output.count &- heldCount
+    index = 0
+    while index < heldCount {
+      held |= UInt32(try output.at(wholeCount &+ index)) << Self.shift(index)
+      index &+= 1
     }
-    for _ in 0..<heldCount { _ = output.removeLast() }
+    output.shorten(to: wholeCount)
     let whole = try output.array()
     self.state = state
     self.held = held
     self.heldCount = heldCount
     return whole
   }
+
+  /// Where the byte of an index lies in `held`.
+  private static func shift(_ index: Int) -> UInt32 { UInt32(truncatingIfNeeded: 8 &* index) }
 
   /// Bytes at the end that begin a character and could still become one: 0 to 3.
   private static func incompleteTail(

@@ -63,7 +63,7 @@ extension Tokenizer {
       guard options.contains(.special) else { return }
     case .normal, .userDefined, .unused:
       if state.stripsSpace, !range.isEmpty, try surfaces.bytes.at(range.lowerBound) == 0x20 {
-        range = (range.lowerBound &+ 1)..<range.upperBound
+        range = try stretch(range.lowerBound &+ 1, range.upperBound)
         state.stripsSpace = false
       }
     case .byte: break

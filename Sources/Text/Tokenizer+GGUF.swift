@@ -24,7 +24,10 @@ extension Tokenizer {
     }
     var description = TokenizerDescription(algorithm: algorithm, pieces: Self.strings(tokens))
     if let types = try metadata.integers(Self.prefix + "token_type") {
-      description.types = (0..<types.count).map { Int32(clamping: types.integer($0)) }
+      description.types.reserveCapacity(types.count)
+      while description.types.count < types.count {
+        description.types.append(Int32(clamping: types.integer(description.types.count)))
+      }
       try Self.require(types.count, "token_type", tokens.count)
     }
     let count = tokens.count
@@ -70,7 +73,10 @@ extension Tokenizer {
     guard let scores = try metadata.floats(prefix + "scores") else { throw absent("scores") }
     guard !description.types.isEmpty else { throw absent("token_type") }
     try require(scores.count, "scores", count)
-    description.scores = (0..<scores.count).map { scores.float($0) }
+    description.scores.reserveCapacity(count)
+    while description.scores.count < count {
+      description.scores.append(scores.float(description.scores.count))
+    }
     if !metadata.contains(prefix + "bos_token_id"), count > 1 { description.bos = 1 }
     if !metadata.contains(prefix + "eos_token_id"), count > 2 { description.eos = 2 }
     if !metadata.contains(prefix + "unknown_token_id") { description.unknown = 0 }
@@ -98,14 +104,15 @@ extension Tokenizer {
   private static func strings(_ array: GGUFArray) -> ByteStrings {
     var strings = ByteStrings()
     strings.reserve(count: array.count, byteCount: 0)
-    for index in 0..<array.count { strings.append(array.bytes(index)) }
+    while strings.count < array.count { strings.append(array.bytes(strings.count)) }
     return strings
   }
 
   private static func id(
     _ name: String, _ metadata: GGUFMetadata, _ count: Int
   ) throws(EngineError) -> Int32 {
-    let id = try metadata.unsigned(prefix + name + "_token_id", in: 0...UInt64(count - 1))
+    let id = try metadata.unsigned(
+      prefix + name + "_token_id", in: 0...UInt64(clamping: count &- 1))
     return id.map { Int32(clamping: $0) } ?? -1
   }
 

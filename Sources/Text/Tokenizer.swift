@@ -78,7 +78,7 @@ package final class Tokenizer: Sendable {
     for (name, id) in marks where !(-1..<vocabulary.count).contains(Int(id)) {
       throw EngineError(
         .malformed,
-        "tokenizer.ggml.\(name)_token_id is \(id); allowed 0..\(vocabulary.count - 1)")
+        "tokenizer.ggml.\(name)_token_id is \(id); allowed 0..\(vocabulary.count &- 1)")
     }
     bos = description.bos
     eos = description.eos
@@ -137,14 +137,14 @@ package final class Tokenizer: Sendable {
           position &+= 1
           continue
         }
-        try encode(bytes, start..<position, prefixed: isPrefixed, with: &state)
+        try encode(bytes, try stretch(start, position), prefixed: isPrefixed, with: &state)
         try state.output(piece.id)
         position &+= piece.length
         start = position
         isPrefixed = addsSpacePrefix
       }
     }
-    try encode(bytes, start..<bytes.count, prefixed: isPrefixed, with: &state)
+    try encode(bytes, try stretch(start, bytes.count), prefixed: isPrefixed, with: &state)
     if addsMarks, addsEOS, eos >= 0 { try state.output(eos) }
     work.symbols &+= state.run.work.symbols
     work.pushes &+= state.run.work.pushes

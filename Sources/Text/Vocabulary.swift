@@ -16,8 +16,9 @@ struct Vocabulary: Sendable {
   let types: [PieceType]
   /// The byte piece of each byte, or none at all.
   let bytePieces: [Int32]
-  /// Pieces whose spelling is not what a text of this tokenizer could hold: they never match.
-  private let unmatchable: Set<Int>
+  /// Of each piece, whether its spelling is what a text of this tokenizer could hold: the others
+  /// never match.
+  private let spellsText: Growable<Bool>
 
   var count: Int { types.count }
 
@@ -31,56 +32,60 @@ struct Vocabulary: Sendable {
     types = try Self.types(description.types, count: spellings.count)
     var surfaces = ByteStrings()
     surfaces.reserve(count: spellings.count, byteCount: spellings.bytes.count)
-    var bytePieces = [Int32](repeating: -1, count: 256)
-    var unmatchable: Set<Int> = []
-    for id in 0..<spellings.count {
-      let spelling = try spellings[id]
-      guard spelling.count <= Self.longestSpelling else {
+    var bytePieces = try Growable<Int32>(filled: -1, count: 256)
+    var spellsText = try Growable(filled: true, count: spellings.count)
+    var id = 0
+    while id < spellings.count {
+      let spelling = try spellings.range(id)
+      guard spelling.length <= Self.longestSpelling else {
         throw EngineError(
           .limitExceeded,
-          "tokenizer.ggml.tokens[\(id)] has \(spelling.count) bytes; "
+          "tokenizer.ggml.tokens[\(id)] has \(spelling.length) bytes; "
             + "allowed 0..\(Self.longestSpelling)")
       }
       let type = try types.at(id)
       switch type {
-      case .unknown, .control: surfaces.append(spelling)
+      case .unknown, .control: surfaces.append(try spellings[id])
       case .byte:
-        let byte = try Self.byte(of: spelling, id: id)
-        surfaces.append(CollectionOfOne(byte))
-        if bytePieces[Int(byte)] < 0 { bytePieces[Int(byte)] = Int32(truncatingIfNeeded: id) }
+        let byte = try Self.byte(of: spellings, id: id)
+        surfaces.append(byte: byte)
+        if try bytePieces.at(Int(byte)) < 0 {
+          try bytePieces.put(Int32(truncatingIfNeeded: id), at: Int(byte))
+        }
       case .normal, .userDefined, .unused:
-        let matches = Self.appendSurface(
-          of: spelling, userDefined: type == .userDefined,
+        let matches = try Self.appendSurface(
+          of: spellings, id: id, userDefined: type == .userDefined,
           algorithm: description.algorithm, to: &surfaces)
-        if !matches { unmatchable.insert(id) }
+        if !matches { try spellsText.put(false, at: id) }
       }
+      id &+= 1
     }
     self.surfaces = surfaces
-    self.unmatchable = unmatchable
+    self.spellsText = spellsText
     self.bytePieces = try Self.wholeSet(bytePieces)
   }
 
   /// Whether piece `id` may be found in text by merging.
   func matches(_ id: Int) throws(EngineError) -> Bool {
     switch try types.at(id) {
-    case .normal, .userDefined, .unused: !unmatchable.contains(id)
+    case .normal, .userDefined, .unused: try spellsText.at(id)
     case .unknown, .control, .byte: false
     }
   }
 
   private static func types(_ raw: [Int32], count: Int) throws(EngineError) -> [PieceType] {
-    guard !raw.isEmpty else { return Array(repeating: .normal, count: count) }
-    guard raw.count == count else {
+    guard raw.isEmpty || raw.count == count else {
       throw EngineError(
         .malformed,
         "tokenizer.ggml.token_type has \(raw.count) entries; tokenizer.ggml.tokens has \(count)")
     }
     var types: [PieceType] = []
     types.reserveCapacity(count)
-    for id in 0..<count {
-      guard let type = PieceType(rawValue: raw[id]) else {
+    while types.count < count {
+      let value = raw.isEmpty ? PieceType.normal.rawValue : try raw.at(types.count)
+      guard let type = PieceType(rawValue: value) else {
         throw EngineError(
-          .malformed, "tokenizer.ggml.token_type[\(id)] is \(raw[id]); allowed 1..6")
+          .malformed, "tokenizer.ggml.token_type[\(types.count)] is \(value); allowed 1..6")
       }
       types.append(type)
     }
@@ -88,7 +93,7 @@ struct Vocabulary: Sendable {
   }
 
   /// The byte that `<0x0A>` stands for: exactly two hexadecimal digits.
-  private static func byte(of spelling: ArraySlice<UInt8>, id: Int) throws(EngineError) -> UInt8 {
+  private static func byte(of spellings: ByteStrings, id: Int) throws(EngineError) -> UInt8 {
     func digit(_ character: UInt8) -> UInt8? {
       switch character {
       case 0x30...0x39: character &- 0x30
@@ -97,62 +102,82 @@ struct Vocabulary: Sendable {
       default: nil
       }
     }
-    let text = Array(spelling)
-    guard text.count == 6, text.starts(with: [0x3C, 0x30, 0x78]), try text.at(5) == 0x3E,
-      let high = digit(try text.at(3)), let low = digit(try text.at(4))
+    let spelling = try spellings.range(id)
+    func character(_ place: Int) throws(EngineError) -> UInt8 {
+      try spellings.bytes.at(spelling.lowerBound &+ place)
+    }
+    guard spelling.length == 6, try character(0) == 0x3C, try character(1) == 0x30,
+      try character(2) == 0x78, try character(5) == 0x3E,
+      let high = digit(try character(3)), let low = digit(try character(4))
     else {
       throw EngineError(
         .malformed,
-        "tokenizer.ggml.tokens[\(id)] is \(quoted(spelling)) and marked as a byte; "
+        "tokenizer.ggml.tokens[\(id)] is \(quoted(try spellings[id])) and marked as a byte; "
           + "allowed '<0x00>'..'<0xFF>'")
     }
     return high << 4 | low
   }
 
-  private static func wholeSet(_ bytePieces: [Int32]) throws(EngineError) -> [Int32] {
-    let present = bytePieces.count { $0 >= 0 }
+  private static func wholeSet(_ bytePieces: Growable<Int32>) throws(EngineError) -> [Int32] {
+    var present = 0
+    var byte = 0
+    while byte < bytePieces.count {
+      if try bytePieces.at(byte) >= 0 { present &+= 1 }
+      byte &+= 1
+    }
     guard present > 0 else { return [] }
     guard present == 256, bytePieces.count == 256 else {
       throw EngineError(
         .malformed, "tokenizer.ggml.tokens has pieces for \(present) bytes; allowed 0 or 256")
     }
-    return bytePieces
+    return try bytePieces.array()
   }
 
-  /// Appends what `spelling` stands for; false when no text of this tokenizer can hold it.
+  /// Appends what a spelling stands for; false when no text of this tokenizer can hold it.
   private static func appendSurface(
-    of spelling: ArraySlice<UInt8>, userDefined: Bool,
+    of spellings: ByteStrings, id: Int, userDefined: Bool,
     algorithm: TokenizerDescription.Algorithm, to surfaces: inout ByteStrings
-  ) -> Bool {
+  ) throws(EngineError) -> Bool {
+    let (bytes, spelling) = (spellings.bytes, try spellings.range(id))
     switch algorithm {
     case .sentencePiece:
       // U+2581 and the space are the same to this tokenizer, and the space is shorter. A normal
       // piece that is spelled with a space itself could never match: text has none after escaping.
-      surfaces.append(replacingLowerBlocks(spelling))
-      return userDefined || !spelling.contains(0x20)
+      let (surface, holdsSpace) = try replacingLowerBlocks(bytes, spelling)
+      surfaces.append(surface)
+      return userDefined || !holdsSpace
     case .byteLevel:
-      if !userDefined, let bytes = ByteTable.bytes(of: spelling) {
-        surfaces.append(bytes)
+      if !userDefined, let spelled = try ByteTable.bytes(of: bytes, spelling) {
+        surfaces.append(spelled)
         return true
       }
-      surfaces.append(spelling)
+      surfaces.append(try spellings[id])
       return userDefined
     }
   }
 
-  private static func replacingLowerBlocks(_ spelling: ArraySlice<UInt8>) -> [UInt8] {
+  /// `text[spelling]` with spaces for U+2581, and whether it had one of its own.
+  private static func replacingLowerBlocks(
+    _ text: [UInt8], _ spelling: Range<Int>
+  ) throws(EngineError) -> (surface: [UInt8], holdsSpace: Bool) {
     var result: [UInt8] = []
-    result.reserveCapacity(spelling.count)
-    var index = spelling.startIndex
-    while index < spelling.endIndex {
-      if spelling[index...].starts(with: SentencePieceBPE.lowerBlock) {
+    var holdsSpace = false
+    result.reserveCapacity(spelling.length)
+    var index = spelling.lowerBound
+    while index < spelling.upperBound {
+      let byte = try text.at(index)
+      if byte == SentencePieceBPE.lowerBlock[0], index &+ 2 < spelling.upperBound,
+        try text.at(index &+ 1) == SentencePieceBPE.lowerBlock[1],
+        try text.at(index &+ 2) == SentencePieceBPE.lowerBlock[2]
+      {
         result.append(0x20)
-        index += 3
+        index &+= 3
       } else {
-        result.append(spelling[index])
-        index += 1
+        holdsSpace = holdsSpace || byte == 0x20
+        result.append(byte)
+        index &+= 1
       }
     }
-    return result
+    return (result, holdsSpace)
   }
 }

@@ -58,7 +58,7 @@ struct WholePieces: Sendable {
     var best: (id: Int32, length: Int)?
     while low < high {
       let id = try sorted.at(low)
-      if try pieces.range(Int(id)).count == depth {
+      if try pieces.range(Int(id)).length == depth {
         best = (id, depth)
         low &+= 1
       }

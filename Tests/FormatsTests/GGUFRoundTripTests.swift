@@ -225,6 +225,23 @@ import Testing
     expectRefusal(writer.bytes(), .limitExceeded, "tensor count is 65537", "1..65536")
   }
 
+  @Test("names that Unicode calls equal are two when their bytes differ")
+  func canonicallyEqualNames() throws {
+    var writer = tinyModel()
+    let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")
+    for (i, name) in [composed, decomposed].enumerated() {
+      writer.add(name, .uint8(UInt8(i)))
+      writer.addTensor(name, [1], floats: [Float(i)])
+    }
+    let file = try openModel(bytes: writer.bytes())
+    #expect(try file.metadata.unsigned(composed, in: 0...1) == 0)
+    #expect(try file.metadata.unsigned(decomposed, in: 0...1) == 1)
+    #expect(file.tensor(composed)?.name.utf8.count == 5)
+    #expect(file.tensor(decomposed)?.name.utf8.count == 6)
+    #expect(!file.metadata.contains("cafe"))
+    #expect(file.tensor("cafe") == nil)
+  }
+
   @Test("a vocabulary of 131,072 strings is read whole")
   func vocabulary() throws {
     var writer = tinyModel()
