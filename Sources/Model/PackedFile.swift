@@ -3,7 +3,6 @@
 // which other readers refuse. A key tells the version of the layout. No size overflows, for the
 // bounds that PlannedMatrix says; the header is as bounded as its source's.
 import Formats
-import Glibc
 import Kernels
 import Quantization
 import Synchronization
@@ -288,9 +287,10 @@ private final class PackedWriter {
       into: UnsafeMutableRawBufferPointer(start: source, count: rows &* matrix.rowByteCount),
       part: matrix.tensor.part,
       at: matrix.fileOffset &+ UInt64(clamping: index &* panelRows &* matrix.rowByteCount))
-    // Lanes without a row stay zero, whatever an earlier panel left there.
-    if rows < panelRows {
-      memset(panel, 0, matrix.panelStride)
+    // Lanes without a row stay zero, whatever an earlier panel left there. (A panel is never empty;
+    // the compiler is told, or it would check.)
+    if rows < panelRows, matrix.panelStride > 0 {
+      panel.initializeMemory(as: UInt8.self, repeating: 0, count: matrix.panelStride)
     }
     matrix.format.pack(
       rows: source, rowStride: matrix.rowByteCount, rowCount: rows, blocks: matrix.blocks,
