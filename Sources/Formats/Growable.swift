@@ -167,7 +167,7 @@ package struct Growable<Element: BitwiseCopyable>: @unchecked Sendable {
 
 extension Growable where Element == UInt8 {
   /// Appends the bytes of a text, UTF-8.
-  mutating func append(_ text: String) throws(EngineError) {
+  package mutating func append(_ text: String) throws(EngineError) {
     let bytes = text.utf8.span
     var index = 0
     while index < bytes.count {

@@ -1,5 +1,6 @@
 // The numbers of a model, read from the metadata of its file and checked against each other:
-// whatever the forward pass divides by or indexes with has a lower and an upper bound here.
+// whatever the forward pass divides by or indexes with has a lower and an upper bound here. (The
+// `max(1, …)` before a division tells the compiler so, too.)
 import Formats
 
 /// The shape of a model of architecture `llama`: Mistral, Mixtral and their fine-tunes.
@@ -26,7 +27,7 @@ package struct Hyperparameters: Sendable {
   package let normEpsilon: Float
 
   /// Query heads that share a key-value head.
-  package var headsPerKVHead: Int { heads / kvHeads }
+  package var headsPerKVHead: Int { heads / max(1, kvHeads) }
 
   /// Reads and checks the metadata.
   ///
@@ -41,7 +42,7 @@ package struct Hyperparameters: Sendable {
     heads = try Self.required(metadata, "llama.attention.head_count", 1...1024)
     kvHeads =
       try Self.optional(metadata, "llama.attention.head_count_kv", 1...1024) ?? heads
-    guard heads % kvHeads == 0 else {
+    guard heads.isMultiple(of: kvHeads) else {
       throw EngineError(
         .malformed,
         "key 'llama.attention.head_count_kv' is \(kvHeads), "
@@ -120,12 +121,16 @@ package struct Hyperparameters: Sendable {
       throw EngineError(.malformed, "key '\(key)' is an empty list; allowed a number")
     }
     let first = list.integer(0)
-    for i in 0..<list.count where list.integer(i) != first {
-      throw EngineError(
-        .unsupported,
-        "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); "
-          + "supported one number"
-      )
+    var i = 1
+    while i < list.count {
+      guard list.integer(i) == first else {
+        throw EngineError(
+          .unsupported,
+          "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); "
+            + "supported one number"
+        )
+      }
+      i &+= 1
     }
     guard let value = UInt64(exactly: first), range.contains(value) else {
       throw EngineError(
@@ -144,13 +149,13 @@ package struct Hyperparameters: Sendable {
       throw EngineError(
         .unsupported, "keys of width \(key) and values of width \(value); supported equal widths")
     }
-    if key == nil, value == nil, hiddenWidth % heads != 0 {
+    if key == nil, value == nil, !hiddenWidth.isMultiple(of: heads) {
       throw EngineError(
         .malformed,
         "embedding length \(hiddenWidth) is no multiple of the \(heads) heads, and "
           + "'llama.attention.key_length' is missing")
     }
-    let width = key ?? value ?? hiddenWidth / heads
+    let width = key ?? value ?? hiddenWidth / max(1, heads)
     guard width % 2 == 0, width >= 2, width <= 1024 else {
       throw EngineError(.malformed, "head width is \(width); allowed an even number 2..1024")
     }

@@ -51,14 +51,21 @@ package struct LoadLog {
   }
 
   private func describeUnused(_ file: GGUFFile, _ plan: WeightPlan) throws(EngineError) {
-    let used = Set(plan.matrices.map(\.tensor.name)).union(plan.vectors.map(\.tensor.name))
-    let unused = file.tensors.lazy.map(\.name).filter { !used.contains($0) }
-    let count = file.tensors.count - plan.usedTensors
+    let count = file.tensors.count &- plan.usedTensors
     guard count > 0 else { return }
-    let names = unused.prefix(3).map { quoted($0) }.joined(separator: ", ")
+    var used: Set<String> = []
+    for matrix in plan.matrices { used.insert(matrix.tensor.name) }
+    for vector in plan.vectors { used.insert(vector.tensor.name) }
+    var names: [String] = []
+    var index = 0
+    while names.count < 3, index < file.tensors.count {
+      let name = try file.tensors.at(index).name
+      if !used.contains(name) { names.append(quoted(name)) }
+      index &+= 1
+    }
     try say(
-      "tensors that are not part of the model and are not used: \(names)"
-        + (count > 3 ? " and \(count - 3) more" : ""), .warning)
+      "tensors that are not part of the model and are not used: "
+        + names.joined(separator: ", ") + (count > 3 ? " and \(count &- 3) more" : ""), .warning)
   }
 
   /// The kernels and the threads.
@@ -75,9 +82,9 @@ package struct LoadLog {
 
   /// The memory, right before the weights are read.
   func describe(_ plan: WeightPlan, scratch: Int, rows: Int) throws(EngineError) {
-    let mapped = plan.matrices.filter(plan.isMapped)
-    let byteCount = mapped.reduce(0) { $0 + $1.panelByteCount }
-    if plan.mapsPacked, mapped.isEmpty {
+    var byteCount = 0
+    for matrix in plan.matrices where plan.isMapped(matrix) { byteCount &+= matrix.panelByteCount }
+    if plan.mapsPacked, byteCount == 0 {
       try say("weights: to be mapped, but the file is not packed, so they are read", .warning)
     }
     try say("weights: \(byteCount) bytes mapped, \(plan.byteCount) bytes read into memory")

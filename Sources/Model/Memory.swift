@@ -70,14 +70,14 @@ package final class Memory: @unchecked Sendable {
     guard let block = host.allocate(size, HostMemory.alignment) else {
       throw EngineError(.outOfMemory, "allocate refused \(size) bytes for \(purpose)")
     }
-    guard Int(bitPattern: block) & (HostMemory.alignment - 1) == 0 else {
+    guard Int(bitPattern: block) & (HostMemory.alignment &- 1) == 0 else {
       host.release(block, size)
       throw EngineError(
         .invalidArgument,
         "allocate gave 0x\(String(UInt(bitPattern: block), radix: 16)) for \(purpose); "
           + "allowed a multiple of \(HostMemory.alignment)")
     }
-    block.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    memset(block, 0, size)
     return block
   }
 }
@@ -99,4 +99,4 @@ struct Sizes {
 }
 
 /// `value` rounded up to a whole number of vectors of sixteen.
-func padded(_ value: Int) -> Int { (value + 15) & ~15 }
+func padded(_ value: Int) -> Int { (value &+ 15) & ~15 }

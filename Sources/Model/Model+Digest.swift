@@ -12,11 +12,12 @@ extension Model {
     let known = knownDigest.load(ordering: .relaxed)
     if known != 0 { return known }
     try weights.checkUnchanged()
-    var sums = [UInt64](repeating: 0, count: weights.parts.count)
+    var sums = try Growable(filled: UInt64(0), count: weights.parts.count)
+    let place = try sums.all()
     let end = inTurn {
-      sums.withUnsafeMutableBufferPointer { sums in
-        guard let base = sums.baseAddress else { return }
-        var job = Job(parts: weights.parts, sums: base)
+      weights.parts.withUnsafeBufferPointer { parts in
+        guard let parts = parts.baseAddress, let place = place.baseAddress else { return }
+        var job = Job(parts: parts, sums: place)
         withUnsafePointer(to: &job) { job in
           workers.run(weights.parts.count, job) { job, unit, _ in
             let job = job.assumingMemoryBound(to: Job.self)
@@ -27,25 +28,28 @@ extension Model {
     }
     if let end { throw end.error }
     try weights.checkUnchanged()
-    sums += numbers
-    let digest = sums.withUnsafeBytes { XXH64.of($0) }
+    try addNumbers(to: &sums)
+    let all = try sums.all()
+    let digest = XXH64.of(
+      UnsafeRawBufferPointer(start: all.baseAddress, count: all.count &* 8))
     knownDigest.store(digest, ordering: .relaxed)
     return digest
   }
 
   private struct Job {
-    let parts: [UnsafeRawBufferPointer]
+    let parts: UnsafePointer<UnsafeRawBufferPointer>
     let sums: UnsafeMutablePointer<UInt64>
   }
 
-  /// What the forward pass computes with, besides the weights.
-  private var numbers: [UInt64] {
-    let counts = [
+  /// Adds what the forward pass computes with, besides the weights.
+  private func addNumbers(to sums: inout Growable<UInt64>) throws(EngineError) {
+    for count in [
       shape.layers, shape.hiddenWidth, shape.heads, shape.kvHeads, shape.headWidth,
       shape.feedForwardWidth, shape.experts, shape.expertsPerToken, shape.slidingWindow,
       shape.ropeWidth, vocabulary,
-    ]
-    let values = [shape.ropeBase, shape.ropeFactor, shape.normEpsilon]
-    return counts.map { UInt64(clamping: $0) } + values.map { UInt64($0.bitPattern) }
+    ] { try sums.append(UInt64(clamping: count)) }
+    for value in [shape.ropeBase, shape.ropeFactor, shape.normEpsilon] {
+      try sums.append(UInt64(value.bitPattern))
+    }
   }
 }

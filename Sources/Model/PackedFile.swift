@@ -1,6 +1,7 @@
 // Packed files: a GGUF whose matrices lie in panels, as the engine has them in memory, so that a
 // load moves nothing. Metadata and names are those of the source; types are `TensorType.packed`,
-// which other readers refuse. A key tells the version of the layout.
+// which other readers refuse. A key tells the version of the layout. No size overflows, for the
+// bounds that PlannedMatrix says; the header is as bounded as its source's.
 import Formats
 import Kernels
 import Quantization
@@ -31,7 +32,7 @@ package enum PackedFile {
 
   /// Throws `.unsupported` for panels of a layout that this engine does not have.
   static func checkVersion(_ file: GGUFFile) throws(EngineError) {
-    guard let tensor = file.tensors.first(where: { $0.type.isPacked }) else { return }
+    guard let tensor = try packedTensor(of: file) else { return }
     let found = try file.metadata.unsigned(versionKey, in: 0...UInt64.max)
     guard found == version else {
       throw EngineError(
@@ -42,6 +43,17 @@ package enum PackedFile {
     }
   }
 
+  /// The first tensor that is packed.
+  private static func packedTensor(of file: GGUFFile) throws(EngineError) -> GGUFTensor? {
+    var index = 0
+    while index < file.tensors.count {
+      let tensor = try file.tensors.at(index)
+      if tensor.type.isPacked { return tensor }
+      index &+= 1
+    }
+    return nil
+  }
+
   /// Writes the packed file of the model at `source`.
   ///
   /// Throws what opening a model throws; `.invalidArgument` when the source is packed or the target
@@ -50,7 +62,7 @@ package enum PackedFile {
     _ target: UnsafePointer<CChar>, of source: UnsafePointer<CChar>, _ options: PackOptions
   ) throws(EngineError) {
     let file = try GGUFFile(path: source)
-    if let tensor = file.tensors.first(where: { $0.type.isPacked }) {
+    if let tensor = try packedTensor(of: file) {
       throw EngineError(
         .invalidArgument,
         "tensor \(quoted(tensor.name)) is \(tensor.type.name): nothing is to be packed")
@@ -62,24 +74,13 @@ package enum PackedFile {
     let layout = try Layout(plan)
     let output = try OutputFile(
       path: target, replacing: options.replaces, source: file.firstFile)
-    let header = try header(file, layout)
-    try write(header, to: output, at: 0)
-    let start = (header.count + alignment - 1) & ~(alignment - 1)
-    try PackedWriter(file: file, output: output, start: UInt64(start), threads: options.threads)
+    var header = try header(file, layout)
+    try output.write(UnsafeRawBufferPointer(try header.all()), at: 0)
+    let start = UInt64(clamping: (header.count &+ alignment &- 1) & ~(alignment &- 1))
+    try PackedWriter(file: file, output: output, start: start, threads: options.threads)
       .write(plan, layout, options.progress)
     try file.checkUnchanged()
     try output.commit()
-  }
-
-  private static func write(
-    _ bytes: [UInt8], to output: OutputFile, at offset: UInt64
-  ) throws(EngineError) {
-    let outcome = bytes.withUnsafeBytes { bytes -> Result<Void, EngineError> in
-      do throws(EngineError) {
-        return .success(try output.write(bytes, at: offset))
-      } catch { return .failure(error) }
-    }
-    try outcome.get()
   }
 
   /// Where each tensor goes, relative to the first.
@@ -97,13 +98,14 @@ package enum PackedFile {
       var last: String?
       for matrix in plan.matrices {
         if matrix.tensor.name != last {
-          let count = matrix.tensor.dimensions.dropFirst(2).reduce(1, *)
+          let dimensions = matrix.tensor.dimensions
+          let count = dimensions.count > 2 ? dimensions[2] : 1
           end = sizes.add(count, matrix.panelByteCount)
           tensors.append((matrix.tensor, matrix.tensor.type.packed, end))
           last = matrix.tensor.name
         }
         matrices.append(end)
-        end += matrix.panelByteCount
+        end &+= matrix.panelByteCount
       }
       for vector in plan.vectors {
         let offset = sizes.add(1, vector.tensor.byteCount)
@@ -117,22 +119,33 @@ package enum PackedFile {
   }
 
   /// Everything before the tensors' data.
-  private static func header(_ file: GGUFFile, _ layout: Layout) throws(EngineError) -> [UInt8] {
-    let copied = file.metadata.keys.indices.filter { !leftOut.contains(file.metadata.keys[$0]) }
+  private static func header(
+    _ file: GGUFFile, _ layout: Layout
+  ) throws(EngineError) -> Growable<UInt8> {
+    var keyCount = 2
+    for key in file.metadata.keys where !leftOut.contains(key) { keyCount &+= 1 }
     var writer = HeaderWriter()
-    writer.bytes.append(contentsOf: "GGUF".utf8)
-    writer.integer(UInt32(3))
-    writer.integer(UInt64(layout.tensors.count))
-    writer.integer(UInt64(copied.count + 2))
-    for index in copied { try writer.copy(file.metadata.ranges[index], of: file) }
-    writer.key("general.alignment", UInt32(alignment))
-    writer.key(versionKey, UInt32(version))
-    for (tensor, type, offset) in layout.tensors {
-      writer.string(tensor.name)
-      writer.integer(UInt32(tensor.dimensions.count))
-      for dimension in tensor.dimensions { writer.integer(UInt64(dimension)) }
-      writer.integer(type.rawValue)
-      writer.integer(UInt64(offset))
+    try writer.bytes.append("GGUF")
+    try writer.integer(UInt32(3))
+    try writer.integer(UInt64(clamping: layout.tensors.count))
+    try writer.integer(UInt64(clamping: keyCount))
+    var index = 0
+    while index < file.metadata.keys.count {
+      if !leftOut.contains(try file.metadata.keys.at(index)) {
+        try writer.copy(file.metadata.ranges.at(index), of: file)
+      }
+      index &+= 1
+    }
+    try writer.key("general.alignment", UInt32(alignment))
+    try writer.key(versionKey, UInt32(version))
+    index = 0
+    while index < layout.tensors.count {
+      let (tensor, type, offset) = try layout.tensors.at(index)
+      try writer.string(tensor.name)
+      try writer.dimensions(tensor.dimensions)
+      try writer.integer(type.rawValue)
+      try writer.integer(UInt64(clamping: offset))
+      index &+= 1
     }
     return writer.bytes
   }
@@ -140,32 +153,44 @@ package enum PackedFile {
 
 /// Bytes of a GGUF header.
 private struct HeaderWriter {
-  var bytes: [UInt8] = []
+  var bytes = Growable<UInt8>()
 
-  mutating func integer<Value: FixedWidthInteger>(_ value: Value) {
-    for i in 0..<Value.bitWidth / 8 {
-      bytes.append(UInt8(truncatingIfNeeded: value >> Value(8 * i)))
+  mutating func integer<Value: FixedWidthInteger>(_ value: Value) throws(EngineError) {
+    var shift = 0
+    while shift < Value.bitWidth {
+      try bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+      shift &+= 8
     }
   }
 
-  mutating func string(_ text: String) {
-    integer(UInt64(text.utf8.count))
-    bytes.append(contentsOf: text.utf8)
+  mutating func string(_ text: String) throws(EngineError) {
+    try integer(UInt64(clamping: text.utf8.count))
+    try bytes.append(text)
   }
 
-  mutating func key(_ name: String, _ value: UInt32) {
-    string(name)
-    integer(GGUFValueType.uint32.rawValue)
-    integer(value)
+  mutating func dimensions(_ sizes: [Int]) throws(EngineError) {
+    try integer(UInt32(clamping: sizes.count))
+    var index = 0
+    while index < sizes.count {
+      try integer(UInt64(clamping: sizes.at(index)))
+      index &+= 1
+    }
+  }
+
+  mutating func key(_ name: String, _ value: UInt32) throws(EngineError) {
+    try string(name)
+    try integer(GGUFValueType.uint32.rawValue)
+    try integer(value)
   }
 
   /// A key with its value, as the file has it.
   mutating func copy(_ range: Range<UInt64>, of file: GGUFFile) throws(EngineError) {
     // The header's ceiling bounds the range.
-    let copy = try Memory(byteCount: range.count, for: "a key of the metadata", from: nil)
-    let buffer = UnsafeMutableRawBufferPointer(start: copy.base, count: range.count)
+    let count = Int(clamping: range.upperBound &- range.lowerBound)
+    let copy = try Memory(byteCount: count, for: "a key of the metadata", from: nil)
+    let buffer = UnsafeMutableRawBufferPointer(start: copy.base, count: count)
     try file.read(into: buffer, part: 0, at: range.lowerBound)
-    bytes.append(contentsOf: buffer)
+    try bytes.append(contentsOf: UnsafeBufferPointer(buffer.assumingMemoryBound(to: UInt8.self)))
   }
 }
 
@@ -179,7 +204,6 @@ private final class PackedWriter {
   private var panels: [Memory] = []
   private var matrix: PlannedMatrix?
   private var offset: UInt64 = 0
-  private var panelsPerUnit = 1
   private let failed = Atomic<Bool>(false)
   private let failure = Mutex<EngineError?>(nil)
 
@@ -193,21 +217,35 @@ private final class PackedWriter {
   func write(
     _ plan: WeightPlan, _ layout: PackedFile.Layout, _ progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
-    let rows = plan.matrices.map { $0.rowByteCount * panelRows }.max() ?? 0
-    let panel = plan.matrices.map(\.panelStride).max() ?? 0
-    for _ in 0..<workers.count {
+    var (rows, panel) = (0, 0)
+    var total: UInt64 = 0
+    var index = 0
+    while index < plan.matrices.count {
+      let matrix = try plan.matrices.at(index)
+      rows = max(rows, matrix.rowByteCount &* panelRows)
+      panel = max(panel, matrix.panelStride)
+      total &+= UInt64(clamping: matrix.panelByteCount)
+      index &+= 1
+    }
+    while panels.count < workers.count {
       inputs.append(try Memory(byteCount: rows, for: "reading the weights", from: nil))
       panels.append(try Memory(byteCount: panel, for: "packing the weights", from: nil))
     }
-    for (vector, offset) in zip(plan.vectors, layout.vectors) { try copy(vector, to: offset) }
-    let total = plan.matrices.reduce(UInt64(0)) { $0 + UInt64($1.panelByteCount) }
+    index = 0
+    while index < plan.vectors.count {
+      try copy(plan.vectors.at(index), to: layout.vectors.at(index))
+      index &+= 1
+    }
     var done: UInt64 = 0
-    for (matrix, offset) in zip(plan.matrices, layout.matrices) {
+    index = 0
+    while index < plan.matrices.count {
+      let matrix = try plan.matrices.at(index)
       if progress(done, total) {
         throw EngineError(.cancelled, "packing was stopped by the progress callback")
       }
-      try pack(matrix, to: offset)
-      done += UInt64(matrix.panelByteCount)
+      try pack(matrix, to: layout.matrices.at(index))
+      done &+= UInt64(clamping: matrix.panelByteCount)
+      index &+= 1
     }
     _ = progress(total, total)
   }
@@ -217,12 +255,12 @@ private final class PackedWriter {
     let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'", from: nil)
     let buffer = UnsafeMutableRawBufferPointer(start: bytes.base, count: size)
     try file.read(into: buffer, part: vector.tensor.part, at: vector.tensor.offset)
-    try output.write(UnsafeRawBufferPointer(buffer), at: start + UInt64(offset))
+    try output.write(UnsafeRawBufferPointer(buffer), at: start &+ UInt64(clamping: offset))
   }
 
   private func pack(_ matrix: PlannedMatrix, to offset: Int) throws(EngineError) {
     self.matrix = matrix
-    self.offset = start + UInt64(offset)
+    self.offset = start &+ UInt64(clamping: offset)
     workers.run(matrix.panelCount, Unmanaged.passUnretained(self).toOpaque()) {
       context, unit, worker in
       Unmanaged<PackedWriter>.fromOpaque(context).takeUnretainedValue().pack(panel: unit, worker)
@@ -232,27 +270,33 @@ private final class PackedWriter {
 
   private func pack(panel index: Int, _ worker: Int) {
     guard !failed.load(ordering: .relaxed), let matrix else { return }
-    let rows = min(panelRows, matrix.rows - index * panelRows)
-    let source = inputs[worker].base
-    let panel = panels[worker].base
     do throws(EngineError) {
-      try file.read(
-        into: UnsafeMutableRawBufferPointer(start: source, count: rows * matrix.rowByteCount),
-        part: matrix.tensor.part,
-        at: matrix.fileOffset + UInt64(index * panelRows * matrix.rowByteCount))
-      // Lanes without a row stay zero, whatever an earlier panel left there.
-      if rows < panelRows {
-        panel.initializeMemory(as: UInt8.self, repeating: 0, count: matrix.panelStride)
-      }
-      matrix.format.pack(
-        rows: source, rowStride: matrix.rowByteCount, rowCount: rows, blocks: matrix.blocks,
-        into: panel)
-      try output.write(
-        UnsafeRawBufferPointer(start: panel, count: matrix.panelStride),
-        at: offset + UInt64(index * matrix.panelStride))
+      try pack(index, of: matrix, inputs.at(worker).base, panels.at(worker).base)
     } catch {
       failed.store(true, ordering: .relaxed)
       failure.withLock { if $0 == nil { $0 = error } }
     }
+  }
+
+  private func pack(
+    _ index: Int, of matrix: PlannedMatrix, _ source: UnsafeMutableRawPointer,
+    _ panel: UnsafeMutableRawPointer
+  ) throws(EngineError) {
+    let rows = min(panelRows, matrix.rows &- index &* panelRows)
+    try file.read(
+      into: UnsafeMutableRawBufferPointer(start: source, count: rows &* matrix.rowByteCount),
+      part: matrix.tensor.part,
+      at: matrix.fileOffset &+ UInt64(clamping: index &* panelRows &* matrix.rowByteCount))
+    // Lanes without a row stay zero, whatever an earlier panel left there. (A panel is never empty;
+    // the compiler is told, or it would check.)
+    if rows < panelRows, matrix.panelStride > 0 {
+      panel.initializeMemory(as: UInt8.self, repeating: 0, count: matrix.panelStride)
+    }
+    matrix.format.pack(
+      rows: source, rowStride: matrix.rowByteCount, rowCount: rows, blocks: matrix.blocks,
+      into: panel)
+    try output.write(
+      UnsafeRawBufferPointer(start: panel, count: matrix.panelStride),
+      at: offset &+ UInt64(clamping: index &* matrix.panelStride))
   }
 }

@@ -10,13 +10,17 @@ struct Rotary: Sendable {
   private let frequencies: [Double]
 
   /// `factors` divides the frequency of each pair (the tensor `rope_freqs.weight`), when present.
-  init(_ shape: Hyperparameters, factors: [Float]?) {
-    frequencies = (0..<shape.ropeWidth / 2).map { i in
+  init(_ shape: Hyperparameters, factors: UnsafeBufferPointer<Float>?) {
+    var frequencies: [Double] = []
+    frequencies.reserveCapacity(shape.ropeWidth / 2)
+    while frequencies.count < shape.ropeWidth / 2 {
+      let i = frequencies.count
       let exponent = -2 * Double(i) / Double(shape.ropeWidth)
-      let frequency = Elementary.power(Double(shape.ropeBase), exponent) / Double(shape.ropeFactor)
-      guard let factors, i < factors.count else { return frequency }
-      return frequency / Double(factors[i])
+      var frequency = Elementary.power(Double(shape.ropeBase), exponent) / Double(shape.ropeFactor)
+      if let factors, i < factors.count { frequency /= Double(factors[i]) }
+      frequencies.append(frequency)
     }
+    self.frequencies = frequencies
   }
 
   var pairs: Int { frequencies.count }
@@ -24,10 +28,12 @@ struct Rotary: Sendable {
   /// Writes cosine and sine of each pair at `position`: [pairs][2].
   func angles(position: Int, into out: UnsafeMutablePointer<Float>) {
     frequencies.withUnsafeBufferPointer { frequencies in
-      for i in 0..<frequencies.count {
+      var i = 0
+      while i < frequencies.count {
         let (sine, cosine) = Elementary.sineCosine(frequencies[i] * Double(position))
         out[2 &* i] = Float(cosine)
         out[2 &* i &+ 1] = Float(sine)
+        i &+= 1
       }
     }
   }
@@ -37,15 +43,17 @@ struct Rotary: Sendable {
     _ head: UnsafePointer<Float>, width: Int, angles: UnsafePointer<Float>, pairs: Int,
     into out: UnsafeMutablePointer<Float>
   ) {
-    for i in 0..<pairs {
+    var i = 0
+    while i < pairs {
       let a = head[2 &* i]
       let b = head[2 &* i &+ 1]
       let cosine = angles[2 &* i]
       let sine = angles[2 &* i &+ 1]
       out[2 &* i] = a * cosine - b * sine
       out[2 &* i &+ 1] = a * sine + b * cosine
+      i &+= 1
     }
-    var i = 2 &* pairs
+    i = 2 &* pairs
     while i < width {
       out[i] = head[i]
       i &+= 1

@@ -4,6 +4,11 @@ import Formats
 import Quantization
 
 /// A matrix that is to be packed: a tensor, or one expert's slice of a merged tensor.
+///
+/// Rows and columns are at most 2^20 (`Hyperparameters` and, for the vocabulary, `WeightPlan`), and
+/// a plan has fewer than 2^20 matrices: a panel is at most 2^26 bytes, a matrix 2^42, all of them
+/// 2^62. Its bytes in the file lie inside it (Formats). So no product or sum here, nor of those who
+/// follow the plan, overflows.
 struct PlannedMatrix {
   let name: String
   let tensor: GGUFTensor
@@ -25,19 +30,19 @@ struct PlannedMatrix {
     self.columns = columns
     fileOffset = tensor.offset
     // The tensor's byte count is that of all its matrices, and fits.
-    fileOffset += UInt64(index * fileByteCount)
+    fileOffset &+= UInt64(clamping: index &* fileByteCount)
   }
 
   /// Whether the file has its panels and not its rows.
   var isPacked: Bool { tensor.type.isPacked }
   /// Bytes of a row in a file that is not packed.
-  var rowByteCount: Int { blocks * format.fileBlockByteCount }
-  var panelByteCount: Int { panelCount * panelStride }
-  var fileByteCount: Int { isPacked ? panelByteCount : rows * rowByteCount }
+  var rowByteCount: Int { blocks &* format.fileBlockByteCount }
+  var panelByteCount: Int { panelCount &* panelStride }
+  var fileByteCount: Int { isPacked ? panelByteCount : rows &* rowByteCount }
 
-  var blocks: Int { columns / format.columns }
-  var panelCount: Int { (rows + 15) / 16 }
-  var panelStride: Int { blocks * format.panelBlockByteCount }
+  var blocks: Int { columns / max(1, format.columns) }
+  var panelCount: Int { (rows &+ 15) / 16 }
+  var panelStride: Int { blocks &* format.panelBlockByteCount }
 }
 
 /// A vector of norm weights.
@@ -111,15 +116,15 @@ struct WeightPlan {
     if file.tensor("rope_freqs.weight") != nil {
       ropeFactors = try vector("rope_freqs.weight", count: shape.ropeWidth / 2)
     }
-    for index in 0..<shape.layers { layers.append(try layer(index)) }
+    while layers.count < shape.layers { layers.append(try layer(layers.count)) }
     try place()
   }
 
   private mutating func layer(_ index: Int) throws(EngineError) -> PlannedLayer {
     let prefix = "blk.\(index)."
     let hidden = shape.hiddenWidth
-    let queryWidth = shape.heads * shape.headWidth
-    let kvWidth = shape.kvHeads * shape.headWidth
+    let queryWidth = shape.heads &* shape.headWidth
+    let kvWidth = shape.kvHeads &* shape.headWidth
     var layer = PlannedLayer()
     layer.attentionNorm = try vector(prefix + "attn_norm.weight", count: hidden)
     layer.query = try matrix(prefix + "attn_q.weight", rows: queryWidth, columns: hidden)
@@ -148,29 +153,36 @@ struct WeightPlan {
     _ name: String, rows: Int, columns: Int
   ) throws(EngineError) -> Int {
     let first = matrices.count
+    var expert = 0
     let merged = name + "_exps.weight"
     guard file.tensor(merged) != nil else {
-      for expert in 0..<shape.experts {
+      while expert < shape.experts {
         let single = "\(name).\(expert).weight"
         guard file.tensor(single) != nil else {
           throw EngineError(
             .malformed, "tensor '\(single)' is missing, and so is '\(merged)'")
         }
         _ = try matrix(single, rows: rows, columns: columns)
+        expert &+= 1
       }
       return first
     }
-    for expert in 0..<shape.experts where file.tensor("\(name).\(expert).weight") != nil {
-      throw EngineError(
-        .malformed, "tensors '\(merged)' and '\(name).\(expert).weight' are both there")
+    while expert < shape.experts {
+      let single = "\(name).\(expert).weight"
+      guard file.tensor(single) == nil else {
+        throw EngineError(.malformed, "tensors '\(merged)' and '\(single)' are both there")
+      }
+      expert &+= 1
     }
     let tensor = try needed(merged, [columns, rows, shape.experts])
     let format = try format(of: tensor)
-    for expert in 0..<shape.experts {
+    expert = 0
+    while expert < shape.experts {
       matrices.append(
         PlannedMatrix(
           name: "\(merged)[\(expert)]", tensor: tensor, format: format, rows: rows,
           columns: columns, index: expert))
+      expert &+= 1
     }
     return first
   }
@@ -182,7 +194,7 @@ struct WeightPlan {
     let format = try format(of: tensor)
     matrices.append(
       PlannedMatrix(name: name, tensor: tensor, format: format, rows: rows, columns: columns))
-    return matrices.count - 1
+    return matrices.count &- 1
   }
 
   private mutating func vector(_ name: String, count: Int) throws(EngineError) -> Int {
@@ -194,7 +206,7 @@ struct WeightPlan {
         "tensor '\(name)' is \(tensor.type.name); supported for a vector: F32, F16, BF16")
     }
     vectors.append(PlannedVector(tensor: tensor, format: format, count: count))
-    return vectors.count - 1
+    return vectors.count &- 1
   }
 
   /// A tensor by name, of exactly these dimensions (trailing ones may be left out).
@@ -204,16 +216,24 @@ struct WeightPlan {
     guard let tensor = file.tensor(name) else {
       throw EngineError(.malformed, "tensor '\(name)' is missing")
     }
-    let significant = tensor.dimensions.prefix(dimensions.count)
-    guard Array(significant) == dimensions,
-      tensor.dimensions.dropFirst(dimensions.count).allSatisfy({ $0 == 1 })
-    else {
+    guard Self.isEqual(tensor.dimensions, dimensions) else {
       throw EngineError(
         .malformed,
         "tensor '\(name)' is \(Self.text(tensor.dimensions)); expected \(Self.text(dimensions))")
     }
-    usedTensors += 1
+    usedTensors &+= 1
     return tensor
+  }
+
+  /// Whether a tensor has these dimensions, and beyond them only ones.
+  private static func isEqual(_ found: [Int], _ expected: [Int]) -> Bool {
+    guard found.count >= expected.count else { return false }
+    var index = 0
+    while index < found.count {
+      if found[index] != (index < expected.count ? expected[index] : 1) { return false }
+      index &+= 1
+    }
+    return true
   }
 
   private func format(of tensor: GGUFTensor) throws(EngineError) -> PanelFormat {
@@ -235,11 +255,23 @@ struct WeightPlan {
   /// Gives every matrix and vector its place in the weights' memory.
   private mutating func place() throws(EngineError) {
     var sizes = Sizes()
-    for i in matrices.indices where !isMapped(matrices[i]) {
-      matrices[i].offset = sizes.add(matrices[i].panelCount, matrices[i].panelStride)
+    // `isMapped`, which may not be asked while the list is written to.
+    let mapsPacked = mapsPacked
+    matrices.withUnsafeMutableBufferPointer { matrices in
+      var i = 0
+      while i < matrices.count {
+        if !(mapsPacked && matrices[i].isPacked) {
+          matrices[i].offset = sizes.add(matrices[i].panelCount, matrices[i].panelStride)
+        }
+        i &+= 1
+      }
     }
-    for i in vectors.indices {
-      vectors[i].offset = sizes.add(padded(vectors[i].count), 4)
+    vectors.withUnsafeMutableBufferPointer { vectors in
+      var i = 0
+      while i < vectors.count {
+        vectors[i].offset = sizes.add(padded(vectors[i].count), 4)
+        i &+= 1
+      }
     }
     // Products may ask for lines a little beyond what they stream: that stays inside the mapping.
     _ = sizes.add(1, 4096)

@@ -1,6 +1,7 @@
 // Loading: every matrix of the plan is read with `pread` through small buffers, packed by all
 // threads, and is then in memory once. The file is not touched again, unless it is a packed one
-// that the host asked to map: then the panels are where they are.
+// that the host asked to map: then the panels are where they are. No size overflows, for the
+// bounds that PlannedMatrix says.
 import Formats
 import Kernels
 import Quantization
@@ -14,15 +15,16 @@ package final class Weights: @unchecked Sendable {
   let embeddingFormat: PanelFormat
   let output: Matrix
   let outputNorm: UnsafeMutablePointer<Float>
-  let ropeFactors: [Float]?
+  let ropeFactors: UnsafeBufferPointer<Float>?
   let byteCount: Int
 
   private let memory: Memory
-  private let mappings: [FileMapping]
+  /// A part; nil for those without mapped matrices.
+  private let mappings: [FileMapping?]
   /// The file of the mappings.
   private let mapped: GGUFFile?
-  private let experts: UnsafeMutablePointer<Matrix>
-  private let layerCount: Int
+  /// Of all matrices, to which layers point for their experts, and of the layers.
+  private let lists: [Memory]
   /// All matrices and vectors, in the order of the plan.
   let parts: [UnsafeRawBufferPointer]
 
@@ -34,76 +36,68 @@ package final class Weights: @unchecked Sendable {
     _ plan: WeightPlan, file: GGUFFile, table: KernelTable, workers: Workers,
     from host: HostMemory?, progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
-    let memory = try Memory(byteCount: plan.byteCount, for: "the packed weights", from: host)
+    memory = try Memory(byteCount: plan.byteCount, for: "the packed weights", from: host)
+    let matrixList = try Memory(
+      byteCount: plan.matrices.count &* MemoryLayout<Matrix>.stride, for: "the list of matrices",
+      from: nil)
+    let layerList = try Memory(
+      byteCount: plan.layers.count &* MemoryLayout<Layer>.stride, for: "the list of layers",
+      from: nil)
+    lists = [matrixList, layerList]
     try WeightLoader(file: file, workers: workers, host: host).load(
       plan, into: memory.base, progress)
     try file.checkUnchanged()
-    var mappings: [Int: FileMapping] = [:]
-    for matrix in plan.matrices where plan.isMapped(matrix) && mappings[matrix.tensor.part] == nil {
-      mappings[matrix.tensor.part] = try file.map(part: matrix.tensor.part)
-    }
-
-    /// Where the panels of a matrix are. (A mapping's base for a part is always there.)
-    func panels(_ planned: PlannedMatrix) -> UnsafeRawPointer {
-      guard plan.isMapped(planned), let mapping = mappings[planned.tensor.part] else {
-        return UnsafeRawPointer(memory.base + planned.offset)
-      }
-      return UnsafeRawPointer(mapping.base + Int(planned.fileOffset))
-    }
-    func matrix(_ index: Int) -> Matrix {
-      let planned = plan.matrices[index]
-      return Matrix(
-        rows: planned.rows, columns: planned.columns, blocks: planned.blocks,
-        panelStride: planned.panelStride, form: planned.format.activationForm,
-        panels: panels(planned), product: table.product(planned.format.panelType))
-    }
-    func vector(_ index: Int) -> UnsafeMutablePointer<Float> {
-      (memory.base + plan.vectors[index].offset).assumingMemoryBound(to: Float.self)
-    }
-    let experts = UnsafeMutablePointer<Matrix>.allocate(capacity: plan.matrices.count)
-    for index in plan.matrices.indices { (experts + index).initialize(to: matrix(index)) }
-    func forms(_ first: Int, _ count: Int) -> FormSet {
-      (first..<first + count).reduce(into: []) { $0.formUnion(FormSet(experts[$1].form)) }
-    }
-    layers = .allocate(capacity: plan.layers.count)
-    for (index, layer) in plan.layers.enumerated() {
-      (layers + index).initialize(
-        to: Layer(
-          attentionNorm: vector(layer.attentionNorm), query: matrix(layer.query),
-          key: matrix(layer.key), value: matrix(layer.value), output: matrix(layer.output),
-          feedForwardNorm: vector(layer.feedForwardNorm), router: layer.router.map(matrix),
-          gate: experts + layer.gate, up: experts + layer.up, down: experts + layer.down,
-          attentionForms: forms(layer.query, 1).union(forms(layer.key, 1))
-            .union(forms(layer.value, 1)),
-          gateForms: forms(layer.gate, plan.expertCount)
-            .union(forms(layer.up, plan.expertCount)),
-          downForms: forms(layer.down, plan.expertCount)))
-    }
-    embedding = matrix(plan.embedding)
-    embeddingFormat = plan.matrices[plan.embedding].format
-    output = matrix(plan.output)
-    outputNorm = vector(plan.outputNorm)
-    ropeFactors = plan.ropeFactors.map { index in
-      Array(UnsafeBufferPointer(start: vector(index), count: plan.vectors[index].count))
-    }
-    byteCount = plan.byteCount
-    layerCount = plan.layers.count
-    parts =
-      plan.matrices.map {
-        UnsafeRawBufferPointer(start: panels($0), count: $0.panelCount * $0.panelStride)
-      }
-      + plan.vectors.indices.map {
-        UnsafeRawBufferPointer(start: vector($0), count: plan.vectors[$0].count * 4)
-      }
-    self.memory = memory
-    self.mappings = Array(mappings.values)
+    mappings = try Self.mappings(of: file, plan)
     mapped = mappings.isEmpty ? nil : file
-    self.experts = experts
+    let places = Places(plan: plan, base: memory.base, mappings: mappings, table: table)
+    var parts = Growable<UnsafeRawBufferPointer>()
+
+    let matrices = matrixList.base.assumingMemoryBound(to: Matrix.self)
+    var index = 0
+    while index < plan.matrices.count {
+      let matrix = try places.matrix(index)
+      (matrices + index).initialize(to: matrix)
+      let byteCount = matrix.panelCount &* matrix.panelStride
+      try parts.append(UnsafeRawBufferPointer(start: matrix.panels, count: byteCount))
+      index &+= 1
+    }
+    index = 0
+    while index < plan.vectors.count {
+      let values = try places.values(index)
+      try parts.append(
+        UnsafeRawBufferPointer(start: values.baseAddress, count: values.count &* 4))
+      index &+= 1
+    }
+    layers = layerList.base.assumingMemoryBound(to: Layer.self)
+    index = 0
+    while index < plan.layers.count {
+      (layers + index).initialize(to: try places.layer(index, matrices))
+      index &+= 1
+    }
+    embedding = try places.matrix(plan.embedding)
+    embeddingFormat = try plan.matrices.at(plan.embedding).format
+    output = try places.matrix(plan.output)
+    outputNorm = try places.vector(plan.outputNorm)
+    ropeFactors = try plan.ropeFactors.map(places.values)
+    byteCount = plan.byteCount
+    self.parts = try parts.array()
   }
 
-  deinit {
-    layers.deallocate()
-    experts.deallocate()
+  /// Maps the parts that have matrices which stay there; empty when there are none.
+  private static func mappings(
+    of file: GGUFFile, _ plan: WeightPlan
+  ) throws(EngineError) -> [FileMapping?] {
+    guard plan.matrices.contains(where: plan.isMapped) else { return [] }
+    var needed = try Growable(filled: false, count: file.partCount)
+    for matrix in plan.matrices where plan.isMapped(matrix) {
+      try needed.put(true, at: matrix.tensor.part)
+    }
+    var mappings: [FileMapping?] = []
+    while mappings.count < needed.count {
+      let part = mappings.count
+      mappings.append(try needed.at(part) ? try file.map(part: part) : nil)
+    }
+    return mappings
   }
 
   /// Throws `.changed` when a mapped file is no longer what was opened, or was not when it was
@@ -115,11 +109,16 @@ package final class Weights: @unchecked Sendable {
 
   /// Whether some of a mapped file was not there when it was read: nothing that was computed since
   /// may be used.
-  var isDamaged: Bool { mapped != nil && mappings.contains(where: \.isDamaged) }
+  var isDamaged: Bool { damaged != nil }
 
   /// Why, when they are.
-  var damage: EngineError? {
-    isDamaged ? mappings.first(where: \.isDamaged)?.damage : nil
+  var damage: EngineError? { damaged?.damage }
+
+  private var damaged: FileMapping? {
+    mappings.withUnsafeBufferPointer { mappings in
+      for case let mapping? in mappings where mapping.isDamaged { return mapping }
+      return nil
+    }
   }
 
   /// The embedding of a token: hiddenWidth floats.
@@ -127,6 +126,66 @@ package final class Weights: @unchecked Sendable {
     embeddingFormat.decode(
       panel: embedding.panels + (token &>> 4) &* embedding.panelStride, lane: token & 15,
       blocks: embedding.blocks, into: out)
+  }
+}
+
+/// Where the matrices and vectors of a plan are in memory.
+private struct Places {
+  let plan: WeightPlan
+  /// What was read.
+  let base: UnsafeMutableRawPointer
+  let mappings: [FileMapping?]
+  let table: KernelTable
+
+  func matrix(_ index: Int) throws(EngineError) -> Matrix {
+    let planned = try plan.matrices.at(index)
+    return Matrix(
+      rows: planned.rows, columns: planned.columns, blocks: planned.blocks,
+      panelStride: planned.panelStride, form: planned.format.activationForm,
+      panels: try panels(planned), product: table.product(planned.format.panelType))
+  }
+
+  /// Where the panels of a matrix are. (A mapping's base for a part is always there.)
+  private func panels(_ planned: PlannedMatrix) throws(EngineError) -> UnsafeRawPointer {
+    guard plan.isMapped(planned), let mapping = try mappings.at(planned.tensor.part) else {
+      return UnsafeRawPointer(base + planned.offset)
+    }
+    return UnsafeRawPointer(mapping.base + Int(clamping: planned.fileOffset))
+  }
+
+  func vector(_ index: Int) throws(EngineError) -> UnsafeMutablePointer<Float> {
+    (base + (try plan.vectors.at(index).offset)).assumingMemoryBound(to: Float.self)
+  }
+
+  func values(_ index: Int) throws(EngineError) -> UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(start: try vector(index), count: try plan.vectors.at(index).count)
+  }
+
+  /// `matrices` are all of the plan.
+  func layer(
+    _ index: Int, _ matrices: UnsafeMutablePointer<Matrix>
+  ) throws(EngineError) -> Layer {
+    let layer = try plan.layers.at(index)
+    return Layer(
+      attentionNorm: try vector(layer.attentionNorm), query: try matrix(layer.query),
+      key: try matrix(layer.key), value: try matrix(layer.value),
+      output: try matrix(layer.output), feedForwardNorm: try vector(layer.feedForwardNorm),
+      router: try layer.router.map(matrix),
+      gate: matrices + layer.gate, up: matrices + layer.up, down: matrices + layer.down,
+      attentionForms: try forms(layer.query, 1).union(forms(layer.key, 1))
+        .union(forms(layer.value, 1)),
+      gateForms: try forms(layer.gate, plan.expertCount).union(forms(layer.up, plan.expertCount)),
+      downForms: try forms(layer.down, plan.expertCount))
+  }
+
+  private func forms(_ first: Int, _ count: Int) throws(EngineError) -> FormSet {
+    var forms: FormSet = []
+    var index = first
+    while index < first &+ count {
+      forms.formUnion(FormSet(try plan.matrices.at(index).format.activationForm))
+      index &+= 1
+    }
+    return forms
   }
 }
 
@@ -156,24 +215,26 @@ private final class WeightLoader {
   func load(
     _ plan: WeightPlan, into base: UnsafeMutableRawPointer, _ progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
-    let largestPanel =
-      plan.matrices.map { $0.isPacked ? 0 : $0.rowByteCount * panelRows }.max() ?? 0
-    let matrices = plan.matrices.filter { !plan.isMapped($0) }
-    for _ in 0..<workers.count {
+    var largestPanel = 0
+    var total: UInt64 = 0
+    for matrix in plan.matrices where !plan.isMapped(matrix) {
+      if !matrix.isPacked { largestPanel = max(largestPanel, matrix.rowByteCount &* panelRows) }
+      total &+= UInt64(clamping: matrix.fileByteCount)
+    }
+    while buffers.count < workers.count {
       buffers.append(
         try Memory(
           byteCount: max(largestPanel, Self.bufferByteCount), for: "reading the weights",
           from: host))
     }
     for vector in plan.vectors { try load(vector, into: base) }
-    let total = matrices.reduce(UInt64(0)) { $0 + UInt64($1.fileByteCount) }
     var done: UInt64 = 0
-    for matrix in matrices {
+    for matrix in plan.matrices where !plan.isMapped(matrix) {
       if progress(done, total) {
         throw EngineError(.cancelled, "loading was stopped by the progress callback")
       }
       try pack(matrix, into: base + matrix.offset)
-      done += UInt64(matrix.fileByteCount)
+      done &+= UInt64(clamping: matrix.fileByteCount)
     }
     _ = progress(total, total)
   }
@@ -181,14 +242,16 @@ private final class WeightLoader {
   private func load(
     _ vector: PlannedVector, into base: UnsafeMutableRawPointer
   ) throws(EngineError) {
-    let size = vector.count * vector.format.fileBlockByteCount
+    let size = vector.count &* vector.format.fileBlockByteCount
     let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'", from: host)
     try file.read(
       into: UnsafeMutableRawBufferPointer(start: bytes.base, count: size),
       part: vector.tensor.part, at: vector.tensor.offset)
     let out = (base + vector.offset).assumingMemoryBound(to: Float.self)
-    for i in 0..<vector.count {
+    var i = 0
+    while i < vector.count {
       out[i] = vector.format.plainValue(bytes.base, i)
+      i &+= 1
     }
   }
 
@@ -197,9 +260,10 @@ private final class WeightLoader {
   ) throws(EngineError) {
     current = matrix
     target = panels
-    let panelByteCount = matrix.isPacked ? matrix.panelStride : matrix.rowByteCount * panelRows
-    panelsPerUnit = max(1, Self.bufferByteCount / max(1, panelByteCount))
-    let units = (matrix.panelCount + panelsPerUnit - 1) / panelsPerUnit
+    let panelByteCount = matrix.isPacked ? matrix.panelStride : matrix.rowByteCount &* panelRows
+    let panelsPerUnit = max(1, Self.bufferByteCount / max(1, panelByteCount))
+    self.panelsPerUnit = panelsPerUnit
+    let units = (matrix.panelCount &+ panelsPerUnit &- 1) / panelsPerUnit
     workers.run(units, Unmanaged.passUnretained(self).toOpaque()) { context, unit, worker in
       let loader = Unmanaged<WeightLoader>.fromOpaque(context).takeUnretainedValue()
       loader.packUnit(unit, worker)
@@ -207,43 +271,48 @@ private final class WeightLoader {
     if let failure = failure.withLock({ $0 }) { throw failure }
   }
 
+  /// Packs one unit of the current matrix; the reason is kept when its bytes are not to be had.
   private func packUnit(_ unit: Int, _ worker: Int) {
     guard !failed.load(ordering: .relaxed), let matrix = current, let target else { return }
-    let buffer = buffers[worker].base
-    let first = unit * panelsPerUnit
-    let last = min(first + panelsPerUnit, matrix.panelCount)
-    if matrix.isPacked {
-      _ = read(
-        matrix, first * matrix.panelStride..<last * matrix.panelStride,
-        into: target + first * matrix.panelStride)
-      return
-    }
-    let rows = min(last * panelRows, matrix.rows) - first * panelRows
-    let start = first * panelRows * matrix.rowByteCount
-    let size = rows * matrix.rowByteCount
-    guard read(matrix, start..<start + size, into: buffer) else { return }
-    for panel in first..<last {
-      let row = (panel - first) * panelRows
-      matrix.format.pack(
-        rows: buffer + row * matrix.rowByteCount, rowStride: matrix.rowByteCount,
-        rowCount: min(panelRows, rows - row), blocks: matrix.blocks,
-        into: target + panel * matrix.panelStride)
-    }
-  }
-
-  /// Reads some bytes of a matrix; false, with the reason kept, when the system does not give them.
-  private func read(
-    _ matrix: PlannedMatrix, _ range: Range<Int>, into buffer: UnsafeMutableRawPointer
-  ) -> Bool {
     do throws(EngineError) {
-      try file.read(
-        into: UnsafeMutableRawBufferPointer(start: buffer, count: range.count),
-        part: matrix.tensor.part, at: matrix.fileOffset + UInt64(range.lowerBound))
-      return true
+      try pack(unit, of: matrix, into: target, by: try buffers.at(worker).base)
     } catch {
       failed.store(true, ordering: .relaxed)
       failure.withLock { if $0 == nil { $0 = error } }
-      return false
     }
+  }
+
+  private func pack(
+    _ unit: Int, of matrix: PlannedMatrix, into target: UnsafeMutableRawPointer,
+    by buffer: UnsafeMutableRawPointer
+  ) throws(EngineError) {
+    let first = unit &* panelsPerUnit
+    let last = min(first &+ panelsPerUnit, matrix.panelCount)
+    if matrix.isPacked {
+      let start = first &* matrix.panelStride
+      return try read(matrix, start, (last &- first) &* matrix.panelStride, into: target + start)
+    }
+    let rows = min(last &* panelRows, matrix.rows) &- first &* panelRows
+    try read(
+      matrix, first &* panelRows &* matrix.rowByteCount, rows &* matrix.rowByteCount, into: buffer)
+    var panel = first
+    while panel < last {
+      let row = (panel &- first) &* panelRows
+      matrix.format.pack(
+        rows: buffer + row &* matrix.rowByteCount, rowStride: matrix.rowByteCount,
+        rowCount: min(panelRows, rows &- row), blocks: matrix.blocks,
+        into: target + panel &* matrix.panelStride)
+      panel &+= 1
+    }
+  }
+
+  /// Reads `byteCount` bytes of a matrix from its byte `start` on.
+  private func read(
+    _ matrix: PlannedMatrix, _ start: Int, _ byteCount: Int,
+    into buffer: UnsafeMutableRawPointer
+  ) throws(EngineError) {
+    try file.read(
+      into: UnsafeMutableRawBufferPointer(start: buffer, count: byteCount),
+      part: matrix.tensor.part, at: matrix.fileOffset &+ UInt64(clamping: start))
   }
 }
