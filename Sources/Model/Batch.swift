@@ -1,61 +1,90 @@
 // One pass over the weights: rows of one or many sessions, in the order in which they are computed.
-import Formats
-import Kernels
+//
+// Sessions are kept alive by the requests that the pass serves (Model+Step.swift).
 
 /// One row: a token at a position of a session.
 struct Row {
-  let session: Int
+  unowned(unsafe) let session: Session
   let token: Int32
   let position: Int
 }
 
 /// Consecutive rows of one session that attend together.
 struct RowGroup {
-  let session: Int
+  unowned(unsafe) let session: Session
   let firstRow: Int
   let count: Int
   let firstPosition: Int
 }
 
-/// The rows of one pass.
+/// The rows of one pass, in memory for as many as a pass may have (`Scratch.rows`).
+///
+/// SAFETY: whoever adds tokens counts that room; no sum below wraps or leaves the memory then.
 struct Batch {
-  private(set) var sessions: [Session] = []
-  private(set) var rows: [Row] = []
-  private(set) var groups: [RowGroup] = []
+  let rows: UnsafeMutablePointer<Row>
+  private(set) var rowCount = 0
+  /// At most one a row.
+  let groups: UnsafeMutablePointer<RowGroup>
+  private(set) var groupCount = 0
   /// The rows whose logits are wanted.
-  private(set) var outputs: [Int] = []
+  let outputs: UnsafeMutablePointer<Int>
+  private(set) var outputCount = 0
 
   /// Most queries (rows x heads of a key-value head) of a group: sizes each thread's workspace.
   static let queriesPerGroup = 32
 
-  mutating func reset() {
-    sessions.removeAll(keepingCapacity: true)
-    rows.removeAll(keepingCapacity: true)
-    groups.removeAll(keepingCapacity: true)
-    outputs.removeAll(keepingCapacity: true)
+  init(
+    rows: UnsafeMutablePointer<Row>, groups: UnsafeMutablePointer<RowGroup>,
+    outputs: UnsafeMutablePointer<Int>
+  ) {
+    self.rows = rows
+    self.groups = groups
+    self.outputs = outputs
   }
 
-  /// Adds `tokens` of `session` from its position on.
-  mutating func add(
-    _ session: Session, tokens: UnsafeBufferPointer<Int32>, outputs wanted: Range<Int>,
-    headsPerKVHead: Int
-  ) {
-    let index = sessions.count
-    sessions.append(session)
-    let start = rows.count
-    for (i, token) in tokens.enumerated() {
-      if wanted.contains(i) { outputs.append(rows.count) }
-      rows.append(Row(session: index, token: token, position: session.position + i))
+  /// Whether one of the sessions was asked to stop.
+  var isCancelled: Bool {
+    var group = 0
+    while group < groupCount {
+      if groups[group].session.isCancelled { return true }
+      group &+= 1
     }
-    let most = max(1, Self.queriesPerGroup / headsPerKVHead)
+    return false
+  }
+
+  mutating func reset() {
+    rowCount = 0
+    groupCount = 0
+    outputCount = 0
+  }
+
+  /// Adds `tokens` of `session` from its position on; wanted are the logits of those from
+  /// `firstOutput` on.
+  mutating func add(
+    _ session: Session, tokens: UnsafeBufferPointer<Int32>, firstOutput: Int, headsPerKVHead: Int
+  ) {
+    let start = rowCount
+    let position = session.position
+    var i = 0
+    while i < tokens.count {
+      (rows + rowCount).initialize(
+        to: Row(session: session, token: tokens[i], position: position &+ i))
+      if i >= firstOutput {
+        outputs[outputCount] = rowCount
+        outputCount &+= 1
+      }
+      rowCount &+= 1
+      i &+= 1
+    }
+    let most = max(1, Self.queriesPerGroup / max(1, headsPerKVHead))
     var row = 0
     while row < tokens.count {
-      let count = min(most, tokens.count - row)
-      groups.append(
-        RowGroup(
-          session: index, firstRow: start + row, count: count,
-          firstPosition: session.position + row))
-      row += count
+      let count = min(most, tokens.count &- row)
+      (groups + groupCount).initialize(
+        to: RowGroup(
+          session: session, firstRow: start &+ row, count: count, firstPosition: position &+ row))
+      groupCount &+= 1
+      row &+= count
     }
   }
 }

@@ -18,14 +18,14 @@ struct PageLayout: Sendable {
   init(_ shape: Hyperparameters, _ type: CacheType) {
     self.type = type
     headWidth = shape.headWidth
-    // At most 64 x 1024 x 2 bytes, 1024 heads, 512 layers: no overflow.
+    // At most 64 x 1024 x 2 bytes, 1024 heads, 512 layers: 2^37 bytes for a page.
     headByteCount =
       switch type {
       case .f16: HalfCache.byteCount(headWidth: shape.headWidth)
       case .q8_0: ByteCache.byteCount(headWidth: shape.headWidth)
       }
-    layerByteCount = shape.kvHeads * headByteCount * 2
-    byteCount = shape.layers * layerByteCount
+    layerByteCount = shape.kvHeads &* headByteCount &* 2
+    byteCount = shape.layers &* layerByteCount
   }
 
   func keys(_ layer: Int, _ head: Int) -> Int {
@@ -36,7 +36,8 @@ struct PageLayout: Sendable {
   /// Makes the positions of a page from `position` on zero.
   func clear(_ page: UnsafeMutableRawPointer, from position: Int) {
     // Layers and heads follow each other: keys and values in turn.
-    for offset in stride(from: 0, to: byteCount, by: headByteCount * 2) {
+    var offset = 0
+    while offset < byteCount {
       let (keys, values) = (page + offset, page + offset + headByteCount)
       switch type {
       case .f16:
@@ -44,6 +45,7 @@ struct PageLayout: Sendable {
       case .q8_0:
         ByteCache.clear(keys: keys, values: values, headWidth: headWidth, from: position)
       }
+      offset &+= headByteCount &* 2
     }
   }
 }
@@ -54,14 +56,27 @@ private final class Page {
   init(_ layout: PageLayout, from host: HostMemory?) throws(EngineError) {
     memory = try Memory(byteCount: layout.byteCount, for: "64 positions of the cache", from: host)
   }
+
+  /// A page of the same layout with the bytes of `other`.
+  convenience init(
+    copying other: UnsafeMutableRawPointer, _ layout: PageLayout, from host: HostMemory?
+  ) throws(EngineError) {
+    try self.init(layout, from: host)
+    memory.base.initializeMemory(
+      as: UInt8.self, from: other.assumingMemoryBound(to: UInt8.self), count: layout.byteCount)
+  }
 }
 
 /// The pages of one session.
+///
+/// Positions are below the context, which `Session` bounds: no number of pages wraps.
 struct Cache {
   let layout: PageLayout
   private let host: HostMemory?
-  /// By position / 64; nil where a window has passed.
+  /// By position / 64; nil where a window has passed, and from `endPage` on.
   private var pages: [Page?] = []
+  /// What follows the last page that is held; at most `pages.count`.
+  private var endPage = 0
   /// A page that was passed, to be used next.
   private var spare: Page?
   /// The first page that is still held.
@@ -73,44 +88,48 @@ struct Cache {
   }
 
   var byteCount: Int {
-    (pages.count - firstPage + (spare == nil ? 0 : 1)) * layout.byteCount
+    (endPage &- firstPage &+ (spare == nil ? 0 : 1)) &* layout.byteCount
   }
 
   /// The memory of page `index`.
   ///
   /// SAFETY: `index` lies in what `prepare` made ready.
+  @inline(__always)
   func base(_ index: Int) -> UnsafeMutableRawPointer? {
     guard index >= 0, index < pages.count else { return nil }
     return pages[index]?.memory.base
   }
 
   /// Makes positions `first`..<`last` writable: takes pages, and copies those that a fork shares.
+  ///
+  /// On an error the caller truncates.
   mutating func prepare(from first: Int, to last: Int) throws(EngineError) {
-    let lastPage = (last - 1) / pagePositions
-    while pages.count <= lastPage {
-      if let page = spare {
-        spare = nil
-        pages.append(page)
-      } else {
-        pages.append(try Page(layout, from: host))
+    let end = (last &+ pagePositions &- 1) / pagePositions
+    while pages.count < end { pages.append(nil) }
+    endPage = max(endPage, end)
+    let (layout, host) = (layout, host)
+    var spare: Page?
+    swap(&spare, &self.spare)
+    defer { self.spare = spare }
+    try pages.withUnsafeMutableBufferPointer { pages throws(EngineError) in
+      var index = first / pagePositions
+      while index < end {
+        if pages[index] == nil { swap(&pages[index], &spare) }
+        if pages[index] == nil {
+          pages[index] = try Page(layout, from: host)
+        } else if !isKnownUniquelyReferenced(&pages[index]), let shared = pages[index] {
+          pages[index] = try Page(copying: shared.memory.base, layout, from: host)
+        }
+        index &+= 1
       }
-    }
-    var index = first / pagePositions
-    while index <= lastPage {
-      if !isKnownUniquelyReferenced(&pages[index]), let shared = pages[index] {
-        let copy = try Page(layout, from: host)
-        copy.memory.base.copyMemory(from: shared.memory.base, byteCount: layout.byteCount)
-        pages[index] = copy
-      }
-      index += 1
     }
   }
 
   /// A copy of a page, whose positions from `positions` on are zero.
-  func copy(page: Int, positions: Int) throws(EngineError) -> Memory {
-    let copy = try Page(layout, from: host).memory
-    guard let base = base(page) else { return copy }
-    copy.base.copyMemory(from: base, byteCount: layout.byteCount)
+  func copy(
+    page: UnsafeMutableRawPointer, positions: Int
+  ) throws(EngineError) -> Memory {
+    let copy = try Page(copying: page, layout, from: host).memory
     layout.clear(copy.base, from: positions)
     return copy
   }
@@ -120,34 +139,48 @@ struct Cache {
     from first: Int, to last: Int,
     _ fill: (UnsafeMutableRawPointer) throws(EngineError) -> Void
   ) throws(EngineError) {
+    while pages.count < first { pages.append(nil) }
     firstPage = first
-    pages.append(contentsOf: repeatElement(nil, count: first))
     while pages.count < last {
       let page = try Page(layout, from: host)
       try fill(page.memory.base)
       pages.append(page)
     }
+    endPage = pages.count
   }
 
   /// Gives back the pages before `position`.
   mutating func drop(before position: Int) {
-    let end = min(position / pagePositions, pages.count)
-    while firstPage < end {
-      if spare == nil, isKnownUniquelyReferenced(&pages[firstPage]) { spare = pages[firstPage] }
-      pages[firstPage] = nil
-      firstPage += 1
+    let end = min(position / pagePositions, endPage)
+    guard firstPage < end else { return }
+    var (index, spare) = (firstPage, spare)
+    pages.withUnsafeMutableBufferPointer { pages in
+      while index < end {
+        if spare == nil, isKnownUniquelyReferenced(&pages[index]) { spare = pages[index] }
+        pages[index] = nil
+        index &+= 1
+      }
     }
+    (firstPage, self.spare) = (index, spare)
   }
 
   /// Gives back the pages from `position` on; with 0, everything.
   mutating func truncate(to position: Int) {
-    let count = (position + pagePositions - 1) / pagePositions
+    let first = (position &+ pagePositions &- 1) / pagePositions
+    if first < endPage {
+      let end = endPage
+      pages.withUnsafeMutableBufferPointer { pages in
+        var index = first
+        while index < end {
+          pages[index] = nil
+          index &+= 1
+        }
+      }
+      endPage = first
+    }
     if position == 0 {
-      pages.removeAll(keepingCapacity: true)
       firstPage = 0
       spare = nil
-    } else if count < pages.count {
-      pages.removeLast(pages.count - count)
     }
   }
 }

@@ -8,7 +8,7 @@ extension ForwardPass {
   /// The sum is left to `feedForward`, which reads x next.
   func attention() {
     let layer = self.layer.pointee
-    let rows = batch.rows.count
+    let rows = batch.rowCount
     forRows { pass, row in
       pass.norm(row, pass.layer.pointee.attentionNorm)
       pass.prepare(
@@ -50,22 +50,15 @@ extension ForwardPass {
     let width = shape.headWidth
     let stride = headStride
     let angles = scratch.angles + row &* shape.ropeWidth
-    let group = shape.headsPerKVHead
-    let queries = scratch.query + row &* scratch.queryStride
-    for head in 0..<shape.heads {
-      let kvHead = head / group
-      let place = (kvHead &* batch.rows.count &+ row) &* group &+ head % group
-      Rotary.rotate(
-        queries + head &* width, width: width, angles: angles, pairs: rotary.pairs,
-        into: scratch.rotated + place &* stride)
-    }
-    let session = batch.sessions[description.session]
+    rotateQueries(row, angles)
+    let session = description.session
     guard let page = session.cache.base(description.position / pagePositions) else { return }
     let layout = session.cache.layout
     let store = table.store(layout.type)
     let key = scratch.key + row &* scratch.kvStride
     let value = scratch.value + row &* scratch.kvStride
-    for head in 0..<shape.kvHeads {
+    var head = 0
+    while head < shape.kvHeads {
       let k = key + head &* width
       // In place: a pair is read before it is written.
       Rotary.rotate(k, width: width, angles: angles, pairs: rotary.pairs, into: k)
@@ -75,19 +68,38 @@ extension ForwardPass {
         values: page + layout.values(layerIndex, head),
         position: description.position % pagePositions, headWidth: width, headStride: stride)
       withUnsafePointer(to: &entry) { store($0) }
+      head &+= 1
+    }
+  }
+
+  /// Rotates a row's queries into the order in which attention reads them.
+  private func rotateQueries(_ row: Int, _ angles: UnsafePointer<Float>) {
+    let width = shape.headWidth
+    let group = headsPerKVHead
+    var query = UnsafePointer(scratch.query + row &* scratch.queryStride)
+    var head = 0
+    while head < shape.kvHeads {
+      var place = scratch.rotated + (head &* batch.rowCount &+ row) &* group &* headStride
+      var i = 0
+      while i < group {
+        Rotary.rotate(query, width: width, angles: angles, pairs: rotary.pairs, into: place)
+        query += width
+        place += headStride
+        i &+= 1
+      }
+      head &+= 1
     }
   }
 
   /// attended = softmax(q k / sqrt(headWidth)) v, one unit a group of rows and key-value head.
   private func attend() {
-    let groups = batch.groups.count
     var job = AttentionJob(pass: Unmanaged.passUnretained(self))
     withUnsafePointer(to: &job) { job in
-      workers.run(groups &* shape.kvHeads, job) { context, unit, worker in
+      workers.run(batch.groupCount &* shape.kvHeads, job) { context, unit, worker in
         let pass = context.assumingMemoryBound(to: AttentionJob.self).pointee.pass
           .takeUnretainedValue()
-        pass.attend(
-          pass.batch.groups[unit / pass.shape.kvHeads], head: unit % pass.shape.kvHeads, worker)
+        let heads = max(1, pass.shape.kvHeads)
+        pass.attend(pass.batch.groups[unit / heads], head: unit % heads, worker)
       }
     }
   }
@@ -97,16 +109,16 @@ extension ForwardPass {
   }
 
   private func attend(_ group: RowGroup, head: Int, _ worker: Int) {
-    let heads = shape.headsPerKVHead
+    let heads = headsPerKVHead
     let stride = headStride
     let count = group.count &* heads
     let work = AttentionWorkspace(
       scratch.workspaces + worker &* scratch.workspaceStride, headStride: stride)
-    work.maxima.update(repeating: -Float.infinity, count: count)
-    work.sums.update(repeating: 0, count: count &* 16)
-    work.outputs.update(repeating: 0, count: count &* stride)
+    fill(work.maxima, count, -Float.infinity)
+    fill(work.sums, count &* 16, 0)
+    fill(work.outputs, count &* stride, 0)
     let queries =
-      scratch.rotated + (head &* batch.rows.count &+ group.firstRow) &* heads &* stride
+      scratch.rotated + (head &* batch.rowCount &+ group.firstRow) &* heads &* stride
     let window = shape.slidingWindow == 0 ? Int.max : shape.slidingWindow
     let last = group.firstPosition &+ group.count &- 1
     var index = max(0, group.firstPosition &- window &+ 1) / pagePositions
@@ -122,29 +134,30 @@ extension ForwardPass {
     page index: Int, _ group: RowGroup, _ head: Int, _ queries: UnsafePointer<Float>,
     _ work: AttentionWorkspace, _ window: Int
   ) {
-    let layout = batch.sessions[group.session].cache.layout
-    guard let base = batch.sessions[group.session].cache.base(index) else { return }
-    let heads = shape.headsPerKVHead
+    let session = group.session
+    let layout = session.cache.layout
+    guard let base = session.cache.base(index) else { return }
+    let heads = headsPerKVHead
     let start = index &* pagePositions
     var first = group.count
     var end = 0
-    for row in 0..<group.count {
+    var row = 0
+    while row < group.count {
+      defer { row &+= 1 }
       let position = group.firstPosition &+ row
       let from = max(0, position &- window &+ 1 &- start)
       let to = min(pagePositions, position &+ 1 &- start)
       guard from < to else { continue }
       first = min(first, row)
       end = row &+ 1
-      for i in row &* heads..<(row &+ 1) &* heads {
-        work.firsts[i] = Int32(truncatingIfNeeded: from)
-        work.lasts[i] = Int32(truncatingIfNeeded: to)
-      }
+      fill(work.firsts + row &* heads, heads, Int32(truncatingIfNeeded: from))
+      fill(work.lasts + row &* heads, heads, Int32(truncatingIfNeeded: to))
     }
     guard first < end else { return }
     let skip = first &* heads
     let stride = headStride
     // A page that is not there is the last one: then this one stands for it.
-    let next = batch.sessions[group.session].cache.base(index &+ 1) ?? base
+    let next = session.cache.base(index &+ 1) ?? base
     var job = AttentionPage(
       keys: base + layout.keys(layerIndex, head), values: base + layout.values(layerIndex, head),
       next: next + layout.keys(layerIndex, head), queries: queries + skip &* stride,
@@ -159,19 +172,28 @@ extension ForwardPass {
 
   /// Divides by the sums of the weights and writes the heads of each row.
   private func finish(_ group: RowGroup, _ head: Int, _ work: AttentionWorkspace) {
-    let heads = shape.headsPerKVHead
-    let stride = headStride
-    for row in 0..<group.count {
+    let heads = headsPerKVHead
+    let width = shape.headWidth
+    var row = 0
+    while row < group.count {
       let out = scratch.attended.values + (group.firstRow &+ row) &* scratch.attended.stride
-      for i in 0..<heads {
+      var i = 0
+      while i < heads {
         let query = row &* heads &+ i
         // Sixteen partial sums, added in order.
         var sum: Float = 0
         for lane in 0..<16 { sum += work.sums[query &* 16 &+ lane] }
         let factor = 1 / sum
-        let to = out + (head &* heads &+ i) &* shape.headWidth
-        for c in 0..<shape.headWidth { to[c] = work.outputs[query &* stride &+ c] * factor }
+        let from = work.outputs + query &* headStride
+        let to = out + (head &* heads &+ i) &* width
+        var c = 0
+        while c < width {
+          to[c] = from[c] * factor
+          c &+= 1
+        }
+        i &+= 1
       }
+      row &+= 1
     }
   }
 }

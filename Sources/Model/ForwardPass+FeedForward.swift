@@ -17,7 +17,7 @@ extension ForwardPass {
       pass.route(row)
     }
     let active = group()
-    let rows = batch.rows.count
+    let rows = batch.rowCount
     if shape.experts > 0, rows > 1 {
       forEach(rows &* shape.expertsPerToken) { pass, slot in pass.gather(slot) }
     }
@@ -34,7 +34,12 @@ extension ForwardPass {
   private func addToStream(_ row: Int) {
     let x = scratch.hidden + row &* scratch.hiddenStride
     let added = scratch.added + row &* scratch.hiddenStride
-    for i in 0..<scratch.hiddenStride { x[i] += added[i] }
+    let count = scratch.hiddenStride
+    var i = 0
+    while i < count {
+      x[i] += added[i]
+      i &+= 1
+    }
   }
 
   /// Chooses a row's experts: the largest of the router's logits, ties to the lower index, weighted
@@ -49,55 +54,80 @@ extension ForwardPass {
     let used = shape.expertsPerToken
     let choices = scratch.choices + row &* used
     let weights = scratch.weights + row &* used
-    for k in 0..<used {
-      var best: Int32 = -1
-      for expert in 0..<Int32(truncatingIfNeeded: shape.experts) {
-        var taken = false
-        for j in 0..<k where choices[j] == expert { taken = true }
-        if taken { continue }
-        if best < 0 || logits[Int(expert)] > logits[Int(best)] { best = expert }
-      }
-      choices[k] = best
+    var k = 0
+    while k < used {
+      choices[k] = best(logits, besides: choices, k)
+      k &+= 1
     }
     var sum = 0.0
-    for k in 0..<used {
+    k = 0
+    while k < used {
       let e = Elementary.exp(Double(logits[Int(choices[k])]) - Double(logits[Int(choices[0])]))
       weights[k] = Float(e)
       sum += e
+      k &+= 1
     }
-    for k in 0..<used { weights[k] = Float(Double(weights[k]) / sum) }
+    k = 0
+    while k < used {
+      weights[k] = Float(Double(weights[k]) / sum)
+      k &+= 1
+    }
+  }
+
+  /// The expert with the largest logit that is not among the `count` experts chosen before.
+  private func best(
+    _ logits: UnsafePointer<Float>, besides choices: UnsafePointer<Int32>, _ count: Int
+  ) -> Int32 {
+    let experts = Int32(truncatingIfNeeded: shape.experts)
+    var best: Int32 = -1
+    var expert: Int32 = 0
+    while expert < experts {
+      var earlier = 0
+      while earlier < count, choices[earlier] != expert { earlier &+= 1 }
+      if earlier >= count, best < 0 || logits[Int(expert)] > logits[Int(best)] { best = expert }
+      expert &+= 1
+    }
+    return best
   }
 
   /// Sorts the slots by expert; returns the number of experts that have any.
   private func group() -> Int {
-    let rows = batch.rows.count
+    let rows = batch.rowCount
     guard shape.experts > 0 else {
       scratch.active[0] = 0
       scratch.firstSlot[0] = 0
       scratch.firstSlot[1] = Int32(truncatingIfNeeded: rows)
       return 1
     }
-    let used = shape.expertsPerToken
+    let slots = rows &* shape.expertsPerToken
     let first = scratch.firstSlot
-    first.update(repeating: 0, count: shape.experts &+ 1)
-    for choice in 0..<rows &* used { first[Int(scratch.choices[choice]) &+ 1] &+= 1 }
+    fill(first, shape.experts &+ 1, 0)
+    var choice = 0
+    while choice < slots {
+      first[Int(scratch.choices[choice]) &+ 1] &+= 1
+      choice &+= 1
+    }
     var active = 0
-    for expert in 0..<shape.experts {
+    var expert = 0
+    while expert < shape.experts {
       if first[expert &+ 1] > 0 {
         scratch.active[active] = Int32(truncatingIfNeeded: expert)
         active &+= 1
       }
       first[expert &+ 1] &+= first[expert]
+      expert &+= 1
     }
     // Each expert's next free slot walks from its first to the next expert's first, then back.
-    for choice in 0..<rows &* used {
+    let used = max(1, shape.expertsPerToken)
+    choice = 0
+    while choice < slots {
       let expert = Int(scratch.choices[choice])
       let slot = first[expert]
       first[expert] &+= 1
       scratch.slotOf[choice] = slot
       scratch.rowOf[Int(slot)] = Int32(truncatingIfNeeded: choice / used)
+      choice &+= 1
     }
-    var expert = shape.experts
     while expert > 0 {
       first[expert] = first[expert &- 1]
       expert &-= 1
@@ -111,25 +141,26 @@ extension ForwardPass {
     let row = Int(scratch.rowOf[slot])
     for form in ActivationForm.allCases
     where layer.pointee.gateForms.contains(FormSet(form)) {
-      scratch.gathered.row(slot, form).copyMemory(
-        from: scratch.normed.row(row, form), byteCount: scratch.normed.rowStride(form))
+      scratch.gathered.row(slot, form).initializeMemory(
+        as: UInt8.self, from: scratch.normed.row(row, form).assumingMemoryBound(to: UInt8.self),
+        count: scratch.normed.rowStride(form))
     }
   }
 
   /// Units a matrix of a role is cut into; the same for every expert.
   private func units(_ matrix: Matrix) -> Int {
     let size = expertChunk(matrix)
-    return (matrix.panelCount &+ size &- 1) / size
+    return max(1, (matrix.panelCount &+ size &- 1) / size)
   }
 
   private func expertChunk(_ matrix: Matrix) -> Int {
-    chunk(of: matrix, rowCount: batch.rows.count)
+    max(1, chunk(of: matrix, rowCount: batch.rowCount))
   }
 
   /// Activations of a slot: for one row all slots share them, a dense layer has rows for slots.
   private func input(_ slot: Int, _ form: ActivationForm) -> UnsafeRawPointer {
     if shape.experts == 0 { return UnsafeRawPointer(scratch.normed.row(slot, form)) }
-    let gathered = batch.rows.count > 1
+    let gathered = batch.rowCount > 1
     return UnsafeRawPointer(
       gathered ? scratch.gathered.row(slot, form) : scratch.normed.row(0, form))
   }
@@ -154,9 +185,11 @@ extension ForwardPass {
       panels: first, count: panels, activations: input(slot, up.pointee.form),
       rowStride: scratch.normed.rowStride(up.pointee.form), rowCount: rows,
       into: scratch.up + slot &* stride, outStride: stride)
-    for row in slot..<slot &+ rows {
+    var row = slot
+    while row < slot &+ rows {
       let at = row &* stride &+ first &* 16
       table.swiGLU(scratch.gated.values + at, scratch.up + at, panels)
+      row &+= 1
     }
   }
 
@@ -183,12 +216,17 @@ extension ForwardPass {
     let used = shape.expertsPerToken
     let slots = scratch.slotOf + row &* used
     let weights = scratch.weights + row &* used
-    for i in 0..<scratch.hiddenStride {
+    let stride = scratch.hiddenStride
+    var i = 0
+    while i < stride {
       var sum: Float = 0
-      for k in 0..<used {
-        sum += weights[k] * scratch.added[Int(slots[k]) &* scratch.hiddenStride &+ i]
+      var k = 0
+      while k < used {
+        sum += weights[k] * scratch.added[Int(slots[k]) &* stride &+ i]
+        k &+= 1
       }
       x[i] += sum
+      i &+= 1
     }
   }
 }

@@ -10,6 +10,11 @@ import Quantization
 import Workers
 
 /// The forward pass of one model.
+///
+/// Counts and strides of a pass, here and in the extensions, are those of buffers that exist: the
+/// sizes of `scratch` were checked when it was made, those of the weights when they were planned, a
+/// batch has at most `scratch.rows` rows, and positions are below the context of their session. No
+/// product or sum of them wraps.
 final class ForwardPass {
   let shape: Hyperparameters
   let weights: Weights
@@ -18,9 +23,10 @@ final class ForwardPass {
   let rotary: Rotary
   /// `headWidth` rounded up to whole vectors.
   let headStride: Int
+  let headsPerKVHead: Int
   let scratch: Scratch
   /// The rows of the pass that runs.
-  var batch = Batch()
+  var batch: Batch
   /// The layer that runs.
   var layerIndex = 0
   var layer: UnsafeMutablePointer<Layer>
@@ -40,13 +46,29 @@ final class ForwardPass {
     self.table = table
     self.workers = workers
     headStride = Kernels.headStride(shape.headWidth)
+    headsPerKVHead = shape.headsPerKVHead
     self.scratch = scratch
     rotary = Rotary(shape, factors: weights.ropeFactors)
     layer = weights.layers
     tasks = .allocate(capacity: Self.mostTasks)
+    batch = Batch(
+      rows: Self.room(scratch.rows), groups: Self.room(scratch.rows),
+      outputs: Self.room(scratch.rows))
   }
 
-  deinit { tasks.deallocate() }
+  deinit {
+    tasks.deallocate()
+    batch.rows.deallocate()
+    batch.groups.deallocate()
+    batch.outputs.deallocate()
+  }
+
+  /// Room for `rows` elements, each smaller than a row of `scratch.hidden`.
+  private static func room<Element>(_ rows: Int) -> UnsafeMutablePointer<Element> {
+    UnsafeMutableRawPointer.allocate(
+      byteCount: rows &* MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment
+    ).bindMemory(to: Element.self, capacity: rows)
+  }
 
   /// Computes all rows of `batch`: writes their keys and values, and the normalised stream of the
   /// rows whose logits are wanted.
@@ -54,29 +76,32 @@ final class ForwardPass {
   /// False when between layers `isCancelled` said so, or the weights are damaged.
   func run() -> Bool {
     forRows { pass, row in pass.begin(row) }
-    for index in 0..<shape.layers {
-      for session in batch.sessions where session.isCancelled { return false }
-      if weights.isDamaged { return false }
+    var index = 0
+    while index < shape.layers {
+      if batch.isCancelled || weights.isDamaged { return false }
       layerIndex = index
       layer = weights.layers + index
       attention()
       feedForward()
+      index &+= 1
     }
     return true
   }
 
-  /// The logits of up to `Scratch.outputRows` of `batch.outputs` from `first` on, into
+  /// The logits of `count` (at most `Scratch.outputRows`) of `batch.outputs` from `first` on, into
   /// `scratch.logits`.
-  func logits(of outputs: Range<Int>) {
-    for (i, output) in outputs.enumerated() {
-      let x = scratch.hidden + batch.outputs[output] &* scratch.hiddenStride
+  func logits(from first: Int, count: Int) {
+    var i = 0
+    while i < count {
+      let x = scratch.hidden + batch.outputs[first &+ i] &* scratch.hiddenStride
       table.rmsNorm(
         x, weights.outputNorm, scratch.hiddenStride &>> 4, shape.hiddenWidth, shape.normEpsilon,
         scratch.normed.values + i &* scratch.normed.stride)
       prepare(scratch.normed, row: i, FormSet(weights.output.form), width: shape.hiddenWidth)
+      i &+= 1
     }
     enqueue(
-      weights.output, scratch.normed, rowCount: outputs.count, out: scratch.logits,
+      weights.output, scratch.normed, rowCount: count, out: scratch.logits,
       outStride: scratch.logitsStride)
     multiply()
   }
@@ -93,13 +118,13 @@ final class ForwardPass {
 
   /// Runs `body` once a row, the rows shared among the workers.
   func forRows(_ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
-    forEach(batch.rows.count, body)
+    forEach(batch.rowCount, body)
   }
 
   /// Runs `body` for each of `count` small pieces, in runs of neighbours shared among the workers:
   /// about eight runs a thread, so that claiming them costs little.
   func forEach(_ count: Int, _ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
-    let run = max(1, count / (workers.count &* 8))
+    let run = max(1, count / max(1, workers.count &* 8))
     share((count &+ run &- 1) / run, UnitJob(pass: self, count: count, run: run, body: body))
   }
 
@@ -146,7 +171,7 @@ final class ForwardPass {
     out: UnsafeMutablePointer<Float>, outStride: Int
   ) {
     guard taskCount < Self.mostTasks else { return }
-    let chunk = chunk(of: matrix, rowCount: rowCount)
+    let chunk = max(1, chunk(of: matrix, rowCount: rowCount))
     (tasks + taskCount).initialize(
       to: ProductTask(
         matrix: matrix, input: UnsafeRawPointer(activations.row(0, matrix.form)),
@@ -183,7 +208,7 @@ final class ForwardPass {
     let panels = matrix.panelCount
     let byteCount = panels &* matrix.panelStride
     if workers.count == 1 || byteCount &* rowCount < 48 << 10 { return max(panels, 1) }
-    let share = max(panels / (workers.count &* 8), 4)
+    let share = max(panels / max(1, workers.count &* 8), 4)
     guard rowCount > 4 else { return share }
     return max(1, min(share, (256 << 10) / max(matrix.panelStride, 1)))
   }

@@ -1,5 +1,8 @@
 // Stepping: tokens of one or many sessions are cut into passes, each pass takes a turn of the
 // model.
+//
+// `check` compares a request's tokens with what is left of its session's context: no count of them
+// and no position after them wraps.
 import Formats
 import Workers
 
@@ -31,6 +34,23 @@ package struct StepRequest {
   }
 
   fileprivate var isOpen: Bool { error == nil && done < tokens.count }
+
+  /// The first `count` tokens that are not done.
+  fileprivate func next(_ count: Int) -> UnsafeBufferPointer<Int32> {
+    UnsafeBufferPointer(start: tokens.baseAddress.map { $0 + done }, count: count)
+  }
+}
+
+extension UnsafeMutableBufferPointer<StepRequest> {
+  /// Runs `body` on every request, in place.
+  @inline(__always)
+  fileprivate func each(_ body: (inout StepRequest) -> Void) {
+    var i = 0
+    while i < count {
+      body(&self[i])
+      i &+= 1
+    }
+  }
 }
 
 extension Model {
@@ -39,12 +59,12 @@ extension Model {
   /// Sessions are all of this model, different ones, each begun by the caller. A request that fails
   /// gets its error; the others go on.
   package func step(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
-    for i in requests.indices { check(&requests[i]) }
+    requests.each { check(&$0) }
     do throws(EngineError) {
       try weights.checkUnchanged()
       while requests.contains(where: \.isOpen) { try takeTurn(requests) }
     } catch {
-      for i in requests.indices where requests[i].error == nil { requests[i].error = error }
+      requests.each { if $0.error == nil { $0.error = error } }
     }
   }
 
@@ -56,11 +76,11 @@ extension Model {
   ) throws(EngineError) {
     let end = inTurn {
       guard !hasFallen else {
-        for i in requests.indices where requests[i].error == nil {
-          requests[i].error = EngineError(
+        return requests.each {
+          guard $0.error == nil else { return }
+          $0.error = EngineError(
             .internal, "an earlier step of this model met a fault of the library; free it")
         }
-        return
       }
       // Until it ends as it should.
       hasFallen = true
@@ -98,7 +118,7 @@ extension Model {
   ) throws(EngineError) -> Memory {
     // At most 4096 of some hundred bytes.
     try Memory(
-      byteCount: count * MemoryLayout<StepRequest>.stride, for: "sessions of a step", from: host)
+      byteCount: count &* MemoryLayout<StepRequest>.stride, for: "sessions of a step", from: host)
   }
 
   private func check(_ request: inout StepRequest) {
@@ -111,10 +131,10 @@ extension Model {
     for (i, token) in request.tokens.enumerated()
     where token < 0 || Int(token) >= vocabulary {
       request.error = EngineError(
-        .invalidArgument, "tokens[\(i)] is \(token); allowed 0..\(vocabulary - 1)")
+        .invalidArgument, "tokens[\(i)] is \(token); allowed 0..\(vocabulary &- 1)")
       return
     }
-    guard request.tokens.count <= session.context - session.position else {
+    guard request.tokens.count <= session.context &- session.position else {
       request.error = EngineError(
         .contextFull,
         "\(request.tokens.count) tokens after position \(session.position) need more than the "
@@ -125,71 +145,68 @@ extension Model {
 
   /// One pass: as many tokens of the open requests as it has rows.
   private func compute(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
-    // Sessions keep their model: none may stay in it.
     defer { pass.batch.reset() }
     var room = pass.scratch.rows
-    for i in requests.indices {
-      requests[i].taken = 0
-      guard requests[i].isOpen, room > 0 else { continue }
-      add(&requests[i], room)
-      room -= requests[i].taken
+    requests.each { request in
+      request.taken = 0
+      guard request.isOpen, room > 0 else { return }
+      add(&request, room)
+      room &-= request.taken
     }
-    guard !pass.batch.rows.isEmpty else { return }
+    guard pass.batch.rowCount > 0 else { return }
     let isWhole = pass.run()
     if let damage = weights.damage {
-      for i in requests.indices where requests[i].taken > 0 { fail(&requests[i], damage) }
-      return
+      return requests.each { if $0.taken > 0 { fail(&$0, damage) } }
     }
     guard isWhole else {
-      for i in requests.indices where requests[i].session.isCancelled {
-        fail(&requests[i], EngineError(.cancelled, "the call was cancelled"))
+      return requests.each {
+        guard $0.session.isCancelled else { return }
+        fail(&$0, EngineError(.cancelled, "the call was cancelled"))
       }
-      return
     }
     readLogits(requests)
-    for i in requests.indices where requests[i].taken > 0 && requests[i].error == nil {
-      advance(&requests[i])
-    }
+    requests.each { if $0.taken > 0, $0.error == nil { advance(&$0) } }
   }
 
   private func add(_ request: inout StepRequest, _ room: Int) {
     let session = request.session
-    let count = min(room, request.tokens.count - request.done)
-    let tokens = UnsafeBufferPointer(rebasing: request.tokens[request.done..<request.done + count])
+    let left = request.tokens.count &- request.done
+    let count = min(room, left)
     do throws(EngineError) {
-      try session.cache.prepare(from: session.position, to: session.position + count)
+      try session.cache.prepare(from: session.position, to: session.position &+ count)
     } catch {
       return fail(&request, error)
     }
-    let last = request.tokens.count - 1 - request.done
-    let wanted = request.everyLogits == nil ? last..<last + 1 : 0..<count
     pass.batch.add(
-      session, tokens: tokens, outputs: wanted, headsPerKVHead: shape.headsPerKVHead)
+      session, tokens: request.next(count),
+      firstOutput: request.everyLogits == nil ? left &- 1 : 0,
+      headsPerKVHead: pass.headsPerKVHead)
     request.taken = count
   }
 
   /// Computes the wanted logits, a few rows at a time, and copies them where they belong.
   private func readLogits(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
     var first = 0
-    while first < pass.batch.outputs.count {
-      let range = first..<min(first + Scratch.outputRows, pass.batch.outputs.count)
-      pass.logits(of: range)
+    while first < pass.batch.outputCount {
+      let count = min(Scratch.outputRows, pass.batch.outputCount &- first)
+      pass.logits(from: first, count: count)
       let damage = weights.damage
-      for (i, output) in range.enumerated() {
-        let row = pass.batch.rows[pass.batch.outputs[output]]
-        let session = pass.batch.sessions[row.session]
-        let from = pass.scratch.logits + i * pass.scratch.logitsStride
-        // One request a session: the first match is the one.
-        for j in requests.indices where requests[j].session === session {
-          if let damage {
-            if requests[j].error == nil { fail(&requests[j], damage) }
-          } else {
-            store(from, of: row, for: &requests[j])
-          }
-          break
+      var i = 0
+      while i < count {
+        let row = pass.batch.rows[pass.batch.outputs[first &+ i]]
+        let logits = pass.scratch.logits + i &* pass.scratch.logitsStride
+        i &+= 1
+        // One request a session.
+        var place = 0
+        while place < requests.count, requests[place].session !== row.session { place &+= 1 }
+        guard place < requests.count else { continue }
+        if let damage {
+          if requests[place].error == nil { fail(&requests[place], damage) }
+        } else {
+          store(logits, of: row, for: &requests[place])
         }
       }
-      first = range.upperBound
+      first &+= count
     }
   }
 
@@ -206,9 +223,11 @@ extension Model {
             + "overflow"))
     }
     if let all = request.everyLogits {
-      (all + (row.position - request.start) * vocabulary).update(from: logits, count: vocabulary)
+      // The boundary checked that all rows fit into the caller's memory.
+      (all + (row.position &- request.start) &* vocabulary)
+        .update(from: logits, count: vocabulary)
     }
-    if row.position == request.start + request.tokens.count - 1 {
+    if row.position == request.start &+ request.tokens.count &- 1 {
       request.session.logits.update(from: logits, count: vocabulary)
     }
   }
@@ -216,22 +235,26 @@ extension Model {
   /// Whether all logits are finite: an exponent of all ones in none of them.
   private func isFinite(_ logits: UnsafePointer<Float>) -> Bool {
     var worst: UInt32 = 0
-    for i in 0..<vocabulary { worst = max(worst, logits[i].bitPattern & 0x7fff_ffff) }
+    let count = vocabulary
+    var i = 0
+    while i < count {
+      worst = max(worst, logits[i].bitPattern & 0x7fff_ffff)
+      i &+= 1
+    }
     return worst < 0x7f80_0000
   }
 
   private func advance(_ request: inout StepRequest) {
     let session = request.session
-    let tokens = UnsafeBufferPointer(
-      rebasing: request.tokens[request.done..<request.done + request.taken])
+    let tokens = request.next(request.taken)
     if let base = tokens.baseAddress {
       (session.tokens + session.position).update(from: base, count: tokens.count)
     }
-    session.position += tokens.count
-    request.done += request.taken
+    session.position &+= tokens.count
+    request.done &+= tokens.count
     session.hasLogits = request.done == request.tokens.count
     if shape.slidingWindow > 0 {
-      session.cache.drop(before: session.position - shape.slidingWindow + 1)
+      session.cache.drop(before: session.position &- shape.slidingWindow &+ 1)
     }
   }
 

@@ -128,14 +128,17 @@ package struct ModelSize: Sendable {
     fileByteCount = file.byteCount
     weightByteCount = plan.byteCount
     scratchByteCount = scratch
-    cacheByteCountPerPosition = shape.layers * shape.kvHeads * shape.headWidth * 4
-    let matrices = plan.matrices.reduce(UInt64(0)) { $0 + UInt64($1.rows) * UInt64($1.columns) }
-    parameters = matrices + plan.vectors.reduce(UInt64(0)) { $0 + UInt64($1.count) }
-    let expert = UInt64(shape.hiddenWidth) * UInt64(shape.feedForwardWidth) * 3
-    let idle = shape.experts - shape.expertsPerToken
-    activeParameters = parameters - UInt64(max(0, idle)) * expert * UInt64(shape.layers)
+    cacheByteCountPerPosition = shape.layers &* shape.kvHeads &* shape.headWidth &* 4
+    // At most 2^20 matrices of at most 2^20 by 2^20 weights (`Hyperparameters`): no overflow.
+    var weights = 0
+    for matrix in plan.matrices { weights &+= matrix.rows &* matrix.columns }
+    for vector in plan.vectors { weights &+= vector.count }
+    parameters = UInt64(clamping: weights)
+    let expert = shape.hiddenWidth &* shape.feedForwardWidth &* 3
+    let idle = max(0, shape.experts &- shape.expertsPerToken)
+    activeParameters = UInt64(clamping: weights &- idle &* expert &* shape.layers)
     tensors = file.tensors.count
-    unusedTensors = file.tensors.count - plan.usedTensors
+    unusedTensors = file.tensors.count &- plan.usedTensors
     tiedEmbeddings = plan.tiedEmbeddings
   }
 }

@@ -3,7 +3,8 @@
 // so that equal sessions are equal bytes and nothing that was rewound is told.
 //
 // Every size is computed from the session's own model and compared with the header's; nothing is
-// allocated because a header says so.
+// allocated because a header says so. At most 2^24 positions (`Session.init`), whose pages take at
+// most 2^37 bytes each (`PageLayout`): no size or offset wraps.
 import Formats
 import Kernels
 
@@ -38,7 +39,9 @@ private struct StateHeader: BitwiseCopyable {
   var headerSum: UInt64 = 0
 
   func checksum() -> UInt64 {
-    withUnsafeBytes(of: self) { XXH64.of(UnsafeRawBufferPointer(rebasing: $0[..<120])) }
+    withUnsafeBytes(of: self) {
+      XXH64.of(UnsafeRawBufferPointer(start: $0.baseAddress, count: 120))
+    }
   }
 }
 
@@ -49,7 +52,6 @@ extension Session {
       self, position: position, firstPage: cache.firstPage, hasLogits: hasLogits)
   }
 
-  /// At most 2^24 positions of at most 2^31 bytes: no overflow.
   private static func stateByteCount(
     _ session: Session, position: Int, firstPage: Int, hasLogits: Bool
   ) -> Int {
@@ -65,16 +67,16 @@ extension Session {
   private func header() throws(EngineError) -> StateHeader {
     let shape = model.shape
     var header = StateHeader()
-    header.total = UInt64(stateByteCount)
+    header.total = UInt64(clamping: stateByteCount)
     header.model = try model.digest()
-    header.cacheType = UInt32(cache.layout.type.rawValue)
+    header.cacheType = UInt32(clamping: cache.layout.type.rawValue)
     header.layers = UInt32(clamping: shape.layers)
     header.kvHeads = UInt32(clamping: shape.kvHeads)
     header.headWidth = UInt32(clamping: shape.headWidth)
     header.vocabulary = UInt32(clamping: model.vocabulary)
     header.hasLogits = hasLogits ? 1 : 0
-    header.position = UInt64(position)
-    header.firstPage = UInt64(cache.firstPage)
+    header.position = UInt64(clamping: position)
+    header.firstPage = UInt64(clamping: cache.firstPage)
     return header
   }
 
@@ -89,22 +91,24 @@ extension Session {
       let bytes = UnsafeRawBufferPointer(start: base, count: byteCount)
       sum.update(bytes)
       try write(bytes, offset)
-      offset += byteCount
+      offset &+= byteCount
     }
-    try add(tokens, position * 4)
-    for page in cache.firstPage..<max(cache.firstPage, Self.pages(position)) {
+    try add(tokens, position &* 4)
+    var page = cache.firstPage
+    while page < Self.pages(position) {
       guard let base = cache.base(page) else {
         throw EngineError(.internal, "page \(page) of the cache is missing")
       }
-      let used = position - page * pagePositions
+      let used = position &- page &* pagePositions
       if used >= pagePositions {
         try add(base, cache.layout.byteCount)
       } else {
-        let copy = try cache.copy(page: page, positions: used)
+        let copy = try cache.copy(page: base, positions: used)
         try add(copy.base, cache.layout.byteCount)
       }
+      page &+= 1
     }
-    if hasLogits { try add(logits, model.vocabulary * 4) }
+    if hasLogits { try add(logits, model.vocabulary &* 4) }
     header.bodySum = sum.value
     header.headerSum = header.checksum()
     // The header last: what was cut short does not begin with one.
@@ -132,19 +136,20 @@ extension Session {
       let bytes = UnsafeMutableRawBufferPointer(start: base, count: byteCount)
       try read(bytes, offset)
       sum.update(UnsafeRawBufferPointer(bytes))
-      offset += byteCount
+      offset &+= byteCount
     }
     let restored = try Session(model: model, context: context, cacheType: cache.layout.type)
-    try fill(restored.tokens, count * 4)
-    for i in 0..<count where restored.tokens[i] < 0 || restored.tokens[i] >= model.vocabulary {
+    try fill(restored.tokens, count &* 4)
+    for (i, token) in UnsafeBufferPointer(start: restored.tokens, count: count).enumerated()
+    where token < 0 || token >= model.vocabulary {
       throw EngineError(
         .malformed,
-        "token \(i) of the state is \(restored.tokens[i]); allowed 0..\(model.vocabulary - 1)")
+        "token \(i) of the state is \(token); allowed 0..\(model.vocabulary &- 1)")
     }
     try restored.cache.restore(from: firstPage, to: Self.pages(count)) {
       page throws(EngineError) in try fill(page, cache.layout.byteCount)
     }
-    if header.hasLogits == 1 { try fill(restored.logits, model.vocabulary * 4) }
+    if header.hasLogits == 1 { try fill(restored.logits, model.vocabulary &* 4) }
     guard sum.value == header.bodySum else {
       throw EngineError(.malformed, "the state was changed: its checksum differs")
     }
@@ -190,7 +195,7 @@ extension Session {
   private func check(
     _ header: StateHeader, _ byteCount: Int
   ) throws(EngineError) -> (position: Int, firstPage: Int) {
-    guard header.total == UInt64(byteCount) else {
+    guard header.total == UInt64(clamping: byteCount) else {
       throw EngineError(
         .malformed, "the state has \(byteCount) bytes; its header says \(header.total)")
     }
@@ -211,15 +216,16 @@ extension Session {
       throw EngineError(
         .malformed, "the state says \(header.hasLogits) for whether it has logits; allowed 0..1")
     }
-    guard header.position <= UInt64(context) else {
+    guard header.position <= UInt64(clamping: context) else {
       throw EngineError(
         .contextFull,
         "the state has \(header.position) tokens; the context of the session is \(context)")
     }
     let position = Int(clamping: header.position)
     let window = model.shape.slidingWindow
-    let mostPages = window > 0 ? max(0, position - window + 1) / pagePositions : 0
-    guard header.firstPage <= UInt64(mostPages), header.hasLogits == 0 || position > 0 else {
+    let mostPages = window > 0 ? max(0, position &- window &+ 1) / pagePositions : 0
+    guard header.firstPage <= UInt64(clamping: mostPages), header.hasLogits == 0 || position > 0
+    else {
       throw EngineError(
         .malformed, "the state begins at page \(header.firstPage); allowed 0..\(mostPages)")
     }

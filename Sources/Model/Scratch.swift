@@ -15,7 +15,7 @@ struct Activations {
 
   static func byteCounts(width: Int) -> (values: Int, blocks32: Int, blocks256: Int) {
     (
-      padded(width) * 4, ActivationForm.blocks32.rowByteCount(columns: width),
+      padded(width) &* 4, ActivationForm.blocks32.rowByteCount(columns: width),
       ActivationForm.blocks256.rowByteCount(columns: width)
     )
   }
@@ -108,39 +108,40 @@ struct Scratch {
   init(
     _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int, from host: HostMemory?
   ) throws(EngineError) {
-    let used = max(1, shape.expertsPerToken)
-    let slots = rows * used
-    let queryWidth = shape.heads * shape.headWidth
-    let kvWidth = shape.kvHeads * shape.headWidth
+    // What a row needs is bounded by the limits of `Hyperparameters`: 512 experts of at most 2^20
+    // floats. Rows and threads are multiplied by `Sizes` alone.
+    let slots = max(1, shape.expertsPerToken)
+    let queryWidth = shape.heads &* shape.headWidth
+    let kvWidth = shape.kvHeads &* shape.headWidth
     let headStride = padded(shape.headWidth)
     var sizes = Sizes()
     func activations(_ count: Int, _ width: Int) -> (Int, Int, Int) {
       let bytes = Activations.byteCounts(width: width)
       return (
-        sizes.add(count, bytes.values), sizes.add(count, bytes.blocks32),
-        sizes.add(count, bytes.blocks256)
+        sizes.add(rows, count &* bytes.values), sizes.add(rows, count &* bytes.blocks32),
+        sizes.add(rows, count &* bytes.blocks256)
       )
     }
-    let hidden = sizes.add(rows, padded(shape.hiddenWidth) * 4)
-    let normed = activations(rows, shape.hiddenWidth)
-    let query = sizes.add(rows, padded(queryWidth) * 4)
-    let key = sizes.add(rows, padded(kvWidth) * 4)
-    let value = sizes.add(rows, padded(kvWidth) * 4)
-    let rotated = sizes.add(rows * shape.heads, headStride * 4)
-    let angles = sizes.add(rows, shape.ropeWidth * 4)
-    let attended = activations(rows, queryWidth)
-    let added = sizes.add(slots, padded(shape.hiddenWidth) * 4)
-    let router = sizes.add(rows, padded(max(1, shape.experts)) * 4)
-    let choices = sizes.add(slots, 4)
-    let weights = sizes.add(slots, 4)
-    let slotOf = sizes.add(slots, 4)
-    let rowOf = sizes.add(slots, 4)
-    let firstSlot = sizes.add(max(1, shape.experts) + 1, 4)
+    let hidden = sizes.add(rows, padded(shape.hiddenWidth) &* 4)
+    let normed = activations(1, shape.hiddenWidth)
+    let query = sizes.add(rows, padded(queryWidth) &* 4)
+    let key = sizes.add(rows, padded(kvWidth) &* 4)
+    let value = sizes.add(rows, padded(kvWidth) &* 4)
+    let rotated = sizes.add(rows, shape.heads &* headStride &* 4)
+    let angles = sizes.add(rows, shape.ropeWidth &* 4)
+    let attended = activations(1, queryWidth)
+    let added = sizes.add(rows, slots &* padded(shape.hiddenWidth) &* 4)
+    let router = sizes.add(rows, padded(max(1, shape.experts)) &* 4)
+    let choices = sizes.add(rows, slots &* 4)
+    let weights = sizes.add(rows, slots &* 4)
+    let slotOf = sizes.add(rows, slots &* 4)
+    let rowOf = sizes.add(rows, slots &* 4)
+    let firstSlot = sizes.add(max(1, shape.experts) &+ 1, 4)
     let active = sizes.add(max(1, shape.experts), 4)
     let gathered = activations(slots, shape.hiddenWidth)
     let gated = activations(slots, shape.feedForwardWidth)
-    let up = sizes.add(slots, padded(shape.feedForwardWidth) * 4)
-    let logits = sizes.add(Self.outputRows, padded(vocabulary) * 4)
+    let up = sizes.add(rows, slots &* padded(shape.feedForwardWidth) &* 4)
+    let logits = sizes.add(Self.outputRows, padded(vocabulary) &* 4)
     let workspaceStride = AttentionWorkspace.byteCount(headStride: headStride)
     let workspaces = sizes.add(threads, workspaceStride)
     guard let total = sizes.total else {
@@ -208,7 +209,7 @@ struct AttentionWorkspace {
   private static let weightCount = 6 * 64
 
   static func byteCount(headStride: Int) -> Int {
-    (queries * (3 + 16 + headStride) + weightCount) * 4
+    (queries &* (3 + 16 &+ headStride) &+ weightCount) &* 4
   }
 
   init(_ base: UnsafeMutableRawPointer, headStride: Int) {
@@ -219,5 +220,17 @@ struct AttentionWorkspace {
     sums = floats + Self.queries * 3
     weights = floats + Self.queries * 19
     outputs = floats + (Self.queries * 19 + Self.weightCount)
+  }
+}
+
+/// Sets `count` values; none for a count below 1.
+@inline(__always)
+func fill<Value: BitwiseCopyable>(
+  _ values: UnsafeMutablePointer<Value>, _ count: Int, _ value: Value
+) {
+  var i = 0
+  while i < count {
+    values[i] = value
+    i &+= 1
   }
 }

@@ -43,13 +43,13 @@ package final class Session: @unchecked Sendable {
   private static func tokenMemory(
     _ context: Int, from host: HostMemory?
   ) throws(EngineError) -> Memory {
-    // Pages of the system that no token has reached cost nothing.
-    try Memory(byteCount: context * 4, for: "the tokens of a session", from: host)
+    // At most 2^26 bytes; pages of the system that no token has reached cost nothing.
+    try Memory(byteCount: context &* 4, for: "the tokens of a session", from: host)
   }
 
   private static func logitsMemory(_ model: Model) throws(EngineError) -> Memory {
     try Memory(
-      byteCount: padded(model.vocabulary) * 4, for: "the logits of a session", from: model.host)
+      byteCount: padded(model.vocabulary) &* 4, for: "the logits of a session", from: model.host)
   }
 
   /// A session that stands where `other` stands; pages are shared until one of the two writes.
@@ -116,7 +116,7 @@ package final class Session: @unchecked Sendable {
       throw EngineError(
         .invalidArgument,
         "position is \(target); the sliding window has dropped what it sees, allowed 0 or "
-          + "\(firstPosition + model.shape.slidingWindow - 1)..\(position)")
+          + "\(firstPosition &+ model.shape.slidingWindow &- 1)..\(position)")
     }
     stand(at: target)
   }
@@ -134,7 +134,7 @@ package final class Session: @unchecked Sendable {
   func canStand(at target: Int) -> Bool {
     let window = model.shape.slidingWindow
     guard target > 0, window > 0 else { return true }
-    return cache.firstPage * 64 <= max(0, target - window + 1)
+    return cache.firstPage &* 64 <= max(0, target &- window &+ 1)
   }
 
   /// Cuts tokens and cache to `target`, which `canStand`.
