@@ -42,7 +42,10 @@ def tool(name: str, *arguments: str, text: str | None = None) -> str:
 
 
 def objects(room: str) -> list[pathlib.Path]:
+    # The build keeps the objects of files that are gone.
+    sources = {path.name for path in (ROOT / "Sources" / room).rglob("*.swift")}
     found = sorted((BUILD / f"{room}.build").glob("*.swift.o"))
+    found = [path for path in found if path.name.removesuffix(".o") in sources]
     if not found:
         raise SystemExit(
             f"{BUILD}/{room}.build has no objects: build the library first (make), or say in "
