@@ -5,7 +5,6 @@
 import Formats
 import Kernels
 import Quantization
-import Synchronization
 import Workers
 
 /// How to pack a file.
@@ -204,8 +203,7 @@ private final class PackedWriter {
   private var panels: [Memory] = []
   private var matrix: PlannedMatrix?
   private var offset: UInt64 = 0
-  private let failed = Atomic<Bool>(false)
-  private let failure = Mutex<EngineError?>(nil)
+  private let failure = FirstError()
 
   init(file: GGUFFile, output: OutputFile, start: UInt64, threads: Int) {
     self.file = file
@@ -265,16 +263,13 @@ private final class PackedWriter {
       context, unit, worker in
       Unmanaged<PackedWriter>.fromOpaque(context).takeUnretainedValue().pack(panel: unit, worker)
     }
-    if let failure = failure.withLock({ $0 }) { throw failure }
+    try failure.check()
   }
 
   private func pack(panel index: Int, _ worker: Int) {
-    guard !failed.load(ordering: .relaxed), let matrix else { return }
-    do throws(EngineError) {
+    guard let matrix else { return }
+    failure.attempt { () throws(EngineError) in
       try pack(index, of: matrix, inputs.at(worker).base, panels.at(worker).base)
-    } catch {
-      failed.store(true, ordering: .relaxed)
-      failure.withLock { if $0 == nil { $0 = error } }
     }
   }
 

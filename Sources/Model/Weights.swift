@@ -5,7 +5,6 @@
 import Formats
 import Kernels
 import Quantization
-import Synchronization
 import Workers
 
 /// The weights of a model, packed.
@@ -199,8 +198,7 @@ private final class WeightLoader {
   private var current: PlannedMatrix?
   private var target: UnsafeMutableRawPointer?
   private var panelsPerUnit = 1
-  private let failed = Atomic<Bool>(false)
-  private let failure = Mutex<EngineError?>(nil)
+  private let failure = FirstError()
 
   /// Bytes a thread reads at once, when a panel is not larger: what the system copies there is
   /// still in the second-level cache when it is packed.
@@ -268,17 +266,14 @@ private final class WeightLoader {
       let loader = Unmanaged<WeightLoader>.fromOpaque(context).takeUnretainedValue()
       loader.packUnit(unit, worker)
     }
-    if let failure = failure.withLock({ $0 }) { throw failure }
+    try failure.check()
   }
 
-  /// Packs one unit of the current matrix; the reason is kept when its bytes are not to be had.
+  /// Packs one unit of the current matrix.
   private func packUnit(_ unit: Int, _ worker: Int) {
-    guard !failed.load(ordering: .relaxed), let matrix = current, let target else { return }
-    do throws(EngineError) {
+    guard let matrix = current, let target else { return }
+    failure.attempt { () throws(EngineError) in
       try pack(unit, of: matrix, into: target, by: try buffers.at(worker).base)
-    } catch {
-      failed.store(true, ordering: .relaxed)
-      failure.withLock { if $0 == nil { $0 = error } }
     }
   }
 
