@@ -36,6 +36,8 @@ public struct KernelTable: Sendable {
 
   /// "reference", "avx2", "avxvnni" or "avx512".
   public let name: String
+  /// How the products of plain values want their activations.
+  public let floatRows: FloatRows
   /// Indexed by `PanelType.rawValue`.
   let products: [Product]
   public let quantize256: Quantize
@@ -47,11 +49,12 @@ public struct KernelTable: Sendable {
   let stores: [Store]
 
   public init(
-    name: String, quantize256: @escaping Quantize, quantize32: @escaping Quantize,
-    rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU,
+    name: String, floatRows: FloatRows, quantize256: @escaping Quantize,
+    quantize32: @escaping Quantize, rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU,
     attend: (CacheType) -> Attend, store: (CacheType) -> Store, product: (PanelType) -> Product
   ) {
     self.name = name
+    self.floatRows = floatRows
     self.quantize256 = quantize256
     self.quantize32 = quantize32
     self.rmsNorm = rmsNorm
@@ -64,9 +67,9 @@ public struct KernelTable: Sendable {
   /// The kernels of another table with other products.
   public init(name: String, _ other: KernelTable, product: (PanelType) -> Product) {
     self.init(
-      name: name, quantize256: other.quantize256, quantize32: other.quantize32,
-      rmsNorm: other.rmsNorm, swiGLU: other.swiGLU, attend: other.attend, store: other.store,
-      product: product)
+      name: name, floatRows: other.floatRows, quantize256: other.quantize256,
+      quantize32: other.quantize32, rmsNorm: other.rmsNorm, swiGLU: other.swiGLU,
+      attend: other.attend, store: other.store, product: product)
   }
 
   /// The product of panels of `type`; looked up once, at load.

@@ -3,7 +3,7 @@
 extension KernelTable {
   /// Every kernel in plain Swift.
   public static let reference = KernelTable(
-    name: "reference",
+    name: "reference", floatRows: Reference.floatRows,
     quantize256: { Elementwise<Reference>.quantize256($0, $1, $2) },
     quantize32: { Elementwise<Reference>.quantize32($0, $1, $2) },
     rmsNorm: { Elementwise<Reference>.rmsNorm($0, $1, $2, $3, $4, $5) },

@@ -11,7 +11,7 @@ extension AVX2: TileSizes {
 extension KernelTable {
   /// Every kernel in AVX2.
   public static let avx2 = KernelTable(
-    name: "avx2",
+    name: "avx2", floatRows: AVX2Dots.floatRows,
     quantize256: { Elementwise<AVX2>.quantize256($0, $1, $2) },
     quantize32: { Elementwise<AVX2>.quantize32($0, $1, $2) },
     rmsNorm: { Elementwise<AVX2>.rmsNorm($0, $1, $2, $3, $4, $5) },

@@ -5,7 +5,7 @@ import Kernels
 extension KernelTable {
   /// Every kernel in AVX-512.
   public static let avx512 = KernelTable(
-    name: "avx512",
+    name: "avx512", floatRows: AVX512.floatRows,
     quantize256: { Elementwise<AVX512>.quantize256($0, $1, $2) },
     quantize32: { Elementwise<AVX512>.quantize32($0, $1, $2) },
     rmsNorm: { Elementwise<AVX512>.rmsNorm($0, $1, $2, $3, $4, $5) },

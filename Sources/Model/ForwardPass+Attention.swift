@@ -12,7 +12,7 @@ extension ForwardPass {
     forRows { pass, row in
       pass.norm(row, pass.layer.pointee.attentionNorm)
       pass.prepare(
-        pass.scratch.normed, row: row, pass.layer.pointee.attentionForms,
+        pass.scratch.normed, row: row, of: pass.batch.rowCount, pass.layer.pointee.attentionForms,
         width: pass.shape.hiddenWidth)
     }
     enqueue(
@@ -28,8 +28,8 @@ extension ForwardPass {
     attend()
     forRows { pass, row in
       pass.prepare(
-        pass.scratch.attended, row: row, FormSet(pass.layer.pointee.output.form),
-        width: pass.shape.heads &* pass.shape.headWidth)
+        pass.scratch.attended, row: row, of: pass.batch.rowCount,
+        FormSet(pass.layer.pointee.output.form), width: pass.shape.heads &* pass.shape.headWidth)
     }
     enqueue(
       layer.output, scratch.attended, rowCount: rows, out: scratch.added,

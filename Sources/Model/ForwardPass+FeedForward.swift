@@ -13,7 +13,8 @@ extension ForwardPass {
       pass.addToStream(row)
       pass.norm(row, pass.layer.pointee.feedForwardNorm)
       pass.prepare(
-        pass.scratch.normed, row: row, pass.layer.pointee.gateForms, width: pass.shape.hiddenWidth)
+        pass.scratch.normed, row: row, of: pass.batch.rowCount, pass.layer.pointee.gateForms,
+        width: pass.shape.hiddenWidth)
       pass.route(row)
     }
     let active = group()
@@ -23,8 +24,9 @@ extension ForwardPass {
     }
     forUnits(active &* units(layer.pointee.gate[0])) { pass, unit in pass.gateUnit(unit) }
     forEach(rows &* max(1, shape.expertsPerToken)) { pass, slot in
+      let (first, count) = pass.neighbours(of: slot)
       pass.prepare(
-        pass.scratch.gated, row: slot, pass.layer.pointee.downForms,
+        pass.scratch.gated, row: slot, first: first, of: count, pass.layer.pointee.downForms,
         width: pass.shape.feedForwardWidth)
     }
     forUnits(active &* units(layer.pointee.down[0])) { pass, unit in pass.downUnit(unit) }
@@ -46,10 +48,13 @@ extension ForwardPass {
   /// by the softmax over the chosen ones, which is that over all, renormalised.
   private func route(_ row: Int) {
     guard let router = layer.pointee.router else { return }
-    prepare(scratch.normed, row: row, FormSet(router.form), width: shape.hiddenWidth)
+    if router.form != .float {
+      prepare(
+        scratch.normed, row: row, of: 1, FormSet(router.form), width: shape.hiddenWidth)
+    }
     let logits = scratch.router + row &* scratch.routerStride
     router.multiply(
-      panels: 0, count: router.panelCount, activations: scratch.normed.row(row, router.form),
+      panels: 0, count: router.panelCount, activations: scratch.normed.single(row, router.form),
       rowStride: 0, rowCount: 1, into: logits, outStride: scratch.routerStride)
     let used = shape.expertsPerToken
     let choices = scratch.choices + row &* used
@@ -136,11 +141,25 @@ extension ForwardPass {
     return active
   }
 
+  /// The slots of a slot's expert.
+  private func neighbours(of slot: Int) -> (first: Int, count: Int) {
+    var expert = 0
+    while scratch.firstSlot[expert &+ 1] <= slot { expert &+= 1 }
+    let first = scratch.firstSlot[expert]
+    return (Int(first), Int(scratch.firstSlot[expert &+ 1] &- first))
+  }
+
   /// Copies a row's activations to its slot, in the forms that gates and ups read.
   private func gather(_ slot: Int) {
     let row = Int(scratch.rowOf[slot])
+    if layer.pointee.gateForms.contains(FormSet(.float)) {
+      let (first, count) = neighbours(of: slot)
+      scratch.gathered.place(
+        scratch.normed.values + row &* scratch.normed.stride, row: slot, first: first, of: count,
+        table.floatRows, width: shape.hiddenWidth)
+    }
     for form in ActivationForm.allCases
-    where layer.pointee.gateForms.contains(FormSet(form)) {
+    where form != .float && layer.pointee.gateForms.contains(FormSet(form)) {
       scratch.gathered.row(slot, form).initializeMemory(
         as: UInt8.self, from: scratch.normed.row(row, form).assumingMemoryBound(to: UInt8.self),
         count: scratch.normed.rowStride(form))

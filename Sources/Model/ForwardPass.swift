@@ -97,7 +97,8 @@ final class ForwardPass {
       table.rmsNorm(
         x, weights.outputNorm, scratch.hiddenStride &>> 4, shape.hiddenWidth, shape.normEpsilon,
         scratch.normed.values + i &* scratch.normed.stride)
-      prepare(scratch.normed, row: i, FormSet(weights.output.form), width: shape.hiddenWidth)
+      prepare(
+        scratch.normed, row: i, of: count, FormSet(weights.output.form), width: shape.hiddenWidth)
       i &+= 1
     }
     enqueue(
@@ -154,9 +155,16 @@ final class ForwardPass {
     let body: @Sendable (ForwardPass, Int) -> Void
   }
 
-  /// Makes the forms of a row that products will read.
-  func prepare(_ activations: Activations, row: Int, _ forms: FormSet, width: Int) {
+  /// Makes the forms of a row that products of the `count` rows from `first` on will read.
+  func prepare(
+    _ activations: Activations, row: Int, first: Int = 0, of count: Int, _ forms: FormSet,
+    width: Int
+  ) {
     let values = activations.values + row &* activations.stride
+    if forms.contains(FormSet(.float)), activations.hasFloatsApart {
+      activations.place(
+        values, row: row, first: first, of: count, table.floatRows, width: width)
+    }
     if forms.contains(FormSet(.blocks256)) {
       table.quantize256(values, width / 256, activations.row(row, .blocks256))
     }

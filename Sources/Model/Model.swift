@@ -98,8 +98,10 @@ package final class Model: @unchecked Sendable {
     host = options.host
     workers = Workers(count: options.threads)
     try options.log.describe(workers, asked: options.threads, table)
+    let forms = try plan.productForms()
     let scratch = try Scratch(
-      shape, vocabulary: vocabulary, rows: rows, threads: workers.count, from: host)
+      shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
+      floatsApart: table.floatRows.group > 1 && forms.contains(FormSet(.float)), from: host)
     try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
     weights = try Weights(
       plan, file: file, table: table, workers: workers, from: host, progress: options.progress)

@@ -1,6 +1,7 @@
 // The memory of a pass, planned once per model: every buffer of the forward pass with its shape,
 // for the largest batch. Sessions share it, as they take turns.
 import Formats
+import Kernels
 import Quantization
 
 /// Rows of activations in each form that some product reads.
@@ -8,35 +9,65 @@ struct Activations {
   /// [rows][stride]: the values themselves.
   let values: UnsafeMutablePointer<Float>
   let stride: Int
+  /// The values where products of plain values read them (`FloatRows`): apart, or `values` itself.
+  private let floats: UnsafeMutablePointer<Float>
   private let blocks32: UnsafeMutableRawPointer
   private let blocks32Stride: Int
   private let blocks256: UnsafeMutableRawPointer
   private let blocks256Stride: Int
 
-  static func byteCounts(width: Int) -> (values: Int, blocks32: Int, blocks256: Int) {
-    (
-      padded(width) &* 4, ActivationForm.blocks32.rowByteCount(columns: width),
-      ActivationForm.blocks256.rowByteCount(columns: width)
-    )
+  /// Where the buffers lie in the memory of a pass.
+  struct Offsets {
+    let values: Int
+    let floats: Int
+    let blocks32: Int
+    let blocks256: Int
+
+    /// Room for `rows` times `slots` rows.
+    init(_ sizes: inout Sizes, rows: Int, _ slots: Int, width: Int, floatsApart: Bool) {
+      let floatCount = slots &* padded(width) &* 4
+      values = sizes.add(rows, floatCount)
+      floats = floatsApart ? sizes.add(rows, floatCount) : values
+      blocks32 = sizes.add(rows, slots &* ActivationForm.blocks32.rowByteCount(columns: width))
+      blocks256 = sizes.add(rows, slots &* ActivationForm.blocks256.rowByteCount(columns: width))
+    }
   }
 
-  init(_ base: UnsafeMutableRawPointer, offsets: (Int, Int, Int), width: Int) {
-    values = (base + offsets.0).assumingMemoryBound(to: Float.self)
+  init(_ base: UnsafeMutableRawPointer, _ offsets: Offsets, width: Int) {
+    values = (base + offsets.values).assumingMemoryBound(to: Float.self)
+    floats = (base + offsets.floats).assumingMemoryBound(to: Float.self)
     stride = padded(width)
-    blocks32 = base + offsets.1
+    blocks32 = base + offsets.blocks32
     blocks32Stride = ActivationForm.blocks32.rowByteCount(columns: width)
-    blocks256 = base + offsets.2
+    blocks256 = base + offsets.blocks256
     blocks256Stride = ActivationForm.blocks256.rowByteCount(columns: width)
   }
 
-  /// Row `row` in `form`.
+  /// Row `row` in `form`; as `float` the first of rows that a product reads together.
   func row(_ row: Int, _ form: ActivationForm) -> UnsafeMutableRawPointer {
     switch form {
-    case .float: UnsafeMutableRawPointer(values + row &* stride)
+    case .float: UnsafeMutableRawPointer(floats + row &* stride)
     case .blocks32: blocks32 + row &* blocks32Stride
     case .blocks256: blocks256 + row &* blocks256Stride
     }
   }
+
+  /// Row `row` in `form`, for a product of this row alone.
+  func single(_ row: Int, _ form: ActivationForm) -> UnsafeRawPointer {
+    form == .float
+      ? UnsafeRawPointer(values + row &* stride) : UnsafeRawPointer(self.row(row, form))
+  }
+
+  /// Puts `x` in place of row `row`, for a product of the `count` rows from `first` on.
+  func place(
+    _ x: UnsafePointer<Float>, row: Int, first: Int, of count: Int, _ rows: FloatRows, width: Int
+  ) {
+    rows.place(
+      x, columns: width, row: row &- first, of: count, floats + first &* stride, stride: stride)
+  }
+
+  /// Whether the products of plain values read other memory than `values`.
+  var hasFloatsApart: Bool { floats != values }
 
   /// Bytes from row to row in `form`.
   func rowStride(_ form: ActivationForm) -> Int {
@@ -105,8 +136,10 @@ struct Scratch {
   /// Rows of logits computed together.
   static let outputRows = 16
 
+  /// `floatsApart`: products of plain values want their rows in other places than these are made.
   init(
-    _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int, from host: HostMemory?
+    _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int, floatsApart: Bool,
+    from host: HostMemory?
   ) throws(EngineError) {
     // What a row needs is bounded by the limits of `Hyperparameters`: 512 experts of at most 2^20
     // floats. Rows and threads are multiplied by `Sizes` alone.
@@ -115,12 +148,8 @@ struct Scratch {
     let kvWidth = shape.kvHeads &* shape.headWidth
     let headStride = padded(shape.headWidth)
     var sizes = Sizes()
-    func activations(_ count: Int, _ width: Int) -> (Int, Int, Int) {
-      let bytes = Activations.byteCounts(width: width)
-      return (
-        sizes.add(rows, count &* bytes.values), sizes.add(rows, count &* bytes.blocks32),
-        sizes.add(rows, count &* bytes.blocks256)
-      )
+    func activations(_ count: Int, _ width: Int) -> Activations.Offsets {
+      Activations.Offsets(&sizes, rows: rows, count, width: width, floatsApart: floatsApart)
     }
     let hidden = sizes.add(rows, padded(shape.hiddenWidth) &* 4)
     let normed = activations(1, shape.hiddenWidth)
@@ -159,7 +188,7 @@ struct Scratch {
     self.rows = rows
     self.hidden = floats(hidden)
     hiddenStride = padded(shape.hiddenWidth)
-    self.normed = Activations(base, offsets: normed, width: shape.hiddenWidth)
+    self.normed = Activations(base, normed, width: shape.hiddenWidth)
     self.query = floats(query)
     queryStride = padded(queryWidth)
     self.key = floats(key)
@@ -167,7 +196,7 @@ struct Scratch {
     kvStride = padded(kvWidth)
     self.rotated = floats(rotated)
     self.angles = floats(angles)
-    self.attended = Activations(base, offsets: attended, width: queryWidth)
+    self.attended = Activations(base, attended, width: queryWidth)
     self.added = floats(added)
     self.router = floats(router)
     routerStride = padded(max(1, shape.experts))
@@ -177,8 +206,8 @@ struct Scratch {
     self.rowOf = integers(rowOf)
     self.firstSlot = integers(firstSlot)
     self.active = integers(active)
-    self.gathered = Activations(base, offsets: gathered, width: shape.hiddenWidth)
-    self.gated = Activations(base, offsets: gated, width: shape.feedForwardWidth)
+    self.gathered = Activations(base, gathered, width: shape.hiddenWidth)
+    self.gated = Activations(base, gated, width: shape.feedForwardWidth)
     self.up = floats(up)
     self.logits = floats(logits)
     logitsStride = padded(vocabulary)

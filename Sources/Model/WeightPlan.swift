@@ -92,6 +92,42 @@ struct WeightPlan {
   /// Feed-forward matrices a role has in a layer.
   var expertCount: Int { max(1, shape.experts) }
 
+  /// What query, key and value of a layer read; its gates and ups; its downs.
+  func attentionForms(_ layer: PlannedLayer) throws(EngineError) -> FormSet {
+    try forms(layer.query, 1).union(forms(layer.key, 1)).union(forms(layer.value, 1))
+  }
+
+  func gateForms(_ layer: PlannedLayer) throws(EngineError) -> FormSet {
+    try forms(layer.gate, expertCount).union(forms(layer.up, expertCount))
+  }
+
+  func downForms(_ layer: PlannedLayer) throws(EngineError) -> FormSet {
+    try forms(layer.down, expertCount)
+  }
+
+  /// What products of several rows read: all but those of routers, which meet each row alone.
+  func productForms() throws(EngineError) -> FormSet {
+    var all = try forms(output, 1)
+    var index = 0
+    while index < layers.count {
+      let layer = try layers.at(index)
+      all.formUnion(try attentionForms(layer).union(forms(layer.output, 1)))
+      all.formUnion(try gateForms(layer).union(downForms(layer)))
+      index &+= 1
+    }
+    return all
+  }
+
+  private func forms(_ first: Int, _ count: Int) throws(EngineError) -> FormSet {
+    var forms: FormSet = []
+    var index = first
+    while index < first &+ count {
+      forms.formUnion(FormSet(try matrices.at(index).format.activationForm))
+      index &+= 1
+    }
+    return forms
+  }
+
   /// With `mapsPacked`, matrices that the file has in panels need no memory.
   init(_ file: GGUFFile, _ shape: Hyperparameters, mapsPacked: Bool) throws(EngineError) {
     self.file = file

@@ -171,20 +171,8 @@ private struct Places {
       output: try matrix(layer.output), feedForwardNorm: try vector(layer.feedForwardNorm),
       router: try layer.router.map(matrix),
       gate: matrices + layer.gate, up: matrices + layer.up, down: matrices + layer.down,
-      attentionForms: try forms(layer.query, 1).union(forms(layer.key, 1))
-        .union(forms(layer.value, 1)),
-      gateForms: try forms(layer.gate, plan.expertCount).union(forms(layer.up, plan.expertCount)),
-      downForms: try forms(layer.down, plan.expertCount))
-  }
-
-  private func forms(_ first: Int, _ count: Int) throws(EngineError) -> FormSet {
-    var forms: FormSet = []
-    var index = first
-    while index < first &+ count {
-      forms.formUnion(FormSet(try plan.matrices.at(index).format.activationForm))
-      index &+= 1
-    }
-    return forms
+      attentionForms: try plan.attentionForms(layer), gateForms: try plan.gateForms(layer),
+      downForms: try plan.downForms(layer))
   }
 }
 

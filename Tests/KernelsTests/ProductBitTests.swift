@@ -26,12 +26,7 @@ struct ProductBitTests {
     let weights = try placement.place(sample.weights[..<(panels * sample.panelByteCount)])
     // Rows may lie further apart than they are long.
     let stride = sample.rowByteCount + padding
-    var bytes: [UInt8] = []
-    for row in 0..<rows {
-      let start = row * sample.rowByteCount
-      bytes += sample.activations[start..<start + sample.rowByteCount]
-      if row + 1 < rows { bytes += [UInt8](repeating: 0xa5, count: padding) }
-    }
+    let bytes = sample.rows(rows, stride: stride, for: table)
     let activations = try placement.place(bytes[...])
     // Sixteen canaries before, between and after the rows of outputs.
     let outStride = panels * 16 + 16
@@ -67,6 +62,23 @@ struct ProductBitTests {
               table, sample, panels: panels, rows: rows, placement, padding: turn % 3 * 4, expected)
             #expect(same, "\(table.name), \(blocks) blocks, \(panels) panels, \(rows) rows")
           }
+        }
+      }
+    }
+  }
+
+  @Test("many rows of floats, columns of some stretches: the reference's bits")
+  func interleaved() throws {
+    for (columns, rows) in [(1024, 24), (1025, 12), (2051, 29), (3, 300), (64, 275), (1100, 140)] {
+      for type in [PanelType.f32, .f16, .bf16] {
+        let sample = try ProductSample(
+          type, panels: 2, blocks: columns, rows: rows, weights: .random(scale: 0.02),
+          activations: .random, seed: UInt64(columns))
+        let expected = sample.reference()
+        for table in Tables.fast {
+          let same = try check(
+            table, sample, panels: 2, rows: rows, .beforeGuard, padding: 8, expected)
+          #expect(same, "\(table.name), \(type), \(columns) columns, \(rows) rows")
         }
       }
     }

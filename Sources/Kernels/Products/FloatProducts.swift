@@ -2,7 +2,7 @@
 // chains of FMA by column modulo 4, added as (0 + 1) + (2 + 3). A "block" is one column of sixteen
 // values.
 //
-// One panel times `M` rows of activations (`ProductShape`).
+// One panel times `M` rows of activations (`ProductShape`); many rows: FloatTiles.swift.
 
 /// How a column of sixteen values is stored.
 public protocol ValueStorage {
@@ -31,12 +31,22 @@ public enum Brains: ValueStorage {
   }
 }
 
-/// The product of float panels.
-public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int>:
+/// The product of float panels, `C` of the four chains of every row at a time.
+///
+/// Each column takes M broadcasts of activations and a load of each register of values for M FMA a
+/// register, and a processor loads two vectors a cycle at most: the more rows, the less the loads
+/// hold back. So rows of two registers take the chains in turn, and the columns of a stretch are
+/// read once for each turn, from the first cache.
+public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int, let C: Int>:
   ProductShape
 {
+  /// The sums of one chain of every row.
+  public typealias Chain = InlineArray<M, ISA.Outputs>
+
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always) public static var blockByteCount: Int { Values.byteCount }
+  /// Columns of a stretch, a multiple of four: 8 KB of halves, and as many of M rows.
+  @inlinable @inline(__always) public static var stretch: Int { 256 }
 
   @inlinable @inline(__always)
   public static func run(
@@ -44,109 +54,74 @@ public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int>:
     _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
-    if M > 1, ISA.parts == 2 {
-      // One part after the other: four chains of several rows have to fit into the registers.
-      part(weights, blocks, activations, rowStride, out, outStride, streams)
-      let half = Values.byteCount / 2
-      return part(
-        weights + half, blocks, activations, rowStride, out + ISA.lanes, outStride, false)
+    var chains = InlineArray<4, Chain>(repeating: Chain(repeating: ISA.noOutputs()))
+    var first = 0
+    while first < blocks {
+      let count = C == 4 ? blocks : min(stretch, blocks &- first)
+      let (w, a) = (weights + first &* Values.byteCount, activations + first &* 4)
+      var c = 0
+      while c < 4 {
+        add(
+          &chains, c, w + c &* Values.byteCount, a + c &* 4, count &- c, rowStride,
+          streams && c == 0)
+        c &+= C
+      }
+      first &+= count
     }
-    let none = InlineArray<M, ISA.Outputs>(repeating: ISA.noOutputs())
-    var chain0 = none
-    var chain1 = none
-    var chain2 = none
-    var chain3 = none
-    var w = weights
-    var a = activations
-    let whole = blocks &>> 2
-    for _ in 0..<whole {
-      let columns = w
-      step(&chain0, columns, a, rowStride)
-      step(&chain1, columns + Values.byteCount, a + 4, rowStride)
-      step(&chain2, columns + 2 &* Values.byteCount, a + 8, rowStride)
-      step(&chain3, columns + 3 &* Values.byteCount, a + 12, rowStride)
-      if streams { prefetchGroup(ISA.self, columns, 4 &* Values.byteCount) }
+    let sums = total(ISA.self, chains[0], chains[1], chains[2], chains[3])
+    store(ISA.self, sums, out, outStride)
+  }
+
+  /// The columns of `C` chains from chain `first` on: `w` and `a` are where its first column is,
+  /// `count` columns are left from there.
+  @inlinable @inline(__always)
+  public static func add(
+    _ chains: inout InlineArray<4, Chain>, _ first: Int, _ w: UnsafeRawPointer,
+    _ a: UnsafeRawPointer, _ count: Int, _ rowStride: Int, _ streams: Bool
+  ) {
+    var sums = InlineArray<C, Chain> { chains[first &+ $0] }
+    var (w, a) = (w, a)
+    for _ in 0..<(count &+ 4 &- C) &>> 2 {
+      for c in 0..<C { step(&sums[c], w + c &* Values.byteCount, a + c &* 4, rowStride) }
+      if streams { prefetchGroup(ISA.self, w, 4 &* Values.byteCount) }
       w += 4 &* Values.byteCount
       a += 16
     }
-    let rest = blocks &- whole &* 4
-    let columns = w
-    if rest > 0 { step(&chain0, columns, a, rowStride) }
-    if rest > 1 { step(&chain1, columns + Values.byteCount, a + 4, rowStride) }
-    if rest > 2 { step(&chain2, columns + 2 &* Values.byteCount, a + 8, rowStride) }
-    var outputs = none
-    for part in 0..<ISA.parts {
-      for m in 0..<M {
-        let first = ISA.add(ISA.output(chain0[m], part), ISA.output(chain1[m], part))
-        let second = ISA.add(ISA.output(chain2[m], part), ISA.output(chain3[m], part))
-        ISA.setOutput(&outputs[m], part, ISA.add(first, second))
-      }
+    let rest = count &- ((count &+ 4 &- C) &>> 2) &* 4
+    for c in 0..<C where c < rest {
+      step(&sums[c], w + c &* Values.byteCount, a + c &* 4, rowStride)
     }
-    store(ISA.self, outputs, out, outStride)
+    for c in 0..<C { chains[first &+ c] = sums[c] }
   }
 
   /// One column into one chain of each row.
   @inlinable @inline(__always)
   public static func step(
-    _ chain: inout InlineArray<M, ISA.Outputs>, _ column: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int
+    _ chain: inout Chain, _ column: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int
   ) {
     let low = Values.column(ISA.self, column)
+    let high = ISA.parts == 2 ? Values.column(ISA.self, column + Values.byteCount / 2) : low
     for m in 0..<M {
       let x = ISA.broadcast((a + m &* rowStride).loadUnaligned(as: Float.self))
       ISA.setOutput(&chain[m], 0, ISA.fma(ISA.output(chain[m], 0), low, x))
-    }
-    guard ISA.parts == 2 else { return }
-    let high = Values.column(ISA.self, column + Values.byteCount / 2)
-    for m in 0..<M {
-      let x = ISA.broadcast((a + m &* rowStride).loadUnaligned(as: Float.self))
-      ISA.setOutput(&chain[m], 1, ISA.fma(ISA.output(chain[m], 1), high, x))
+      if ISA.parts == 2 { ISA.setOutput(&chain[m], 1, ISA.fma(ISA.output(chain[m], 1), high, x)) }
     }
   }
+}
 
-  /// One of two parts of the sixteen rows: `weights` and `out` are where its lanes begin.
-  @inlinable @inline(__always)
-  public static func part(
-    _ weights: UnsafeRawPointer, _ blocks: Int, _ activations: UnsafeRawPointer, _ rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, _ outStride: Int, _ streams: Bool
-  ) {
-    let none = InlineArray<M, ISA.Floats>(repeating: ISA.zeroFloats())
-    var chain0 = none
-    var chain1 = none
-    var chain2 = none
-    var chain3 = none
-    var w = weights
-    var a = activations
-    let whole = blocks &>> 2
-    for _ in 0..<whole {
-      partStep(&chain0, w, a, rowStride)
-      partStep(&chain1, w + Values.byteCount, a + 4, rowStride)
-      partStep(&chain2, w + 2 &* Values.byteCount, a + 8, rowStride)
-      partStep(&chain3, w + 3 &* Values.byteCount, a + 12, rowStride)
-      if streams { prefetchGroup(ISA.self, w, 4 &* Values.byteCount) }
-      w += 4 &* Values.byteCount
-      a += 16
-    }
-    let rest = blocks &- whole &* 4
-    if rest > 0 { partStep(&chain0, w, a, rowStride) }
-    if rest > 1 { partStep(&chain1, w + Values.byteCount, a + 4, rowStride) }
-    if rest > 2 { partStep(&chain2, w + 2 &* Values.byteCount, a + 8, rowStride) }
-    for m in 0..<M {
-      let sum = ISA.add(ISA.add(chain0[m], chain1[m]), ISA.add(chain2[m], chain3[m]))
-      ISA.storeFloats(out + m &* outStride, sum)
+/// The outputs of some rows from their four chains.
+@inlinable @inline(__always)
+public func total<ISA: ProductISA, let M: Int>(
+  _ isa: ISA.Type, _ a: InlineArray<M, ISA.Outputs>, _ b: InlineArray<M, ISA.Outputs>,
+  _ c: InlineArray<M, ISA.Outputs>, _ d: InlineArray<M, ISA.Outputs>
+) -> InlineArray<M, ISA.Outputs> {
+  var sum = a
+  for m in 0..<M {
+    for part in 0..<ISA.parts {
+      let first = ISA.add(ISA.output(a[m], part), ISA.output(b[m], part))
+      let second = ISA.add(ISA.output(c[m], part), ISA.output(d[m], part))
+      ISA.setOutput(&sum[m], part, ISA.add(first, second))
     }
   }
-
-  /// One column of a part into one chain of each row.
-  @inlinable @inline(__always)
-  public static func partStep(
-    _ chain: inout InlineArray<M, ISA.Floats>, _ column: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int
-  ) {
-    let values = Values.column(ISA.self, column)
-    for m in 0..<M {
-      let x = ISA.broadcast((a + m &* rowStride).loadUnaligned(as: Float.self))
-      chain[m] = ISA.fma(chain[m], values, x)
-    }
-  }
+  return sum
 }

@@ -67,4 +67,9 @@ public protocol ProductISA: Lanes, TileSizes {
 extension ProductISA {
   /// Registers that sixteen rows take.
   @inlinable @inline(__always) public static var parts: Int { 16 / lanes }
+
+  /// How products of plain values want their activations: six rows of two registers, the columns
+  /// and a value fit into sixteen registers.
+  @inlinable @inline(__always)
+  public static var floatRows: FloatRows { FloatRows(group: parts == 2 ? 6 : 1) }
 }

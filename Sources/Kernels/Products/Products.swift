@@ -80,26 +80,34 @@ public enum Products<ISA: ProductISA> {
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
-  /// Six rows, or three of two registers each.
+  /// Six rows: four chains each in single registers, else one chain after the other.
   ///
-  /// With four a column's five loads take longer than its four FMA (Zen 5, F16: 73 and 79 % of the
-  /// FMA peak); more than six, or three of sixteen registers, have no room for four chains each.
+  /// With four rows a column's five loads take longer than its four FMA (Zen 5, F16: 73 and 79 % of
+  /// the FMA peak); more than six have no room for four chains each.
   @inlinable @inline(__always)
   public static func float<Values: ValueStorage>(
     _ values: Values.Type, _ w: UnsafeRawPointer, _ panels: Int, _ columns: Int,
     _ a: UnsafeRawPointer, _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>,
     _ outStride: Int
   ) {
-    if ISA.parts == 1 {
-      forEachTile(
-        ISA.self, FloatColumns<ISA, Values, 1>.self, FloatColumns<ISA, Values, 6>.self,
-        FloatColumns<ISA, Values, 4>.self, FloatColumns<ISA, Values, 2>.self,
-        w, panels, columns, a, rows, rowStride, out, outStride)
-    } else {
-      forEachTile(
-        ISA.self, FloatColumns<ISA, Values, 1>.self, FloatColumns<ISA, Values, 3>.self,
-        FloatColumns<ISA, Values, 3>.self, FloatColumns<ISA, Values, 2>.self,
+    guard ISA.parts == 2 else {
+      return forEachTile(
+        ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 6, 4>.self,
+        FloatColumns<ISA, Values, 4, 4>.self, FloatColumns<ISA, Values, 2, 4>.self,
         w, panels, columns, a, rows, rowStride, out, outStride)
     }
+    let interleaved = ISA.floatRows.interleaved(rows)
+    if interleaved > 0 {
+      for panel in 0..<panels {
+        FloatTiles<ISA, Values, 6>.run(
+          w + panel &* columns &* Values.byteCount, columns, a, interleaved, out + panel &* 16,
+          outStride)
+      }
+    }
+    forEachTile(
+      ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 4, 1>.self,
+      FloatColumns<ISA, Values, 4, 1>.self, FloatColumns<ISA, Values, 2, 2>.self,
+      w, panels, columns, a + interleaved &* rowStride, rows &- interleaved, rowStride,
+      out + interleaved &* outStride, outStride)
   }
 }

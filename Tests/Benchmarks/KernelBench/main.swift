@@ -101,8 +101,9 @@ for table in tables {
     for row in 0..<rows {
       switch format.activationForm {
       case .float:
-        (inputs + row * rowStride).copyMemory(
-          from: values + row * columns, byteCount: columns * 4)
+        table.floatRows.place(
+          values + row * columns, columns: columns, row: row, of: rows,
+          inputs.assumingMemoryBound(to: Float.self), stride: columns)
       case .blocks32:
         table.quantize32(values + row * columns, columns / 32, inputs + row * rowStride)
       case .blocks256:
