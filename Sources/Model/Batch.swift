@@ -63,8 +63,8 @@ struct Batch {
   mutating func add(
     _ session: Session, tokens: UnsafeBufferPointer<Int32>, firstOutput: Int, headsPerKVHead: Int
   ) {
-    let start = rowCount
     let position = session.position
+    let start = rowCount
     var i = 0
     while i < tokens.count {
       (rows + rowCount).initialize(
@@ -76,13 +76,36 @@ struct Batch {
       rowCount &+= 1
       i &+= 1
     }
+    group(from: start, headsPerKVHead: headsPerKVHead)
+  }
+
+  /// Keeps the rows whose logits are wanted, in their order.
+  mutating func keepOutputs(headsPerKVHead: Int) {
+    var output = 0
+    while output < outputCount {
+      rows[output] = rows[outputs[output]]
+      outputs[output] = output
+      output &+= 1
+    }
+    rowCount = outputCount
+    groupCount = 0
+    group(from: 0, headsPerKVHead: headsPerKVHead)
+  }
+
+  /// Puts the rows from `start` on into groups.
+  private mutating func group(from start: Int, headsPerKVHead: Int) {
     let most = max(1, Self.queriesPerGroup / max(1, headsPerKVHead))
-    var row = 0
-    while row < tokens.count {
-      let count = min(most, tokens.count &- row)
+    var row = start
+    while row < rowCount {
+      let (session, position) = (rows[row].session, rows[row].position)
+      var count = 1
+      while count < most, row &+ count < rowCount, rows[row &+ count].session === session,
+        rows[row &+ count].position == position &+ count
+      {
+        count &+= 1
+      }
       (groups + groupCount).initialize(
-        to: RowGroup(
-          session: session, firstRow: start &+ row, count: count, firstPosition: position &+ row))
+        to: RowGroup(session: session, firstRow: row, count: count, firstPosition: position))
       groupCount &+= 1
       row &+= count
     }

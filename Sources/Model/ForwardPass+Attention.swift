@@ -7,24 +7,26 @@ extension ForwardPass {
   ///
   /// The sum is left to `feedForward`, which reads x next.
   func attention() {
-    let layer = self.layer.pointee
-    let rows = batch.rowCount
-    forRows { pass, row in
-      pass.norm(row, pass.layer.pointee.attentionNorm)
-      pass.prepare(
-        pass.scratch.normed, row: row, of: pass.batch.rowCount, pass.layer.pointee.attentionForms,
-        width: pass.shape.hiddenWidth)
+    normForAttention()
+    enqueueKeysAndValues()
+    // What the last layer adds to the other rows nobody reads.
+    if layerIndex == shape.layers &- 1, batch.outputCount < batch.rowCount {
+      multiply()
+      forRows { pass, row in pass.rotateAndStoreKeys(row) }
+      keepOutputs()
+      if batch.rowCount == 0 { return }
+      normForAttention()
+      enqueueQueries()
+      multiply()
+      forRows { pass, row in pass.rotateQueries(row) }
+    } else {
+      enqueueQueries()
+      multiply()
+      forRows { pass, row in
+        pass.rotateQueries(row)
+        pass.rotateAndStoreKeys(row)
+      }
     }
-    enqueue(
-      layer.query, scratch.normed, rowCount: rows, out: scratch.query,
-      outStride: scratch.queryStride)
-    enqueue(
-      layer.key, scratch.normed, rowCount: rows, out: scratch.key, outStride: scratch.kvStride)
-    enqueue(
-      layer.value, scratch.normed, rowCount: rows, out: scratch.value,
-      outStride: scratch.kvStride)
-    multiply()
-    forRows { pass, row in pass.rotateAndStore(row) }
     attend()
     forRows { pass, row in
       pass.prepare(
@@ -32,9 +34,49 @@ extension ForwardPass {
         FormSet(pass.layer.pointee.output.form), width: pass.shape.heads &* pass.shape.headWidth)
     }
     enqueue(
-      layer.output, scratch.attended, rowCount: rows, out: scratch.added,
+      layer.pointee.output, scratch.attended, rowCount: batch.rowCount, out: scratch.added,
       outStride: scratch.hiddenStride)
     multiply()
+  }
+
+  /// normed = norm(x), as queries, keys and values read it.
+  private func normForAttention() {
+    forRows { pass, row in
+      pass.norm(row, pass.layer.pointee.attentionNorm)
+      pass.prepare(
+        pass.scratch.normed, row: row, of: pass.batch.rowCount, pass.layer.pointee.attentionForms,
+        width: pass.shape.hiddenWidth)
+    }
+  }
+
+  private func enqueueQueries() {
+    enqueue(
+      layer.pointee.query, scratch.normed, rowCount: batch.rowCount, out: scratch.query,
+      outStride: scratch.queryStride)
+  }
+
+  private func enqueueKeysAndValues() {
+    enqueue(
+      layer.pointee.key, scratch.normed, rowCount: batch.rowCount, out: scratch.key,
+      outStride: scratch.kvStride)
+    enqueue(
+      layer.pointee.value, scratch.normed, rowCount: batch.rowCount, out: scratch.value,
+      outStride: scratch.kvStride)
+  }
+
+  /// Moves the stream and the angles of the rows whose logits are wanted to the front, and drops the
+  /// others from the batch.
+  private func keepOutputs() {
+    var output = 0
+    while output < batch.outputCount {
+      let row = batch.outputs[output]
+      (scratch.hidden + output &* scratch.hiddenStride)
+        .update(from: scratch.hidden + row &* scratch.hiddenStride, count: scratch.hiddenStride)
+      (scratch.angles + output &* shape.ropeWidth)
+        .update(from: scratch.angles + row &* shape.ropeWidth, count: shape.ropeWidth)
+      output &+= 1
+    }
+    batch.keepOutputs(headsPerKVHead: headsPerKVHead)
   }
 
   /// normed = norm(x) of one row.
@@ -44,13 +86,12 @@ extension ForwardPass {
       shape.hiddenWidth, shape.normEpsilon, scratch.normed.values + row &* scratch.normed.stride)
   }
 
-  /// Rotates a row's queries and keys and writes keys and values to its place in the cache.
-  private func rotateAndStore(_ row: Int) {
+  /// Rotates a row's keys and writes keys and values to its place in the cache.
+  private func rotateAndStoreKeys(_ row: Int) {
     let description = batch.rows[row]
     let width = shape.headWidth
     let stride = headStride
     let angles = scratch.angles + row &* shape.ropeWidth
-    rotateQueries(row, angles)
     let session = description.session
     guard let page = session.cache.base(description.position / pagePositions) else { return }
     let layout = session.cache.layout
@@ -73,8 +114,9 @@ extension ForwardPass {
   }
 
   /// Rotates a row's queries into the order in which attention reads them.
-  private func rotateQueries(_ row: Int, _ angles: UnsafePointer<Float>) {
+  private func rotateQueries(_ row: Int) {
     let width = shape.headWidth
+    let angles = scratch.angles + row &* shape.ropeWidth
     let group = headsPerKVHead
     var query = UnsafePointer(scratch.query + row &* scratch.queryStride)
     var head = 0

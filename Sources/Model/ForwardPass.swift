@@ -70,8 +70,8 @@ final class ForwardPass {
     ).bindMemory(to: Element.self, capacity: rows)
   }
 
-  /// Computes all rows of `batch`: writes their keys and values, and the normalised stream of the
-  /// rows whose logits are wanted.
+  /// Computes all rows of `batch`: writes their keys and values, and the stream of the rows whose
+  /// logits are wanted, which alone are left in `batch`.
   ///
   /// False when between layers `isCancelled` said so, or the weights are damaged.
   func run() -> Bool {
@@ -82,7 +82,7 @@ final class ForwardPass {
       layerIndex = index
       layer = weights.layers + index
       attention()
-      feedForward()
+      if batch.rowCount > 0 { feedForward() }
       index &+= 1
     }
     return true
