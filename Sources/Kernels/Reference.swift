@@ -98,6 +98,7 @@ package enum Reference: VectorISA {
 
 extension Reference: ProductISA {
   package static var lanes: Int { 16 }
+  @inlinable @inline(__always) package static var interleavedRows: Int { 1 }
   @inlinable @inline(__always) package static var rows8: Bool { false }
   @inlinable @inline(__always) package static var rows4: Bool { false }
   @inlinable @inline(__always) package static var rows2: Bool { false }

@@ -12,6 +12,7 @@ where
 
 extension Lanes256 {
   @inlinable @inline(__always) public static var lanes: Int { 8 }
+  @inlinable @inline(__always) public static var interleavedRows: Int { 6 }
 
   @inlinable @inline(__always) public static func zero() -> __m256i { v256_zero() }
   @inlinable @inline(__always)

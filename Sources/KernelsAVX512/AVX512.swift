@@ -77,6 +77,7 @@ enum AVX512: VectorISA {
 
 extension AVX512: ProductISA {
   @inline(__always) static var lanes: Int { 16 }
+  @inline(__always) static var interleavedRows: Int { 16 }
   @inline(__always) static var rows8: Bool { true }
   @inline(__always) static var rows4: Bool { true }
   @inline(__always) static var rows2: Bool { true }

@@ -8,15 +8,18 @@
 // unpacked, rows as they are 86 and 81; rows interleaved, whole stretches unpacked 90 and 89; a
 // chain at a time (this one) 92 and 92, with stretches of 256 columns 87 and 85, of 512 91 and 90.
 // Groups that lie each on its own, as their rows did: 88 and 74.
+//
+// Sixteen rows of one register with AVX-512 (its bits were tested on an emulator, its time was not
+// taken): a column's 17 loads take 8.5 cycles for eight of FMA, where six rows of four chains take
+// 14 for twelve.
 
-/// The product of float panels and interleaved rows, `M` rows at a time.
-public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
+/// The product of float panels and interleaved rows, `M` rows at a time; `S` / 4 groups of them meet
+/// an unpacked stretch.
+///
+/// The sums of the groups are some 32 KB of the stack, next to the 16 KB of the stretch.
+public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S: Int> {
   /// The sums of one chain of a group of rows.
   public typealias Chain = InlineArray<M, ISA.Outputs>
-
-  /// Most groups that meet an unpacked stretch: their sums are 33 KB of the stack, next to the 16 KB
-  /// of the stretch.
-  @inlinable @inline(__always) public static var groups: Int { 22 }
 
   /// One panel times `rows` rows, a multiple of M.
   @inlinable @inline(__always)
@@ -25,7 +28,7 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
     _ out: UnsafeMutablePointer<Float>, _ outStride: Int
   ) {
     let all = rows / M
-    let parts = (all &+ groups &- 1) / groups
+    let parts = (4 &* all &+ S &- 1) / S
     var part = 0
     while part < parts {
       let first = all &* part / parts
@@ -45,7 +48,7 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
   ) {
     var values = InlineArray<256, ISA.Outputs>(repeating: ISA.noOutputs())
     // [groups][4].
-    var sums = InlineArray<88, Chain>(repeating: Chain(repeating: ISA.noOutputs()))
+    var sums = InlineArray<S, Chain>(repeating: Chain(repeating: ISA.noOutputs()))
     var w = weights
     var a = activations
     var rest = columns
@@ -92,7 +95,8 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
     _ chain: inout Chain, _ values: borrowing InlineArray<256, ISA.Outputs>, _ count: Int,
     _ activations: UnsafeRawPointer
   ) {
-    var sums = chain
+    // Element by element, or the compiler keeps the sums in memory.
+    var sums = Chain { chain[$0] }
     var a = activations
     for k in 0..<count {
       for m in 0..<M {
@@ -104,6 +108,6 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
       }
       a += M &* 4
     }
-    chain = sums
+    for m in 0..<M { chain[m] = sums[m] }
   }
 }

@@ -15,6 +15,8 @@ public protocol ProductISA: Lanes, TileSizes {
 
   /// 16, or 8: then lanes 8...15 are a second part.
   static var lanes: Int { get }
+  /// Rows of float activations that are interleaved: 6, 16, or 1 for none.
+  static var interleavedRows: Int { get }
 
   static func load(_ p: UnsafeRawPointer) -> Integers
   /// The Int32 at `p` in every lane.
@@ -68,8 +70,6 @@ extension ProductISA {
   /// Registers that sixteen rows take.
   @inlinable @inline(__always) public static var parts: Int { 16 / lanes }
 
-  /// How products of plain values want their activations: six rows of two registers, the columns
-  /// and a value fit into sixteen registers.
-  @inlinable @inline(__always)
-  public static var floatRows: FloatRows { FloatRows(group: parts == 2 ? 6 : 1) }
+  /// How products of plain values want their activations.
+  public static var floatRows: FloatRows { FloatRows(group: interleavedRows) }
 }

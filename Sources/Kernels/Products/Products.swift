@@ -80,7 +80,8 @@ public enum Products<ISA: ProductISA> {
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
-  /// Six rows: four chains each in single registers, else one chain after the other.
+  /// The many rows of a prompt interleaved, up to six at once of the others: with four chains each in
+  /// single registers, else one chain after the other.
   ///
   /// With four rows a column's five loads take longer than its four FMA (Zen 5, F16: 73 and 79 % of
   /// the FMA peak); more than six have no room for four chains each.
@@ -90,24 +91,31 @@ public enum Products<ISA: ProductISA> {
     _ a: UnsafeRawPointer, _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>,
     _ outStride: Int
   ) {
-    guard ISA.parts == 2 else {
-      return forEachTile(
-        ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 6, 4>.self,
-        FloatColumns<ISA, Values, 4, 4>.self, FloatColumns<ISA, Values, 2, 4>.self,
-        w, panels, columns, a, rows, rowStride, out, outStride)
-    }
     let interleaved = ISA.floatRows.interleaved(rows)
     if interleaved > 0 {
       for panel in 0..<panels {
-        FloatTiles<ISA, Values, 6>.run(
-          w + panel &* columns &* Values.byteCount, columns, a, interleaved, out + panel &* 16,
-          outStride)
+        let w = w + panel &* columns &* Values.byteCount
+        let out = out + panel &* 16
+        if ISA.interleavedRows == 16 {
+          FloatTiles<ISA, Values, 16, 32>.run(w, columns, a, interleaved, out, outStride)
+        } else {
+          FloatTiles<ISA, Values, 6, 88>.run(w, columns, a, interleaved, out, outStride)
+        }
       }
     }
-    forEachTile(
-      ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 4, 1>.self,
-      FloatColumns<ISA, Values, 4, 1>.self, FloatColumns<ISA, Values, 2, 2>.self,
-      w, panels, columns, a + interleaved &* rowStride, rows &- interleaved, rowStride,
-      out + interleaved &* outStride, outStride)
+    let rest = rows &- interleaved
+    let a = a + interleaved &* rowStride
+    let out = out + interleaved &* outStride
+    if ISA.parts == 1 {
+      forEachTile(
+        ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 6, 4>.self,
+        FloatColumns<ISA, Values, 4, 4>.self, FloatColumns<ISA, Values, 2, 4>.self,
+        w, panels, columns, a, rest, rowStride, out, outStride)
+    } else {
+      forEachTile(
+        ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 4, 1>.self,
+        FloatColumns<ISA, Values, 4, 1>.self, FloatColumns<ISA, Values, 2, 2>.self,
+        w, panels, columns, a, rest, rowStride, out, outStride)
+    }
   }
 }
