@@ -16,6 +16,7 @@ LIBRARY = ROOT / ".build" / "lib"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: left to `make test-baseline`")
+    config.addinivalue_line("markers", "machine: left to `make test-avx512`")
 
 
 class Case(NamedTuple):
