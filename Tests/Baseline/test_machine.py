@@ -1,4 +1,4 @@
-"""AVX-512 and AVX-VNNI, in the machine that machine.py plays: one start for all cases of a processor."""
+"""AVX-512 and AVX-VNNI, in the machine that machine.py plays; see there."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import LIBRARY
+from conftest import AVX2, AVX512, AVXVNNI, CASES, LIBRARY
 from machine import play
-from test_bits import AVX2, AVX512, AVXVNNI, CASES
 
 pytestmark = pytest.mark.machine
 
-# What a table of the processor is called by; the library chooses the last.
-TABLES = {"icelake": [AVX2, AVX512], "sapphire": [AVXVNNI, AVX512], "arrow": [AVX2, AVXVNNI]}
+# The tables of a processor; the library chooses the last.
+TABLES = {"icelake": [AVX2, AVX512], "sapphire": [AVX2, AVXVNNI, AVX512], "arrow": [AVX2, AVXVNNI]}
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_table_gives_the_bits_of_this_processor(
+def test_every_table_gives_the_same_tokens_and_bits(
     here: Callable[[str], list[str]], bits: pathlib.Path, name: str
 ) -> None:
     words, expected = [], []
