@@ -178,7 +178,7 @@ test-baseline-%: $(LIBRARY) qemu
 	$(EMULATE) $* $(PYTHON) -m pytest -q $(BASELINE_FILES)
 
 ## make test-avx512: the tables of AVX-512 and AVX-VNNI in a machine that Bochs plays: golden tokens, hashes of the
-## logits, the kernel tests. Takes a quarter of an hour; the first time Bochs is built.
+## logits, the kernel tests. Takes half an hour; the first time Bochs is built.
 .PHONY: test-avx512
 MACHINE := $(PYTHON) Tests/Baseline/machine.py
 test-avx512: $(LIBRARY) .venv/ready
