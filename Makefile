@@ -157,7 +157,7 @@ qemu: .venv/ready
 # Golden tokens, one hash of the logits, and which table the library chooses.
 test: test-baseline-quick
 test-baseline-quick: $(LIBRARY) qemu
-	$(PYTHON) -m pytest -q -m "not slow" Tests/Baseline
+	$(PYTHON) -m pytest -q -m "not slow and not machine" Tests/Baseline
 
 # The rooms and the files that are short enough for an emulator and start no other program. One test reads
 # in /proc which signals a thread blocks, where qemu shows its own mask.
@@ -170,12 +170,21 @@ BASELINE_FILES := $(patsubst %,Tests/Boundary/test_%.py,errors lifetimes load_er
 
 ## make test-baseline: most of the suite on an emulated Nehalem and an emulated Haswell; takes minutes.
 test-baseline: test-baseline-nehalem test-baseline-haswell
-	$(PYTHON) -m pytest -q Tests/Baseline
+	$(PYTHON) -m pytest -q -m "not machine" Tests/Baseline
 test-baseline-%: $(LIBRARY) qemu
 	swift test $(SWIFT_FLAGS) list > /dev/null
 	$(EMULATE) $* $(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing \
 	  $(addprefix --filter ,$(BASELINE_ROOMS)) $(addprefix --skip ,$(BASELINE_SKIPPED) $(BASELINE_SKIPPED_$*))
 	$(EMULATE) $* $(PYTHON) -m pytest -q $(BASELINE_FILES)
+
+## make test-avx512: the tables of AVX-512 and AVX-VNNI in a machine that Bochs plays: golden tokens, hashes of the
+## logits, the kernel tests. Takes half an hour; the first time Bochs is built.
+.PHONY: test-avx512
+MACHINE := $(PYTHON) Tests/Baseline/machine.py
+test-avx512: $(LIBRARY) .venv/ready
+	swift test $(SWIFT_FLAGS) list > /dev/null
+	$(PYTHON) -m pytest -q -m machine Tests/Baseline
+	$(MACHINE) sapphire "$(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing --filter KernelsTests"
 
 test-oracle: $(LIBRARY) $(SMOLLM2)
 	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import subprocess
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
@@ -13,9 +15,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LIBRARY = ROOT / ".build" / "lib"
 
+# MIXTRAL_ISA_...
+REFERENCE, AVX2, AVX512, AVXVNNI = 1, 2, 3, 4
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: left to `make test-baseline`")
+    config.addinivalue_line("markers", "machine: left to `make test-avx512`")
 
 
 class Case(NamedTuple):
@@ -40,6 +46,22 @@ def demo(name: str, prompt: str, count: int) -> Case:
     return Case(model, one["ids"], one["greedy"][:count])
 
 
+CASES = {
+    "mixtral-tiny": tiny("mixtral-tiny"),
+    "mistral-tiny": tiny("mistral-tiny"),
+    "mixtral-demo": demo("mixtral-demo", "it-1", 2),
+    "mistral-demo": demo("mistral-demo", "es-1", 8),
+}
+
+
+def said(words: list[str], case: Case, isa: int = 0) -> list[str]:
+    """What bits.c prints: table, tokens, hash."""
+    words = [*words, *map(str, [case.model, isa, len(case.tokens), *case.ids])]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return tmp_path_factory.mktemp("baseline")
@@ -53,3 +75,9 @@ def bits(folder: pathlib.Path) -> pathlib.Path:
     words += [f"-L{LIBRARY}", "-lmixtral", f"-Wl,-rpath,{LIBRARY}"]
     subprocess.run(words, check=True)
     return folder / "bits"
+
+
+@pytest.fixture(scope="session")
+def here(bits: pathlib.Path) -> Callable[[str], list[str]]:
+    """What this machine says of a case."""
+    return functools.cache(lambda case: said([str(bits)], CASES[case]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import pathlib
 import signal
@@ -11,10 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from conftest import Case, demo, tiny
+from conftest import AVX2, AVX512, AVXVNNI, CASES, REFERENCE, said, tiny
 from processors import PROCESSORS, emulated
 
-REFERENCE, AVX2, AVX512, AVXVNNI = 1, 2, 3, 4
 CHOICES = {"least": REFERENCE, "nehalem": REFERENCE, "haswell": AVX2}
 # What code for AVX2 may use: without any of these the library has to do without it. Of BMI1 nothing
 # can be said: without it qemu 7.2 refuses BMI2's bzhi too, and then not even glibc's strings work.
@@ -27,12 +25,6 @@ INSTRUCTIONS = {
     "vcvtph2ps %xmm0, %ymm0": {"haswell"},
     "mulx %rax, %rax, %rax": {"haswell"},
 }
-CASES = {
-    "mixtral-tiny": tiny("mixtral-tiny"),
-    "mistral-tiny": tiny("mistral-tiny"),
-    "mixtral-demo": demo("mixtral-demo", "it-1", 2),
-    "mistral-demo": demo("mistral-demo", "es-1", 8),
-}
 QUICK = {
     *(("haswell", case) for case in CASES),
     ("least", "mistral-tiny"),
@@ -40,20 +32,6 @@ QUICK = {
     ("nehalem", "mixtral-demo"),
 }
 ONE = [str(tiny("mistral-tiny").model), "0", "0", "1"]
-
-
-def said(words: list[str], case: Case, isa: int = 0) -> list[str]:
-    """What bits.c prints: table, tokens, hash."""
-    words = [*words, *map(str, [case.model, isa, len(case.tokens), *case.ids])]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
-
-
-@pytest.fixture(scope="session")
-def here(bits: pathlib.Path) -> Callable[[str], list[str]]:
-    """What this machine says of a case."""
-    return functools.cache(lambda case: said([str(bits)], CASES[case]))
 
 
 @pytest.mark.parametrize("instruction", INSTRUCTIONS)
