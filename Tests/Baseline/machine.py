@@ -31,8 +31,9 @@ PROCESSORS = {
     "arrow": "arrow_lake",  # AVX-VNNI without AVX-512
 }
 
-# Debian 12 has Bochs 2.7, which lacks AVX-VNNI and is built for its debugger.
-SOURCE = "http://deb.debian.org/debian/pool/main/b/bochs/bochs_3.0+dfsg.orig.tar.xz"
+# Debian 12 has Bochs 2.7, which lacks AVX-VNNI and is built for its debugger. Beside it lies the
+# source of Debian 13's.
+SOURCE = "bochs_3.0+dfsg.orig.tar.xz"
 SHA256 = "78f6c73d4a6472d5130a87ab9dc306d02c7c71ed8e25b3a8ef642e2a7acd282b"
 OPTIONS = ["--enable-cpu-level=6", "--enable-x86-64", "--enable-avx", "--enable-evex"]
 OPTIONS += ["--enable-fpu", "--enable-pci", "--enable-all-optimizations", "--disable-debugger"]
@@ -112,9 +113,11 @@ def emulator() -> pathlib.Path:
         shutil.rmtree(program.parent, ignore_errors=True)
         program.parent.mkdir(parents=True)
         archive = WORK / "source.tar.xz"
-        archive.write_bytes(urllib.request.urlopen(SOURCE).read())
+        uris = run("apt-get", "download", "--print-uris", "bochsbios")
+        source = uris.split("'")[1].rpartition("/")[0] + "/" + SOURCE
+        archive.write_bytes(urllib.request.urlopen(source).read())
         if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
-            sys.exit(f"{SOURCE} is another file than it was")
+            sys.exit(f"{source} is another file than it was")
         run("tar", "-xf", archive, "--strip-components=1", cwd=program.parent)
         flags = "-O2 -fomit-frame-pointer -fno-strict-aliasing -w"
         environment = {**os.environ, "CFLAGS": flags, "CXXFLAGS": flags}

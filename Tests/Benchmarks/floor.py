@@ -1,8 +1,8 @@
 """What one token needs at least: bytes that must be read, 8-bit operations that must be done.
 
 Decoding reads every weight of the layers and of the output once, of experts those that were chosen, and
-the keys and values of all positions. A prompt multiplies every weight of the layers once a token; the
-output only once. Norms, router, attention's products and the embedding's one row are left out: they are
+the keys and values of all positions. A prompt multiplies every weight of the layers once a token;
+once in all the output, and what in the last layer does not make keys and values. Norms, router, attention's products and the embedding's one row are left out: they are
 work above the floor.
 """
 
@@ -28,7 +28,7 @@ class Work:
         # Half-precision keys and values of one position.
         self.position_bytes = self.layers * number("attention.head_count_kv", heads) * width * 4
         self.layer_bytes = self.expert_bytes = self.output_bytes = 0
-        self.layer_weights = 0
+        self.layer_weights = self.last_weights = 0
         tied = all(tensor.name != "output.weight" for tensor in reader.tensors)
         for tensor in reader.tensors:
             count, size = int(tensor.n_elements), int(tensor.n_bytes)
@@ -39,10 +39,13 @@ class Work:
                 is_expert = "_exps" in tensor.name or tensor.name.count(".") == 4
                 if is_expert:
                     self.expert_bytes += size
-                    self.layer_weights += count * self.used // self.experts
+                    count = count * self.used // self.experts
                 else:
                     self.layer_bytes += size
-                    self.layer_weights += count
+                self.layer_weights += count
+                _, layer, role, *_ = tensor.name.split(".")
+                if int(layer) == self.layers - 1 and role not in ("attn_k", "attn_v"):
+                    self.last_weights += count
 
     def decode_bytes(self, depth: int, cache: str = "f16") -> float:
         """Gigabytes a token reads with `depth` tokens before it."""
@@ -58,4 +61,5 @@ class Work:
 
     def prompt_operations(self, count: int) -> float:
         """Giga-operations of a token of a prompt of `count`: a product and a sum are two."""
-        return 2 * (self.layer_weights + self.output_weights / count) / 1e9
+        once = self.last_weights + self.output_weights
+        return 2 * (self.layer_weights - self.last_weights + once / count) / 1e9
