@@ -64,8 +64,8 @@ extension ForwardPass {
       outStride: scratch.kvStride)
   }
 
-  /// Moves the stream and the angles of the rows whose logits are wanted to the front, and drops the
-  /// others from the batch.
+  /// Moves the stream and the angles of the rows whose logits are wanted to the front, and drops
+  /// the others from the batch.
   private func keepOutputs() {
     var output = 0
     while output < batch.outputCount {

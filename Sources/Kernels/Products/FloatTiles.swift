@@ -1,7 +1,7 @@
 // Products of plain values for the many rows of a prompt: `FloatColumns` for interleaved rows
-// (`FloatRows`). As in the matrix products of the BLIS library a stretch of a panel is unpacked once
-// and met by every group of rows from the first cache, while their values pass by in one stream;
-// the sums of a group are in registers for the columns of one chain.
+// (`FloatRows`). As in the matrix products of the BLIS library a stretch of a panel is unpacked
+// once and met by every group of rows from the first cache, while their values pass by in one
+// stream; the sums of a group are in registers for the columns of one chain.
 //
 // Share of the FMA peak, F16, 252 rows of 4096 and of 14336 columns, one thread (Zen 3, AVX2):
 // FloatColumns with three rows 47 and 45 %, with six rows, a chain at a time 82 and 73; stretches
@@ -13,8 +13,8 @@
 // taken): a column's 17 loads take 8.5 cycles for eight of FMA, where six rows of four chains take
 // 14 for twelve.
 
-/// The product of float panels and interleaved rows, `M` rows at a time; `S` / 4 groups of them meet
-/// an unpacked stretch.
+/// The product of float panels and interleaved rows, `M` rows at a time; `S` / 4 groups of them
+/// meet an unpacked stretch.
 ///
 /// The sums of the groups are some 32 KB of the stack, next to the 16 KB of the stretch.
 public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S: Int> {
@@ -47,8 +47,9 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S:
     _ first: Int, _ count: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
   ) {
     var values = InlineArray<256, ISA.Outputs>(repeating: ISA.noOutputs())
-    // [groups][4].
-    var sums = InlineArray<S, Chain>(repeating: Chain(repeating: ISA.noOutputs()))
+    // [groups][4]. Not by `repeating`, which becomes a function that the linker may merge.
+    let none = Chain(repeating: ISA.noOutputs())
+    var sums = InlineArray<S, Chain> { _ in none }
     var w = weights
     var a = activations
     var rest = columns

@@ -80,8 +80,8 @@ public enum Products<ISA: ProductISA> {
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
-  /// The many rows of a prompt interleaved, up to six at once of the others: with four chains each in
-  /// single registers, else one chain after the other.
+  /// The many rows of a prompt interleaved, up to six at once of the others: with four chains each
+  /// in single registers, else one chain after the other.
   ///
   /// With four rows a column's five loads take longer than its four FMA (Zen 5, F16: 73 and 79 % of
   /// the FMA peak); more than six have no room for four chains each.
