@@ -18,6 +18,16 @@ public struct FloatRows: Sendable {
   /// Columns of a stretch, a multiple of four.
   @inlinable @inline(__always) public static var stretch: Int { 1024 }
 
+  /// Rows that meet an unpacked stretch of a panel before the next stretch is unpacked.
+  @inlinable @inline(__always) static var rowsTogether: Int { 264 }
+
+  /// Bytes of one chain's columns of an unpacked stretch.
+  @inlinable @inline(__always) static var valuesByteCount: Int { stretch / 4 &* 64 }
+
+  /// Bytes that a product of interleaved rows works in, aligned to 64: the stretch, and four sums
+  /// of each row.
+  public static var workspaceByteCount: Int { valuesByteCount &+ rowsTogether &* 4 &* 64 }
+
   /// How many of `count` rows are interleaved: none of less than two groups, which wait for the
   /// weights and not for the activations.
   @inlinable @inline(__always)

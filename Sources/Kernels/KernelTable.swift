@@ -18,6 +18,13 @@ public struct KernelTable: Sendable {
     @convention(c) (
       UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, Int, UnsafeMutablePointer<Float>, Int
     ) -> Void
+  /// (weights, panelCount, columnCount, activations, rowCount, out, outStride, workspace): plain
+  /// values times interleaved rows; `FloatRows` says how these lie and what the workspace is.
+  public typealias Tiles =
+    @convention(c) (
+      UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, UnsafeMutablePointer<Float>, Int,
+      UnsafeMutableRawPointer
+    ) -> Void
   /// (x, blockCount, out).
   public typealias Quantize =
     @convention(c) (UnsafePointer<Float>, Int, UnsafeMutableRawPointer) -> Void
@@ -40,6 +47,7 @@ public struct KernelTable: Sendable {
   public let floatRows: FloatRows
   /// Indexed by `PanelType.rawValue`.
   let products: [Product]
+  let tiles: [Tiles?]
   public let quantize256: Quantize
   public let quantize32: Quantize
   public let rmsNorm: Norm
@@ -51,7 +59,8 @@ public struct KernelTable: Sendable {
   public init(
     name: String, floatRows: FloatRows, quantize256: @escaping Quantize,
     quantize32: @escaping Quantize, rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU,
-    attend: (CacheType) -> Attend, store: (CacheType) -> Store, product: (PanelType) -> Product
+    attend: (CacheType) -> Attend, store: (CacheType) -> Store, product: (PanelType) -> Product,
+    tiles: (PanelType) -> Tiles?
   ) {
     self.name = name
     self.floatRows = floatRows
@@ -62,6 +71,7 @@ public struct KernelTable: Sendable {
     attends = CacheType.allCases.map(attend)
     stores = CacheType.allCases.map(store)
     products = PanelType.allCases.map(product)
+    self.tiles = PanelType.allCases.map(tiles)
   }
 
   /// The kernels of another table with other products.
@@ -69,11 +79,15 @@ public struct KernelTable: Sendable {
     self.init(
       name: name, floatRows: other.floatRows, quantize256: other.quantize256,
       quantize32: other.quantize32, rmsNorm: other.rmsNorm, swiGLU: other.swiGLU,
-      attend: other.attend, store: other.store, product: product)
+      attend: other.attend, store: other.store, product: product, tiles: other.tiles)
   }
 
   /// The product of panels of `type`; looked up once, at load.
   public func product(_ type: PanelType) -> Product { products[type.rawValue] }
+
+  /// The product of panels of `type` and interleaved rows: none for codes, and where rows are not
+  /// interleaved.
+  public func tiles(_ type: PanelType) -> Tiles? { tiles[type.rawValue] }
 
   /// Attention over pages of `type`.
   public func attend(_ type: CacheType) -> Attend { attends[type.rawValue] }

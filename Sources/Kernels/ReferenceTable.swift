@@ -10,7 +10,7 @@ extension KernelTable {
     swiGLU: { Elementwise<Reference>.swiGLU($0, $1, $2) },
     attend: { ReferenceCache.attend($0) },
     store: { ReferenceCache.store($0) },
-    product: { ReferenceProducts.product($0) })
+    product: { ReferenceProducts.product($0) }, tiles: { _ in nil })
 }
 
 /// The products of plain Swift, one C function a panel type.

@@ -18,7 +18,8 @@ extension KernelTable {
     swiGLU: { Elementwise<AVX2>.swiGLU($0, $1, $2) },
     attend: { AVX2Cache.attend($0) },
     store: { AVX2Cache.store($0) },
-    product: { AVX2Products.product($0) })
+    product: { AVX2Products.product($0) },
+    tiles: { AVX2Products.tiles($0) })
 }
 
 /// The products of AVX2, one C function a panel type.
@@ -77,6 +78,15 @@ enum AVX2Products {
       {
         Products<AVX2Dots>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
+    }
+  }
+
+  static func tiles(_ type: PanelType) -> KernelTable.Tiles? {
+    switch type {
+    case .f32: { Products<AVX2Dots>.tiles(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .f16: { Products<AVX2Dots>.tiles(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .bf16: { Products<AVX2Dots>.tiles(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    default: nil
     }
   }
 }

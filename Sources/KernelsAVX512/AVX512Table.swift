@@ -12,7 +12,8 @@ extension KernelTable {
     swiGLU: { Elementwise<AVX512>.swiGLU($0, $1, $2) },
     attend: { AVX512Cache.attend($0) },
     store: { AVX512Cache.store($0) },
-    product: { AVX512Products.product($0) })
+    product: { AVX512Products.product($0) },
+    tiles: { AVX512Products.tiles($0) })
 }
 
 /// The products of AVX-512, one C function a panel type.
@@ -71,6 +72,15 @@ enum AVX512Products {
       {
         Products<AVX512>.offset16(Codes6.self, Offset32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
+    }
+  }
+
+  static func tiles(_ type: PanelType) -> KernelTable.Tiles? {
+    switch type {
+    case .f32: { Products<AVX512>.tiles(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .f16: { Products<AVX512>.tiles(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .bf16: { Products<AVX512>.tiles(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    default: nil
     }
   }
 }

@@ -12,23 +12,23 @@ extension ForwardPass {
     // What the last layer adds to the other rows nobody reads.
     if layerIndex == shape.layers &- 1, batch.outputCount < batch.rowCount {
       multiply()
-      forRows { pass, row in pass.rotateAndStoreKeys(row) }
+      forRows { pass, row, _ in pass.rotateAndStoreKeys(row) }
       keepOutputs()
       if batch.rowCount == 0 { return }
       normForAttention()
       enqueueQueries()
       multiply()
-      forRows { pass, row in pass.rotateQueries(row) }
+      forRows { pass, row, _ in pass.rotateQueries(row) }
     } else {
       enqueueQueries()
       multiply()
-      forRows { pass, row in
+      forRows { pass, row, _ in
         pass.rotateQueries(row)
         pass.rotateAndStoreKeys(row)
       }
     }
     attend()
-    forRows { pass, row in
+    forRows { pass, row, _ in
       pass.prepare(
         pass.scratch.attended, row: row, of: pass.batch.rowCount,
         FormSet(pass.layer.pointee.output.form), width: pass.shape.heads &* pass.shape.headWidth)
@@ -41,7 +41,7 @@ extension ForwardPass {
 
   /// normed = norm(x), as queries, keys and values read it.
   private func normForAttention() {
-    forRows { pass, row in
+    forRows { pass, row, _ in
       pass.norm(row, pass.layer.pointee.attentionNorm)
       pass.prepare(
         pass.scratch.normed, row: row, of: pass.batch.rowCount, pass.layer.pointee.attentionForms,
@@ -155,7 +155,7 @@ extension ForwardPass {
     let stride = headStride
     let count = group.count &* heads
     let work = AttentionWorkspace(
-      scratch.workspaces + worker &* scratch.workspaceStride, headStride: stride)
+      scratch.workspace(worker), headStride: stride)
     fill(work.maxima, count, -Float.infinity)
     fill(work.sums, count &* 16, 0)
     fill(work.outputs, count &* stride, 0)

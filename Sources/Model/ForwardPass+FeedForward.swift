@@ -9,28 +9,32 @@ import Quantization
 extension ForwardPass {
   /// x = x + what attention added; x = x + sum of w_e down_e(silu(gate_e n) up_e n), n = norm(x).
   func feedForward() {
-    forRows { pass, row in
+    forRows { pass, row, worker in
       pass.addToStream(row)
       pass.norm(row, pass.layer.pointee.feedForwardNorm)
       pass.prepare(
         pass.scratch.normed, row: row, of: pass.batch.rowCount, pass.layer.pointee.gateForms,
         width: pass.shape.hiddenWidth)
-      pass.route(row)
+      pass.route(row, worker)
     }
     let active = group()
     let rows = batch.rowCount
     if shape.experts > 0, rows > 1 {
-      forEach(rows &* shape.expertsPerToken) { pass, slot in pass.gather(slot) }
+      forEach(rows &* shape.expertsPerToken) { pass, slot, _ in pass.gather(slot) }
     }
-    forUnits(active &* units(layer.pointee.gate[0])) { pass, unit in pass.gateUnit(unit) }
-    forEach(rows &* max(1, shape.expertsPerToken)) { pass, slot in
+    forUnits(active &* units(layer.pointee.gate[0])) { pass, unit, worker in
+      pass.gateUnit(unit, worker)
+    }
+    forEach(rows &* max(1, shape.expertsPerToken)) { pass, slot, _ in
       let (first, count) = pass.neighbours(of: slot)
       pass.prepare(
         pass.scratch.gated, row: slot, first: first, of: count, pass.layer.pointee.downForms,
         width: pass.shape.feedForwardWidth)
     }
-    forUnits(active &* units(layer.pointee.down[0])) { pass, unit in pass.downUnit(unit) }
-    forRows { pass, row in pass.combine(row) }
+    forUnits(active &* units(layer.pointee.down[0])) { pass, unit, worker in
+      pass.downUnit(unit, worker)
+    }
+    forRows { pass, row, _ in pass.combine(row) }
   }
 
   private func addToStream(_ row: Int) {
@@ -46,7 +50,7 @@ extension ForwardPass {
 
   /// Chooses a row's experts: the largest of the router's logits, ties to the lower index, weighted
   /// by the softmax over the chosen ones, which is that over all, renormalised.
-  private func route(_ row: Int) {
+  private func route(_ row: Int, _ worker: Int) {
     guard let router = layer.pointee.router else { return }
     if router.form != .float {
       prepare(
@@ -55,7 +59,8 @@ extension ForwardPass {
     let logits = scratch.router + row &* scratch.routerStride
     router.multiply(
       panels: 0, count: router.panelCount, activations: scratch.normed.single(row, router.form),
-      rowStride: 0, rowCount: 1, into: logits, outStride: scratch.routerStride)
+      rowStride: 0, rowCount: 1, into: logits, outStride: scratch.routerStride,
+      workspace: scratch.workspace(worker))
     let used = shape.expertsPerToken
     let choices = scratch.choices + row &* used
     let weights = scratch.weights + row &* used
@@ -185,7 +190,7 @@ extension ForwardPass {
   }
 
   /// gated = silu(gate n) up n for some panels of one expert.
-  private func gateUnit(_ unit: Int) {
+  private func gateUnit(_ unit: Int, _ worker: Int) {
     let size = expertChunk(layer.pointee.gate[0])
     let count = units(layer.pointee.gate[0])
     let expert = Int(scratch.active[unit / count])
@@ -196,14 +201,15 @@ extension ForwardPass {
     let first = unit % count &* size
     let panels = min(size, gate.pointee.panelCount &- first)
     let stride = scratch.gated.stride
+    let workspace = scratch.workspace(worker)
     gate.pointee.multiply(
       panels: first, count: panels, activations: input(slot, gate.pointee.form),
       rowStride: scratch.normed.rowStride(gate.pointee.form), rowCount: rows,
-      into: scratch.gated.values + slot &* stride, outStride: stride)
+      into: scratch.gated.values + slot &* stride, outStride: stride, workspace: workspace)
     up.pointee.multiply(
       panels: first, count: panels, activations: input(slot, up.pointee.form),
       rowStride: scratch.normed.rowStride(up.pointee.form), rowCount: rows,
-      into: scratch.up + slot &* stride, outStride: stride)
+      into: scratch.up + slot &* stride, outStride: stride, workspace: workspace)
     var row = slot
     while row < slot &+ rows {
       let at = row &* stride &+ first &* 16
@@ -213,7 +219,7 @@ extension ForwardPass {
   }
 
   /// added = down gated for some panels of one expert.
-  private func downUnit(_ unit: Int) {
+  private func downUnit(_ unit: Int, _ worker: Int) {
     let size = expertChunk(layer.pointee.down[0])
     let count = units(layer.pointee.down[0])
     let expert = Int(scratch.active[unit / count])
@@ -225,7 +231,8 @@ extension ForwardPass {
       panels: first, count: min(size, down.pointee.panelCount &- first),
       activations: UnsafeRawPointer(scratch.gated.row(slot, down.pointee.form)),
       rowStride: scratch.gated.rowStride(down.pointee.form), rowCount: rows,
-      into: scratch.added + slot &* scratch.hiddenStride, outStride: scratch.hiddenStride)
+      into: scratch.added + slot &* scratch.hiddenStride, outStride: scratch.hiddenStride,
+      workspace: scratch.workspace(worker))
   }
 
   /// x = x + the weighted outputs of a row's experts, best first.

@@ -75,7 +75,7 @@ final class ForwardPass {
   ///
   /// False when between layers `isCancelled` said so, or the weights are damaged.
   func run() -> Bool {
-    forRows { pass, row in pass.begin(row) }
+    forRows { pass, row, _ in pass.begin(row) }
     var index = 0
     while index < shape.layers {
       if batch.isCancelled || weights.isDamaged { return false }
@@ -117,31 +117,34 @@ final class ForwardPass {
 
   // MARK: Pieces of every phase
 
+  /// (pass, piece, worker).
+  typealias Piece = @Sendable (ForwardPass, Int, Int) -> Void
+
   /// Runs `body` once a row, the rows shared among the workers.
-  func forRows(_ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
+  func forRows(_ body: @escaping Piece) {
     forEach(batch.rowCount, body)
   }
 
   /// Runs `body` for each of `count` small pieces, in runs of neighbours shared among the workers:
   /// about eight runs a thread, so that claiming them costs little.
-  func forEach(_ count: Int, _ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
+  func forEach(_ count: Int, _ body: @escaping Piece) {
     let run = max(1, count / max(1, workers.count &* 8))
     share((count &+ run &- 1) / run, UnitJob(pass: self, count: count, run: run, body: body))
   }
 
   /// Runs `body` for each unit, shared among the workers.
-  func forUnits(_ count: Int, _ body: @escaping @Sendable (ForwardPass, Int) -> Void) {
+  func forUnits(_ count: Int, _ body: @escaping Piece) {
     share(count, UnitJob(pass: self, count: count, run: 1, body: body))
   }
 
   private func share(_ units: Int, _ job: UnitJob) {
     withUnsafePointer(to: job) { job in
-      workers.run(units, job) { context, unit, _ in
+      workers.run(units, job) { context, unit, worker in
         let job = context.assumingMemoryBound(to: UnitJob.self)
         var piece = unit &* job.pointee.run
         let end = min(piece &+ job.pointee.run, job.pointee.count)
         while piece < end {
-          job.pointee.body(job.pointee.pass, piece)
+          job.pointee.body(job.pointee.pass, piece, worker)
           piece &+= 1
         }
       }
@@ -152,7 +155,7 @@ final class ForwardPass {
     unowned(unsafe) let pass: ForwardPass
     let count: Int
     let run: Int
-    let body: @Sendable (ForwardPass, Int) -> Void
+    let body: Piece
   }
 
   /// Makes the forms of a row that products of the `count` rows from `first` on will read.
@@ -191,12 +194,12 @@ final class ForwardPass {
 
   /// Runs the enqueued products, their panels shared among the workers.
   func multiply() {
-    forUnits(unitCount) { pass, unit in pass.multiplyUnit(unit) }
+    forUnits(unitCount) { pass, unit, worker in pass.multiplyUnit(unit, worker) }
     taskCount = 0
     unitCount = 0
   }
 
-  private func multiplyUnit(_ unit: Int) {
+  private func multiplyUnit(_ unit: Int, _ worker: Int) {
     var index = taskCount &- 1
     while index > 0, unit < tasks[index].firstUnit { index &-= 1 }
     let task = tasks + index
@@ -204,7 +207,8 @@ final class ForwardPass {
     task.pointee.matrix.multiply(
       panels: first, count: min(task.pointee.chunk, task.pointee.matrix.panelCount &- first),
       activations: task.pointee.input, rowStride: task.pointee.inputStride,
-      rowCount: task.pointee.rowCount, into: task.pointee.out, outStride: task.pointee.outStride)
+      rowCount: task.pointee.rowCount, into: task.pointee.out, outStride: task.pointee.outStride,
+      workspace: scratch.workspace(worker))
   }
 
   /// Panels of a unit: about eight units a thread, and for the rows of a prompt no more than the

@@ -14,6 +14,9 @@ struct Matrix {
   let form: ActivationForm
   let panels: UnsafeRawPointer
   let product: KernelTable.Product
+  /// The product of interleaved rows, if some of `floatRows` are.
+  let tiles: KernelTable.Tiles?
+  let floatRows: FloatRows
 
   var panelCount: Int { (rows &+ 15) &>> 4 }
 
@@ -25,11 +28,18 @@ struct Matrix {
   /// SAFETY: the step's scratch was sized for `rowCount` rows of this matrix.
   func multiply(
     panels first: Int, count: Int, activations: UnsafeRawPointer, rowStride: Int, rowCount: Int,
-    into out: UnsafeMutablePointer<Float>, outStride: Int
+    into out: UnsafeMutablePointer<Float>, outStride: Int, workspace: UnsafeMutableRawPointer
   ) {
+    let panels = panels + first &* panelStride
+    let out = out + first &* 16
+    var done = 0
+    if let tiles {
+      done = floatRows.interleaved(rowCount)
+      tiles(panels, count, blocks, activations, done, out, outStride, workspace)
+    }
     product(
-      panels + first &* panelStride, count, blocks, activations, rowCount, rowStride,
-      out + first &* 16, outStride)
+      panels, count, blocks, activations + done &* rowStride, rowCount &- done, rowStride,
+      out + done &* outStride, outStride)
   }
 }
 

@@ -127,8 +127,8 @@ struct Scratch {
   let logits: UnsafeMutablePointer<Float>
   let logitsStride: Int
   /// One a thread.
-  let workspaces: UnsafeMutableRawPointer
-  let workspaceStride: Int
+  private let workspaces: UnsafeMutableRawPointer
+  private let workspaceStride: Int
 
   let byteCount: Int
   private let memory: Memory
@@ -171,7 +171,8 @@ struct Scratch {
     let gated = activations(slots, shape.feedForwardWidth)
     let up = sizes.add(rows, slots &* padded(shape.feedForwardWidth) &* 4)
     let logits = sizes.add(Self.outputRows, padded(vocabulary) &* 4)
-    let workspaceStride = AttentionWorkspace.byteCount(headStride: headStride)
+    let workspaceStride = max(
+      AttentionWorkspace.byteCount(headStride: headStride), FloatRows.workspaceByteCount)
     let workspaces = sizes.add(threads, workspaceStride)
     guard let total = sizes.total else {
       throw EngineError(.limitExceeded, "the sizes of a pass of \(rows) rows overflow 64 bits")
@@ -215,6 +216,13 @@ struct Scratch {
     self.workspaceStride = workspaceStride
     byteCount = total
     self.memory = memory
+  }
+}
+
+extension Scratch {
+  /// What thread `worker` works in.
+  func workspace(_ worker: Int) -> UnsafeMutableRawPointer {
+    workspaces + worker &* workspaceStride
   }
 }
 

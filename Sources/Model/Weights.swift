@@ -141,7 +141,8 @@ private struct Places {
     return Matrix(
       rows: planned.rows, columns: planned.columns, blocks: planned.blocks,
       panelStride: planned.panelStride, form: planned.format.activationForm,
-      panels: try panels(planned), product: table.product(planned.format.panelType))
+      panels: try panels(planned), product: table.product(planned.format.panelType),
+      tiles: table.tiles(planned.format.panelType), floatRows: table.floatRows)
   }
 
   /// Where the panels of a matrix are. (A mapping's base for a part is always there.)

@@ -26,7 +26,12 @@ struct ProductBitTests {
     let weights = try placement.place(sample.weights[..<(panels * sample.panelByteCount)])
     // Rows may lie further apart than they are long.
     let stride = sample.rowByteCount + padding
-    let bytes = sample.rows(rows, stride: stride, for: table)
+    var bytes: [UInt8] = []
+    for row in 0..<rows {
+      let start = row * sample.rowByteCount
+      bytes += sample.activations[start..<start + sample.rowByteCount]
+      if row + 1 < rows { bytes += [UInt8](repeating: 0xa5, count: padding) }
+    }
     let activations = try placement.place(bytes[...])
     // Sixteen canaries before, between and after the rows of outputs.
     let outStride = panels * 16 + 16
@@ -67,20 +72,54 @@ struct ProductBitTests {
     }
   }
 
-  @Test("many rows of floats, columns of some stretches: the reference's bits")
-  func interleaved() throws {
-    for (columns, rows) in [(1024, 24), (1025, 12), (2051, 29), (3, 300), (64, 275), (1100, 140)] {
-      for type in [PanelType.f32, .f16, .bf16] {
-        let sample = try ProductSample(
-          type, panels: 2, blocks: columns, rows: rows, weights: .random(scale: 0.02),
-          activations: .random, seed: UInt64(columns))
-        let expected = sample.reference()
-        for table in Tables.fast {
-          let same = try check(
-            table, sample, panels: 2, rows: rows, .beforeGuard, padding: 8, expected)
-          #expect(same, "\(table.name), \(type), \(columns) columns, \(rows) rows")
+  @Test(
+    "interleaved rows of floats: the reference's bits", arguments: [PanelType.f32, .f16, .bf16])
+  func interleaved(type: PanelType) throws {
+    for (columns, count) in [(1024, 24), (1025, 12), (2051, 29), (3, 300), (64, 800), (1100, 140)] {
+      let sample = try ProductSample(
+        type, panels: 2, blocks: columns, rows: count, weights: .random(scale: 0.02),
+        activations: .random, seed: UInt64(columns))
+      let expected = sample.reference()
+      for table in Tables.fast {
+        let tiles = try #require(table.tiles(type), "\(table.name)")
+        let rows = table.floatRows.interleaved(count)
+        #expect(rows > count - table.floatRows.group || count < 2 * table.floatRows.group)
+        let weights = try GuardedBuffer(sample.weights)
+        let activations = try GuardedBuffer(byteCount: rows * columns * 4)
+        for row in 0..<rows {
+          table.floatRows.place(
+            sample.values[row], columns: columns, row: row, of: count, activations.floats,
+            stride: columns)
         }
+        let workspace = try GuardedBuffer(byteCount: FloatRows.workspaceByteCount)
+        // Sixteen canaries before, between and after the rows of outputs.
+        let stride = 48
+        let out = try GuardedBuffer(byteCount: (16 + rows * stride) * 4)
+        for i in 0..<16 + rows * stride { out.floats[i] = Float(bitPattern: Grid.canary) }
+        tiles(
+          weights.base, 2, columns, activations.base, rows, out.floats + 16, stride, workspace.base)
+        var same = out.bits(count: 16).allSatisfy { $0 == Grid.canary }
+        for row in 0..<rows {
+          let start = 16 + row * stride
+          same = same && out.bits(start, count: 32) == expected[row]
+          same = same && out.bits(start + 32, count: 16).allSatisfy { $0 == Grid.canary }
+        }
+        #expect(same, "\(table.name), \(columns) columns, \(count) rows")
       }
+    }
+  }
+
+  @Test("rows that are not interleaved lie as they are")
+  func asTheyAre() {
+    let values: [Float] = [1, 2, 3]
+    for table in Tables.all {
+      let rows = table.floatRows
+      let count = 2 * rows.group + 1
+      var out = [Float](repeating: 0, count: 4 * count)
+      rows.place(values, columns: 3, row: count - 1, of: count, &out, stride: 4)
+      #expect(out == [Float](repeating: 0, count: 4 * (count - 1)) + [1, 2, 3, 0])
+      #expect(rows.group == 1 || rows.interleaved(count) == count - 1)
+      #expect(rows.interleaved(2 * rows.group - 1) == 0)
     }
   }
 

@@ -61,26 +61,6 @@ struct ProductSample {
     activations = values.flatMap { Self.quantise($0, format.activationForm) }
   }
 
-  /// The first `count` rows of activations as a table's products read them, `stride` bytes apart.
-  func rows(_ count: Int, stride: Int, for table: KernelTable) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0xa5, count: (count - 1) * stride + rowByteCount)
-    bytes.withUnsafeMutableBytes { out in
-      guard let out = out.baseAddress else { return }
-      for row in 0..<count {
-        guard format.activationForm == .float else {
-          let start = row * rowByteCount
-          (out + row * stride).copyMemory(
-            from: Array(activations[start..<start + rowByteCount]), byteCount: rowByteCount)
-          continue
-        }
-        table.floatRows.place(
-          values[row], columns: columns, row: row, of: count,
-          out.assumingMemoryBound(to: Float.self), stride: stride / 4)
-      }
-    }
-    return bytes
-  }
-
   /// Rows of a file as panels.
   static func pack(
     _ rows: [[UInt8]], _ format: PanelFormat, panels: Int, blocks: Int

@@ -13,29 +13,27 @@
 // taken): a column's 17 loads take 8.5 cycles for eight of FMA, where six rows of four chains take
 // 14 for twelve.
 
-/// The product of float panels and interleaved rows, `M` rows at a time; `S` / 4 groups of them
-/// meet an unpacked stretch.
-///
-/// The sums of the groups are some 32 KB of the stack, next to the 16 KB of the stretch.
-public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S: Int> {
+/// The product of float panels and interleaved rows, `M` rows at a time.
+public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
   /// The sums of one chain of a group of rows.
   public typealias Chain = InlineArray<M, ISA.Outputs>
 
-  /// One panel times `rows` rows, a multiple of M.
+  /// One panel times `rows` rows, a multiple of M; see `FloatRows.workspaceByteCount`.
   @inlinable @inline(__always)
   public static func run(
     _ weights: UnsafeRawPointer, _ columns: Int, _ activations: UnsafeRawPointer, _ rows: Int,
-    _ out: UnsafeMutablePointer<Float>, _ outStride: Int
+    _ out: UnsafeMutablePointer<Float>, _ outStride: Int, _ workspace: UnsafeMutableRawPointer
   ) {
     let all = rows / M
-    let parts = (4 &* all &+ S &- 1) / S
+    let most = FloatRows.rowsTogether / M
+    let parts = (all &+ most &- 1) / most
     var part = 0
     while part < parts {
       let first = all &* part / parts
       let end = all &* (part &+ 1) / parts
       run(
         weights, columns, activations, all, first, end &- first, out + first &* M &* outStride,
-        outStride)
+        outStride, workspace)
       part &+= 1
     }
   }
@@ -44,12 +42,14 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S:
   @inlinable @inline(__always)
   static func run(
     _ weights: UnsafeRawPointer, _ columns: Int, _ activations: UnsafeRawPointer, _ all: Int,
-    _ first: Int, _ count: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
+    _ first: Int, _ count: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int,
+    _ workspace: UnsafeMutableRawPointer
   ) {
-    var values = InlineArray<256, ISA.Outputs>(repeating: ISA.noOutputs())
-    // [groups][4]. Not by `repeating`, which becomes a function that the linker may merge.
+    let values = workspace.assumingMemoryBound(to: ISA.Outputs.self)
+    // [groups][4].
+    let sums = (workspace + FloatRows.valuesByteCount).assumingMemoryBound(to: Chain.self)
     let none = Chain(repeating: ISA.noOutputs())
-    var sums = InlineArray<S, Chain> { _ in none }
+    for i in 0..<count &* 4 { sums[i] = none }
     var w = weights
     var a = activations
     var rest = columns
@@ -57,7 +57,7 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S:
       let stretch = min(FloatRows.stretch, rest)
       for chain in 0..<4 {
         let length = FloatRows.count(of: chain, in: stretch)
-        unpack(w + chain &* Values.byteCount, length, &values)
+        unpack(w + chain &* Values.byteCount, length, values)
         let byteCount = length &* M &* 4
         for group in 0..<count {
           add(&sums[group &* 4 &+ chain], values, length, a + (first &+ group) &* byteCount)
@@ -68,17 +68,17 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S:
       rest &-= stretch
     }
     for group in 0..<count {
-      let s = group &* 4
+      let s = sums + group &* 4
       store(
-        ISA.self, total(ISA.self, sums[s], sums[s &+ 1], sums[s &+ 2], sums[s &+ 3]),
-        out + group &* M &* outStride, outStride)
+        ISA.self, total(ISA.self, s[0], s[1], s[2], s[3]), out + group &* M &* outStride,
+        outStride)
     }
   }
 
   /// Every fourth column from `w` on.
   @inlinable @inline(__always)
   static func unpack(
-    _ w: UnsafeRawPointer, _ count: Int, _ values: inout InlineArray<256, ISA.Outputs>
+    _ w: UnsafeRawPointer, _ count: Int, _ values: UnsafeMutablePointer<ISA.Outputs>
   ) {
     for k in 0..<count {
       let column = w + k &* 4 &* Values.byteCount
@@ -93,7 +93,7 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int, let S:
   /// Adds `count` columns of one chain to the sums of a group.
   @inlinable @inline(__always)
   static func add(
-    _ chain: inout Chain, _ values: borrowing InlineArray<256, ISA.Outputs>, _ count: Int,
+    _ chain: inout Chain, _ values: UnsafePointer<ISA.Outputs>, _ count: Int,
     _ activations: UnsafeRawPointer
   ) {
     // Element by element, or the compiler keeps the sums in memory.

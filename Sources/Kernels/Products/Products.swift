@@ -80,8 +80,8 @@ public enum Products<ISA: ProductISA> {
       w, panels, blocks, a, rows, rowStride, out, outStride)
   }
 
-  /// The many rows of a prompt interleaved, up to six at once of the others: with four chains each
-  /// in single registers, else one chain after the other.
+  /// Up to six rows at once: with four chains each in single registers, else one chain after the
+  /// other.
   ///
   /// With four rows a column's five loads take longer than its four FMA (Zen 5, F16: 73 and 79 % of
   /// the FMA peak); more than six have no room for four chains each.
@@ -91,31 +91,34 @@ public enum Products<ISA: ProductISA> {
     _ a: UnsafeRawPointer, _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>,
     _ outStride: Int
   ) {
-    let interleaved = ISA.floatRows.interleaved(rows)
-    if interleaved > 0 {
-      for panel in 0..<panels {
-        let w = w + panel &* columns &* Values.byteCount
-        let out = out + panel &* 16
-        if ISA.interleavedRows == 16 {
-          FloatTiles<ISA, Values, 16, 32>.run(w, columns, a, interleaved, out, outStride)
-        } else {
-          FloatTiles<ISA, Values, 6, 88>.run(w, columns, a, interleaved, out, outStride)
-        }
-      }
-    }
-    let rest = rows &- interleaved
-    let a = a + interleaved &* rowStride
-    let out = out + interleaved &* outStride
     if ISA.parts == 1 {
       forEachTile(
         ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 6, 4>.self,
         FloatColumns<ISA, Values, 4, 4>.self, FloatColumns<ISA, Values, 2, 4>.self,
-        w, panels, columns, a, rest, rowStride, out, outStride)
+        w, panels, columns, a, rows, rowStride, out, outStride)
     } else {
       forEachTile(
         ISA.self, FloatColumns<ISA, Values, 1, 4>.self, FloatColumns<ISA, Values, 4, 1>.self,
         FloatColumns<ISA, Values, 4, 1>.self, FloatColumns<ISA, Values, 2, 2>.self,
-        w, panels, columns, a, rest, rowStride, out, outStride)
+        w, panels, columns, a, rows, rowStride, out, outStride)
+    }
+  }
+
+  /// Interleaved rows (`FloatRows`).
+  @inlinable @inline(__always)
+  public static func tiles<Values: ValueStorage>(
+    _ values: Values.Type, _ w: UnsafeRawPointer, _ panels: Int, _ columns: Int,
+    _ a: UnsafeRawPointer, _ rows: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int,
+    _ workspace: UnsafeMutableRawPointer
+  ) {
+    for panel in 0..<panels {
+      let w = w + panel &* columns &* Values.byteCount
+      let out = out + panel &* 16
+      if ISA.interleavedRows == 16 {
+        FloatTiles<ISA, Values, 16>.run(w, columns, a, rows, out, outStride, workspace)
+      } else {
+        FloatTiles<ISA, Values, 6>.run(w, columns, a, rows, out, outStride, workspace)
+      }
     }
   }
 }

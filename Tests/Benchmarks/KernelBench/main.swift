@@ -44,6 +44,8 @@ let values = UnsafeMutablePointer<Float>.allocate(capacity: rows * columns)
 for i in 0..<(rows * columns) { values[i] = Float(i % 251) / 125 - 1 }
 let inputs = UnsafeMutableRawPointer.allocate(byteCount: rows * columns * 4, alignment: 64)
 let out = UnsafeMutablePointer<Float>.allocate(capacity: rows * large * 16)
+let workspace = UnsafeMutableRawPointer.allocate(
+  byteCount: FloatRows.workspaceByteCount, alignment: 64)
 var sink: Int32 = 0
 
 /// Rates of a floor and of a kernel measured in turn, in `unit`s a second: best of each, and the
@@ -111,6 +113,7 @@ for table in tables {
       }
     }
     let product = table.product(format.panelType)
+    let tiles = table.tiles(format.panelType)
     let turns = 20
     let cached =
       best(5) {
@@ -125,7 +128,13 @@ for table in tables {
     let tile = beside(
       15, floor: ({ sink &+= floors.multiply(100_000, bytes) }, 1e5 * floors.operationsPerTurn),
       kernel: (
-        { product(bytes, small, blocks, inputs, rows, rowStride, out, small * 16) },
+        {
+          let done = tiles == nil ? 0 : table.floatRows.interleaved(rows)
+          tiles?(bytes, small, columns, inputs, done, out, small * 16, workspace)
+          product(
+            bytes, small, blocks, inputs + done * rowStride, rows - done, rowStride,
+            out + done * small * 16, small * 16)
+        },
         2 * Double(rows) * Double(columns) * Double(small * 16)
       ))
     print(
