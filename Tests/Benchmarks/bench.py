@@ -180,7 +180,7 @@ class Bench:
         for name, process in self.engines.items():
             taken = process.ask("memory")
             rate = size / process.load_seconds / 1e9
-            shares = [rate / self.floors.ask(kind)["rate"] for kind in ("copy", "copy-new")]
+            shares = [rate / self.floors.ask(kind)["rate"] for kind in ("copy", f"load {file}")]
             idle = process.ask("idle 2")["seconds"] / 2
             rows.append(
                 [
@@ -206,7 +206,7 @@ SPEED = [
 ]
 TOGETHER = ["sessions", "tokens/s, median", "best", "of the floor", "against one, medians (best)"]
 LOADING = [
-    *("engine", "load s", "of memory copy", "of copy into new", "file MB"),
+    *("engine", "load s", "of memory copy", "of bare loading", "file MB"),
     *("resident MB", "peak MB", "idle processor"),
 ]
 
