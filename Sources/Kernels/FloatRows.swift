@@ -1,7 +1,7 @@
 // Float activations as the products of plain values want them. A product of several rows takes one
 // value of each row a column, and rows that lie one after the other give it as many places to read
-// from: a tile ran at 72 to 85 % of what its FMA allow (Zen 3, AVX2), and at 93 % where the values
-// that it takes together lie together, in the order in which it takes them.
+// from: it is faster where the values that it takes together lie together, in the order in which it
+// takes them (the figures: FloatTiles.swift).
 
 /// How some rows of float activations that one product reads lie in memory.
 ///

@@ -63,8 +63,8 @@ struct Batch {
   mutating func add(
     _ session: Session, tokens: UnsafeBufferPointer<Int32>, firstOutput: Int, headsPerKVHead: Int
   ) {
-    let position = session.position
     let start = rowCount
+    let position = session.position
     var i = 0
     while i < tokens.count {
       (rows + rowCount).initialize(

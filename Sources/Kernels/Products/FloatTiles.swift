@@ -3,11 +3,11 @@
 // once and met by every group of rows from the first cache, while their values pass by in one
 // stream; the sums of a group are in registers for the columns of one chain.
 //
-// Share of the FMA peak, F16, 252 rows of 4096 and of 14336 columns, one thread (Zen 3, AVX2):
-// FloatColumns with three rows 47 and 45 %, with six rows, a chain at a time 82 and 73; stretches
-// unpacked, rows as they are 86 and 81; rows interleaved, whole stretches unpacked 90 and 89; a
-// chain at a time (this one) 92 and 92, with stretches of 256 columns 87 and 85, of 512 91 and 90.
-// Groups that lie each on its own, as their rows did: 88 and 74.
+// Tried with the same loops in C: share of the FMA peak, F16, 252 rows of 4096 and of 14336
+// columns, one thread (Zen 3, AVX2). FloatColumns with six rows, a chain at a time 82 and 73 %;
+// stretches unpacked, rows as they are 82 and 81; rows interleaved, whole stretches unpacked 90 and
+// 89; a chain at a time (this one) 92 and 92, with stretches of 256 columns 87 and 85, of 512 91
+// and 90. Groups that lie each on its own, as their rows did: 88 and 78.
 //
 // Sixteen rows of one register with AVX-512 (its bits were tested on an emulator, its time was not
 // taken): a column's 17 loads take 8.5 cycles for eight of FMA, where six rows of four chains take
