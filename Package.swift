@@ -10,10 +10,10 @@ func trap(_ function: String, _ when: BuildSettingCondition? = nil) -> SwiftSett
   .unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", function], when)
 }
 
-/// Every room: accesses are not noted while they last.
+/// Every room: dynamic checks of exclusive access are off.
 ///
-/// Whoever falls (Sources/Platform/landing.c) leaves frames without ending theirs, and the runtime's
-/// list of them lies in those frames.
+/// Recovery from a failure (Sources/Platform/recovery.c) leaves frames without ending their accesses,
+/// and the runtime's list of accesses lies in those frames.
 let room: [SwiftSetting] = careful + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
 
 /// A room that has such checks.
@@ -39,7 +39,7 @@ func kernels(_ flags: String...) -> [SwiftSetting] {
 }
 
 /// What Swift's runtime asks of the system goes through Sources/Platform/reserve.c, and what it does
-/// when it gives up through landing.c.
+/// when it gives up through recovery.c.
 let wrapped = [
   "malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "malloc_usable_size",
   "strdup", "_Znwm", "_ZnwmSt11align_val_t", "__cxa_allocate_exception", "sigaction", "sigaltstack",
@@ -66,26 +66,26 @@ let package = Package(
     .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
-    .target(name: "Formats", dependencies: ["Platform"], swiftSettings: strict + safe),
+    .target(name: "Base", dependencies: ["Platform"], swiftSettings: strict + safe),
+    .target(name: "Formats", dependencies: ["Base", "Platform"], swiftSettings: strict + safe),
     .target(
-      name: "Quantization", dependencies: ["Intrinsics", "Kernels", "Formats"],
+      name: "Quantization", dependencies: ["Base", "Formats", "Intrinsics", "Kernels"],
       swiftSettings: checked("Quantization")),
-    .target(name: "Text", dependencies: ["Formats"], swiftSettings: strict + safe),
+    .target(name: "Text", dependencies: ["Base", "Formats"], swiftSettings: strict + safe),
     .target(
-      name: "Sampling", dependencies: ["Kernels", "Formats"],
+      name: "Sampling", dependencies: ["Base", "Kernels"],
       swiftSettings: checked("Sampling") + safe),
     .target(
-      name: "Workers", dependencies: ["Platform", "Kernels", "Formats"],
-      swiftSettings: checked("Workers")),
+      name: "Workers", dependencies: ["Base", "Platform"], swiftSettings: checked("Workers")),
     .target(
       name: "Model",
-      dependencies: ["Sampling", "Workers", "Quantization", "Text", "Kernels", "Formats"],
+      dependencies: ["Base", "Formats", "Kernels", "Quantization", "Text", "Workers"],
       swiftSettings: strict),
     .target(
       name: "Mixtral",
       dependencies: [
-        "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels", "KernelsAVX2",
-        "KernelsAVXVNNI", "KernelsAVX512",
+        "Base", "CMixtral", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512",
+        "KernelsAVXVNNI", "Model", "Platform", "Sampling", "Text",
       ],
       swiftSettings: checked("Mixtral"),
       linkerSettings: [
@@ -113,26 +113,27 @@ let package = Package(
     .executableTarget(
       name: "kernel-bench",
       dependencies: [
-        "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512",
+        "Base", "Floors", "Formats", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512",
         "Platform", "Quantization",
       ], path: "Tests/Benchmarks/KernelBench", swiftSettings: careful),
 
-    .target(name: "Support", dependencies: ["Kernels", "Formats"], path: "Tests/Support"),
-    .testTarget(name: "FormatsTests", dependencies: ["Formats", "Support"]),
+    .target(name: "Support", dependencies: ["Base", "Formats", "Kernels"], path: "Tests/Support"),
+    .testTarget(name: "BaseTests", dependencies: ["Base", "Platform", "Support"]),
+    .testTarget(name: "FormatsTests", dependencies: ["Base", "Formats", "Support"]),
     .testTarget(
       name: "KernelsTests",
       dependencies: [
-        "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform", "Quantization",
-        "Support",
+        "Base", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform",
+        "Quantization", "Support",
       ]),
-    .testTarget(name: "QuantizationTests", dependencies: ["Quantization", "Support"]),
-    .testTarget(name: "WorkersTests", dependencies: ["Workers", "Support"]),
-    .testTarget(name: "TextTests", dependencies: ["Text", "Support"]),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Support"]),
+    .testTarget(name: "QuantizationTests", dependencies: ["Base", "Quantization", "Support"]),
+    .testTarget(name: "WorkersTests", dependencies: ["Base", "Workers", "Support"]),
+    .testTarget(name: "TextTests", dependencies: ["Base", "Text", "Support"]),
+    .testTarget(name: "SamplingTests", dependencies: ["Base", "Sampling", "Support"]),
     .testTarget(
       name: "ModelTests",
       dependencies: [
-        "Model", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform", "Support",
+        "Base", "Model", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform", "Support",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -19,15 +19,15 @@ enum ReferenceProducts {
     switch type {
     case .f32:
       {
-        Products<Reference>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<Reference>.float(F32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .f16:
       {
-        Products<Reference>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<Reference>.float(F16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .bf16:
       {
-        Products<Reference>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<Reference>.float(BF16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q4_0:
       {

@@ -28,15 +28,15 @@ enum AVX2Products {
     switch type {
     case .f32:
       {
-        Products<AVX2Dots>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.float(F32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .f16:
       {
-        Products<AVX2Dots>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.float(F16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .bf16:
       {
-        Products<AVX2Dots>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX2Dots>.float(BF16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q4_0:
       {
@@ -83,9 +83,9 @@ enum AVX2Products {
 
   static func tiles(_ type: PanelType) -> KernelTable.Tiles? {
     switch type {
-    case .f32: { Products<AVX2Dots>.tiles(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7) }
-    case .f16: { Products<AVX2Dots>.tiles(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7) }
-    case .bf16: { Products<AVX2Dots>.tiles(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .f32: { Products<AVX2Dots>.tiles(F32.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .f16: { Products<AVX2Dots>.tiles(F16.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .bf16: { Products<AVX2Dots>.tiles(BF16.self, $0, $1, $2, $3, $4, $5, $6, $7) }
     default: nil
     }
   }

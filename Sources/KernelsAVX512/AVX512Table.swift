@@ -22,15 +22,15 @@ enum AVX512Products {
     switch type {
     case .f32:
       {
-        Products<AVX512>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX512>.float(F32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .f16:
       {
-        Products<AVX512>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX512>.float(F16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .bf16:
       {
-        Products<AVX512>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVX512>.float(BF16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q4_0:
       {
@@ -77,9 +77,9 @@ enum AVX512Products {
 
   static func tiles(_ type: PanelType) -> KernelTable.Tiles? {
     switch type {
-    case .f32: { Products<AVX512>.tiles(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7) }
-    case .f16: { Products<AVX512>.tiles(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7) }
-    case .bf16: { Products<AVX512>.tiles(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .f32: { Products<AVX512>.tiles(F32.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .f16: { Products<AVX512>.tiles(F16.self, $0, $1, $2, $3, $4, $5, $6, $7) }
+    case .bf16: { Products<AVX512>.tiles(BF16.self, $0, $1, $2, $3, $4, $5, $6, $7) }
     default: nil
     }
   }

@@ -15,15 +15,15 @@ enum AVXVNNIProducts {
     switch type {
     case .f32:
       {
-        Products<AVXVNNIDots>.float(Singles.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVXVNNIDots>.float(F32.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .f16:
       {
-        Products<AVXVNNIDots>.float(Halves.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVXVNNIDots>.float(F16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .bf16:
       {
-        Products<AVXVNNIDots>.float(Brains.self, $0, $1, $2, $3, $4, $5, $6, $7)
+        Products<AVXVNNIDots>.float(BF16.self, $0, $1, $2, $3, $4, $5, $6, $7)
       }
     case .q4_0:
       {

@@ -1,11 +1,10 @@
 // How every function of the header begins and ends: the host's errno and floating-point state are
 // as they were, an error becomes a status and this thread's sentence.
+import Base
 import CMixtral
-import Formats
 import Glibc
 import Model
 import Platform
-import Workers
 
 /// Round to nearest, no flush to zero, no traps: what the results are defined by.
 private let control: UInt32 = 0x1f80
@@ -54,8 +53,8 @@ func call(
       throw EngineError(
         .busy, "the call comes from an allocate or release callback, which may only free")
     }
-    guard givesBack || platform_reserve_is_low() == 0 else { throw Fall.memory.error }
-    try land(body)
+    guard givesBack || platform_reserve_is_low() == 0 else { throw Failure.memory.error }
+    try recovering(body)
     return mixtral_status(MIXTRAL_OK)
   } catch {
     return fail(error)
@@ -136,14 +135,14 @@ func write<Element>(
   _ elements: UnsafeBufferPointer<Element>, _ count: UnsafeMutablePointer<Int>?,
   _ buffer: UnsafeMutablePointer<Element>?, _ capacity: Int
 ) throws(EngineError) {
-  let out = try room(for: elements.count, count, buffer, capacity)
+  let out = try outputBuffer(for: elements.count, count, buffer, capacity)
   if let from = elements.baseAddress { out?.update(from: from, count: elements.count) }
 }
 
 /// The buffer, when `needed` elements fit; otherwise BUFFER_TOO_SMALL.
 ///
 /// The count is written in any case.
-func room<Element>(
+func outputBuffer<Element>(
   for needed: Int, _ count: UnsafeMutablePointer<Int>?,
   _ buffer: UnsafeMutablePointer<Element>?, _ capacity: Int
 ) throws(EngineError) -> UnsafeMutablePointer<Element>? {

@@ -1,6 +1,6 @@
 // The one signal that a host may ask the library to handle.
+import Base
 import CMixtral
-import Formats
 import Glibc
 import Platform
 

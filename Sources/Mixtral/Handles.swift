@@ -5,7 +5,7 @@
 //   bits 0...15 slot   16...35 generation   36...38 kind   39...52 nonce, never 0
 //
 // 53 bits in all: runtimes that keep numbers as doubles keep handles whole.
-import Formats
+import Base
 import Glibc
 import Model
 import Platform
@@ -45,7 +45,7 @@ extension Model: HandleObject {
 
 extension Session: HandleObject {
   static var kind: HandleKind { .session }
-  func close() -> Bool { occupancy.close() }
+  func close() -> Bool { exclusiveUse.close() }
 }
 
 /// All live handles of this process.

@@ -1,6 +1,5 @@
 // Statuses, the last error, versions.
 import CMixtral
-import Formats
 import Platform
 
 @c @implementation

@@ -1,6 +1,6 @@
 // Loading and describing models.
+import Base
 import CMixtral
-import Formats
 import Kernels
 import KernelsAVX2
 import KernelsAVX512
@@ -224,7 +224,7 @@ func writeText(
   _ bytes: [UInt8], _ size: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<CChar>?,
   _ capacity: Int
 ) throws(EngineError) {
-  guard let out = try room(for: bytes.count, size, buffer, capacity) else { return }
+  guard let out = try outputBuffer(for: bytes.count, size, buffer, capacity) else { return }
   bytes.withUnsafeBytes { from in
     UnsafeMutableRawBufferPointer(start: out, count: bytes.count).copyMemory(from: from)
   }

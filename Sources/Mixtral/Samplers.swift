@@ -1,9 +1,8 @@
 // Samplers: creating, drawing, reporting.
+import Base
 import CMixtral
-import Formats
 import Model
 import Sampling
-import Workers
 
 /// A sampler behind a handle.
 final class SamplerObject: HandleObject, @unchecked Sendable {
@@ -12,7 +11,7 @@ final class SamplerObject: HandleObject, @unchecked Sendable {
   var hasDrawn = false
   let reportCount: Int
   let filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
-  let occupancy = Occupancy("sampler")
+  let exclusiveUse = ExclusiveUse("sampler")
 
   init(_ options: mixtral_sampler_options) throws(EngineError) {
     guard options.reserved == 0 else {
@@ -30,7 +29,7 @@ final class SamplerObject: HandleObject, @unchecked Sendable {
     }
   }
 
-  func close() -> Bool { occupancy.close() }
+  func close() -> Bool { exclusiveUse.close() }
 }
 
 private func samplerOptions(
@@ -99,14 +98,14 @@ private func draw(
   guard let sampler else { return try Sampler.greedy(logits) }
   let object: SamplerObject = try HandleTable.shared.object(sampler)
   var token: mixtral_token = 0
-  try object.occupancy.hold { () throws(EngineError) in
+  try object.exclusiveUse.hold { () throws(EngineError) in
     do throws(EngineError) {
       try session.withTokens { history throws(EngineError) in
         token = try object.sampler.draw(logits: logits, history: history, filter: object.filter)
       }
     } catch {
-      // A check that failed half-way has left the sampler half changed, as a fall would have.
-      if error.kind == .internal { object.occupancy.breakDown() }
+      // A check that failed half-way has left the sampler half changed, as a failure would have.
+      if error.kind == .internal { object.exclusiveUse.breakDown() }
       throw error
     }
     object.hasDrawn = true
@@ -122,7 +121,7 @@ public func mixtral_sample_report(
   count?.pointee = 0
   return call { () throws(EngineError) in
     let object: SamplerObject = try HandleTable.shared.object(sampler)
-    try object.occupancy.hold { () throws(EngineError) in
+    try object.exclusiveUse.hold { () throws(EngineError) in
       try writeReport(of: object, count, buffer, capacity)
     }
   }
@@ -139,7 +138,7 @@ private func writeReport(
         ? "the sampler was created with report 0; allowed 1 or more" : "nothing was drawn yet")
   }
   let report = try object.sampler.report
-  guard let out = try room(for: report.count, count, buffer, capacity) else { return }
+  guard let out = try outputBuffer(for: report.count, count, buffer, capacity) else { return }
   for (i, candidate) in report.enumerated() {
     out[i] = mixtral_candidate(
       token: candidate.token, logit: candidate.logit, log_probability: candidate.logProbability)

@@ -1,9 +1,8 @@
 // Sessions: creating, stepping, reading logits, rewinding, forking.
+import Base
 import CMixtral
-import Formats
 import Kernels
 import Model
-import Workers
 
 @c @implementation
 public func mixtral_session_create(
@@ -76,7 +75,7 @@ public func mixtral_step_logits(
       guard !overflow else {
         throw EngineError(.limitExceeded, "\(count) rows of logits overflow 64 bits")
       }
-      let out = try room(for: needed, written, buffer, capacity)
+      let out = try outputBuffer(for: needed, written, buffer, capacity)
       try checkApart(out, needed, tokens.baseAddress, count, "buffer and tokens")
       try step(StepRequest(session: session, tokens: tokens, everyLogits: out))
     }
@@ -142,7 +141,7 @@ private func stepTogether(
     if place < first?.place ?? Int.max { first = (place, error) }
   }
   defer {
-    for request in members { request.session.occupancy.end() }
+    for request in members { request.session.exclusiveUse.end() }
     members.deinitialize()
   }
   var place = 0
@@ -159,10 +158,10 @@ private func stepTogether(
       note(error, place)
     }
   }
-  try land {
+  try recovering {
     model.step(members)
-  } mark: { _ in
-    for request in members { request.session.occupancy.breakDown() }
+  } onFailure: { _ in
+    for request in members { request.session.exclusiveUse.breakDown() }
   }
   for request in members {
     if let error = request.error { note(error, request.place) }

@@ -1,4 +1,5 @@
 // Saving and loading sessions, to memory and to files.
+import Base
 import CMixtral
 import Formats
 import Model
@@ -12,7 +13,9 @@ public func mixtral_session_save(
   return call { () throws(EngineError) in
     try withSession(session) { session throws(EngineError) in
       let bytes = buffer?.assumingMemoryBound(to: UInt8.self)
-      guard let out = try room(for: session.stateByteCount, size, bytes, capacity) else { return }
+      guard let out = try outputBuffer(for: session.stateByteCount, size, bytes, capacity) else {
+        return
+      }
       try session.save { from, offset throws(EngineError) in
         UnsafeMutableRawBufferPointer(start: out + offset, count: from.count).copyMemory(from: from)
       }

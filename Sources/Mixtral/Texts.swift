@@ -1,9 +1,8 @@
 // Tokenizing and detokenizing.
+import Base
 import CMixtral
-import Formats
 import Model
 import Text
-import Workers
 
 @c @implementation
 public func mixtral_tokenize(
@@ -23,7 +22,7 @@ public func mixtral_tokenize(
     let bytes = try array(text, size, "text")
     let tokens = try model.tokenizer.encode(
       UnsafeRawBufferPointer(bytes), options: Tokenizer.EncodeOptions(rawValue: flags))
-    let out = try room(for: tokens.count, count, buffer, capacity)
+    let out = try outputBuffer(for: tokens.count, count, buffer, capacity)
     tokens.withUnsafeBufferPointer { from in
       if let out, let base = from.baseAddress { out.update(from: base, count: from.count) }
     }
@@ -55,13 +54,13 @@ func checkFlags(_ flags: UInt32, _ known: UInt32) throws(EngineError) {
 final class Detokenizer: HandleObject, @unchecked Sendable {
   static var kind: HandleKind { .detokenizer }
   var decoder: StreamingDecoder
-  let occupancy = Occupancy("detokenizer")
+  let exclusiveUse = ExclusiveUse("detokenizer")
 
   init(_ model: Model, _ options: Tokenizer.DecodeOptions) {
     decoder = StreamingDecoder(tokenizer: model.tokenizer, options: options)
   }
 
-  func close() -> Bool { occupancy.close() }
+  func close() -> Bool { exclusiveUse.close() }
 }
 
 @c @implementation
@@ -87,7 +86,7 @@ public func mixtral_detokenizer_next(
   return call { () throws(EngineError) in
     let object: Detokenizer = try HandleTable.shared.object(detokenizer)
     let tokens = try array(tokens, count, "tokens")
-    try object.occupancy.hold { () throws(EngineError) in
+    try object.exclusiveUse.hold { () throws(EngineError) in
       // Tried on a copy: a buffer that is too small consumes nothing.
       var decoder = object.decoder
       let bytes = try decoder.next(tokens)

@@ -1,7 +1,7 @@
 // The key-value cache of a session: pages of 64 absolute positions, taken as the conversation
 // grows, shared by forks until one writes, given back when a sliding window has passed them. One
 // page holds all layers.
-import Formats
+import Base
 import Kernels
 
 /// Where the parts of a page lie, in bytes.

@@ -1,5 +1,5 @@
 // What went wrong in work that threads share.
-import Formats
+import Base
 import Synchronization
 
 /// The first error of units that several threads run; those that come after it are left out.

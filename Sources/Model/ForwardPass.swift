@@ -4,7 +4,6 @@
 //
 //   x = x + Wo attention(norm(x))          ForwardPass+Attention.swift
 //   x = x + feedForward(norm(x))           ForwardPass+FeedForward.swift
-import Formats
 import Kernels
 import Quantization
 import Workers
@@ -52,8 +51,8 @@ final class ForwardPass {
     layer = weights.layers
     tasks = .allocate(capacity: Self.mostTasks)
     batch = Batch(
-      rows: Self.room(scratch.rows), groups: Self.room(scratch.rows),
-      outputs: Self.room(scratch.rows))
+      rows: Self.buffer(scratch.rows), groups: Self.buffer(scratch.rows),
+      outputs: Self.buffer(scratch.rows))
   }
 
   deinit {
@@ -64,7 +63,7 @@ final class ForwardPass {
   }
 
   /// Room for `rows` elements, each smaller than a row of `scratch.hidden`.
-  private static func room<Element>(_ rows: Int) -> UnsafeMutablePointer<Element> {
+  private static func buffer<Element>(_ rows: Int) -> UnsafeMutablePointer<Element> {
     UnsafeMutableRawPointer.allocate(
       byteCount: rows &* MemoryLayout<Element>.stride, alignment: MemoryLayout<Element>.alignment
     ).bindMemory(to: Element.self, capacity: rows)

@@ -1,6 +1,7 @@
 // The numbers of a model, read from the metadata of its file and checked against each other:
 // whatever the forward pass divides by or indexes with has a lower and an upper bound here. (The
 // `max(1, …)` before a division tells the compiler so, too.)
+import Base
 import Formats
 
 /// The shape of a model of architecture `llama`: Mistral, Mixtral and their fine-tunes.

@@ -1,7 +1,6 @@
 // What a model is, as one number: a session's state is of use only to the model that made it.
-import Formats
+import Base
 import Kernels
-import Workers
 
 extension Model {
   /// XXH64 of the weights as they lie in memory, and of the numbers that say how they are used.

@@ -3,8 +3,7 @@
 //
 // `check` compares a request's tokens with what is left of its session's context: no count of them
 // and no position after them wraps.
-import Formats
-import Workers
+import Base
 
 /// What one session is to be fed.
 package struct StepRequest {
@@ -70,12 +69,12 @@ extension Model {
 
   /// One pass, in its turn.
   ///
-  /// One that falls leaves a pass that nobody can use any more.
+  /// A failed check or refused memory in it leaves a pass that no later step may use.
   private func takeTurn(
     _ requests: UnsafeMutableBufferPointer<StepRequest>
   ) throws(EngineError) {
     let end = inTurn {
-      guard !hasFallen else {
+      guard !hasFailed else {
         return requests.each {
           guard $0.error == nil else { return }
           $0.error = EngineError(
@@ -83,20 +82,20 @@ extension Model {
         }
       }
       // Until it ends as it should.
-      hasFallen = true
+      hasFailed = true
       compute(requests)
-      hasFallen = false
+      hasFailed = false
     }
     guard let end else { return }
-    for request in requests where request.taken > 0 { request.session.occupancy.breakDown() }
+    for request in requests where request.taken > 0 { request.session.exclusiveUse.breakDown() }
     throw end.error
   }
 
-  /// Runs `body` in a turn; what it fell for.
-  func inTurn(_ body: () -> Void) -> Fall? {
+  /// Runs `body` in a turn; the failure that ended it early, nil when none did.
+  func inTurn(_ body: () -> Void) -> Failure? {
     turn.wait()
     defer { turn.done() }
-    return fall(in: body)
+    return failure(in: body)
   }
 
   /// Lends memory for `count` (at most `mostRequests`) requests, uninitialised: the model's own, or

@@ -1,4 +1,5 @@
 // A loaded model: weights, tokenizer, workers and the forward pass, shared by all its sessions.
+import Base
 import Formats
 import Kernels
 import Quantization
@@ -53,7 +54,7 @@ package final class Model: @unchecked Sendable {
   /// Held for one pass.
   let turn: Turn
   /// Whether a pass ended before its end; read and written in turns.
-  var hasFallen = false
+  var hasFailed = false
   let weights: Weights
   let workers: Workers
   let host: HostMemory?

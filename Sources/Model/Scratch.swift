@@ -1,6 +1,6 @@
 // The memory of a pass, planned once per model: every buffer of the forward pass with its shape,
 // for the largest batch. Sessions share it, as they take turns.
-import Formats
+import Base
 import Kernels
 import Quantization
 

@@ -1,15 +1,14 @@
 // A conversation: its tokens, its cache, its last logits. What a session says depends on its tokens
 // alone.
-import Formats
+import Base
 import Kernels
 import Synchronization
-import Workers
 
 /// One conversation with a model.
 package final class Session: @unchecked Sendable {
   package let model: Model
   package let context: Int
-  package let occupancy = Occupancy("session")
+  package let exclusiveUse = ExclusiveUse("session")
   private let cancellation = Atomic<Bool>(false)
 
   var cache: Cache
@@ -74,15 +73,15 @@ package final class Session: @unchecked Sendable {
 
   /// Takes the session for a call, which nobody has asked to stop yet.
   package func begin() throws(EngineError) {
-    try occupancy.begin()
+    try exclusiveUse.begin()
     cancellation.store(false, ordering: .relaxed)
   }
 
   /// Runs `body` while the session is this call's alone.
   package func hold(_ body: () throws(EngineError) -> Void) throws(EngineError) {
     try begin()
-    defer { occupancy.end() }
-    try land(body) { _ in occupancy.breakDown() }
+    defer { exclusiveUse.end() }
+    try recovering(body) { _ in exclusiveUse.breakDown() }
   }
 
   /// Asks the running call to stop.

@@ -2,6 +2,7 @@
 // threads, and is then in memory once. The file is not touched again, unless it is a packed one
 // that the host asked to map: then the panels are where they are. No size overflows, for the
 // bounds that PlannedMatrix says.
+import Base
 import Formats
 import Kernels
 import Quantization

@@ -6,7 +6,7 @@
 // Most objects of the runtime are small. When the system refuses one, it comes from the reserve, and
 // the thread is marked: a call that creates something looks at the mark, gives everything back and
 // returns OUT_OF_MEMORY. What does not fit into the reserve is refused; the runtime then gives up,
-// which landing.c makes the end of the call instead of the process.
+// which recovery.c makes the end of the call instead of the process.
 #define _GNU_SOURCE
 #include "lock.h"
 #include "platform.h"
@@ -144,13 +144,13 @@ char *__wrap_strdup(const char *text) {
 
 void *__wrap__Znwm(size_t size) {
   void *memory = __wrap_malloc(size);
-  if (!memory) platform_fall(PLATFORM_FALL_MEMORY);
+  if (!memory) platform_fail(PLATFORM_FAILURE_MEMORY);
   return memory;
 }
 
 void *__wrap__ZnwmSt11align_val_t(size_t size, size_t alignment) {
   void *memory = NULL;
-  if (__wrap_posix_memalign(&memory, alignment, size)) platform_fall(PLATFORM_FALL_MEMORY);
+  if (__wrap_posix_memalign(&memory, alignment, size)) platform_fail(PLATFORM_FAILURE_MEMORY);
   return memory;
 }
 

@@ -1,5 +1,6 @@
 // The panels of one tensor type: sizes, packing, decoding. The rest of the engine knows types only
 // through this value.
+import Base
 import Formats
 import Kernels
 

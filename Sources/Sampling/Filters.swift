@@ -2,7 +2,7 @@
 // Probabilities are those of the tokens still left, before temperature. A score is a logit after
 // filter callback, bias and penalties; minus infinity means that the token is out.
 
-import Formats
+import Base
 import Kernels
 
 /// The filters of one sampler with their workspace.

@@ -1,6 +1,5 @@
 // What tokens that were seen before lose: repetition, frequency and presence.
-
-import Formats
+import Base
 
 /// Counts the tokens of a window and lowers their scores.
 struct Penalties: Sendable {

@@ -1,7 +1,7 @@
 // Chooses a token from logits. The arithmetic is in double precision with the engine's own
 // exponential and logarithm, in a fixed order: a seed gives the same tokens on every machine.
 
-import Formats
+import Base
 import Kernels
 
 /// A token with what the model thought of it, before filter, bias, penalties and temperature.

@@ -1,7 +1,6 @@
 // What a sampler does, as mixtral_sampler_options of include/mixtral.h says. Zero in any field
 // means that the field does nothing; all zero is greedy.
-
-import Formats
+import Base
 
 /// How to choose a token from logits.
 package struct SamplerOptions: Sendable {

@@ -1,8 +1,7 @@
 // A set of tokens with a key each, and a heap over it: the best few of a vocabulary are found
 // without sorting it. Higher keys are better, and of equal keys the lower token. Keys are never
 // NaN.
-
-import Formats
+import Base
 
 /// A token and what it is ranked by.
 struct RankedToken: Sendable {

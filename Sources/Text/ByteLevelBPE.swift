@@ -1,7 +1,7 @@
 // Byte-level BPE: a splitter cuts the text, and the bytes of each piece merge, lowest rank first.
 // Sources: openai/gpt-2 src/encoder.py; mistralai/mistral-common tokens/tokenizers/tekken.py, where
 // a pair's rank is the rank of what it makes.
-import Formats
+import Base
 
 /// The pieces of a byte-level tokenizer, ready to encode.
 struct ByteLevelBPE: Sendable {
@@ -86,8 +86,8 @@ struct ByteLevelBPE: Sendable {
       var space = merge.lowerBound
       while space < merge.upperBound, try bytes.at(space) != 0x20 { space &+= 1 }
       guard space > merge.lowerBound, space &+ 1 < merge.upperBound,
-        let left = try ByteTable.bytes(of: bytes, try stretch(merge.lowerBound, space)),
-        let right = try ByteTable.bytes(of: bytes, try stretch(space &+ 1, merge.upperBound))
+        let left = try ByteTable.bytes(of: bytes, try checkedRange(merge.lowerBound, space)),
+        let right = try ByteTable.bytes(of: bytes, try checkedRange(space &+ 1, merge.upperBound))
       else { throw try malformed("allowed are two spelled pieces with one space between") }
       text.shorten(to: 0)
       try text.append(left, left.indices)
@@ -104,7 +104,7 @@ struct ByteLevelBPE: Sendable {
     return MergeList(ranks: ranks, products: products)
   }
 
-  /// Appends the ids of `try text.at(range)` to the work's output.
+  /// Appends the ids of `text[range]` to the work's output.
   func encode(
     _ text: borrowing Growable<UInt8>, _ range: Range<Int>, with work: inout EncodingWork
   ) throws(EngineError) {
@@ -116,13 +116,13 @@ struct ByteLevelBPE: Sendable {
           position &+= 1
           continue
         }
-        try encodePlain(text, try stretch(start, position), with: &work)
+        try encodePlain(text, try checkedRange(start, position), with: &work)
         try work.output(piece.id)
         position &+= piece.length
         start = position
       }
     }
-    try encodePlain(text, try stretch(start, range.upperBound), with: &work)
+    try encodePlain(text, try checkedRange(start, range.upperBound), with: &work)
   }
 
   private func encodePlain(
@@ -131,7 +131,7 @@ struct ByteLevelBPE: Sendable {
     var start = range.lowerBound
     while start < range.upperBound {
       let end = try splitter.pieceEnd(text, from: start, to: range.upperBound)
-      try encodePiece(text, try stretch(start, end), with: &work)
+      try encodePiece(text, try checkedRange(start, end), with: &work)
       start = end
     }
   }

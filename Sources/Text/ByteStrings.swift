@@ -1,6 +1,5 @@
 // Many byte strings in one block of memory: the spelling of 131,072 tokens costs two allocations.
-
-import Formats
+import Base
 
 /// Byte strings laid end to end, each found by its index.
 package struct ByteStrings: Sendable {

@@ -1,6 +1,5 @@
 // The table by which byte-level vocabularies spell bytes as printable characters (GPT-2).
-
-import Formats
+import Base
 
 /// Bytes and the characters that spell them.
 enum ByteTable {

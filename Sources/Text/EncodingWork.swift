@@ -1,5 +1,5 @@
 // The memory of one call of encode, kept from part to part of its text.
-import Formats
+import Base
 
 /// Buffers and results of one encoding.
 struct EncodingWork: ~Copyable {

@@ -1,7 +1,7 @@
 // GPT-2's splitter, without a regex engine:
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 // Source: openai/gpt-2 src/encoder.py.
-import Formats
+import Base
 
 /// A scalar of a text with its class and the place after it.
 struct ClassedScalar {

@@ -1,7 +1,7 @@
 // The merging of byte pair encoding, shared by both tokenizers: symbols in a linked list, candidate
 // pairs in a binary heap. Every merge removes a symbol and adds at most two candidates, so n
 // symbols make fewer than 3 n pushes and O(n log n) moves, whatever the text.
-import Formats
+import Base
 
 /// A stretch of text that is one piece so far.
 struct MergeSymbol: BitwiseCopyable {

@@ -1,7 +1,7 @@
 // Hash tables that are filled once, at load: pieces by their bytes, and numbers by a pair of
 // numbers. The hash is fixed, so that a file loads the same way everywhere; a file made to collide
 // is refused.
-import Formats
+import Base
 
 /// Slots that may be looked at for one key.
 ///

@@ -1,7 +1,7 @@
 // SentencePiece's BPE as Mistral's models use it: no normalisation, a space in front, the pair with
 // the highest score first (leftmost among equals), bytes for what no piece spells.
 // Source: google/sentencepiece src/bpe_model.cc.
-import Formats
+import Base
 
 /// The pieces of a SentencePiece model, ready to encode.
 struct SentencePieceBPE: Sendable {
@@ -91,7 +91,7 @@ struct SentencePieceBPE: Sendable {
     return false
   }
 
-  /// Appends the ids of `try text.at(range)` to the work's output, with a space in front when
+  /// Appends the ids of `text[range]` to the work's output, with a space in front when
   /// `prefixed`.
   func encode(
     _ text: borrowing Growable<UInt8>, _ range: Range<Int>, prefixed: Bool,
@@ -122,7 +122,7 @@ struct SentencePieceBPE: Sendable {
     try finish(&work)
   }
 
-  /// Writes `try text.at(range)` with one space for each U+2581, which is the same to this
+  /// Writes `text[range]` with one space for each U+2581, which is the same to this
   /// tokenizer.
   private func normalize(
     _ text: borrowing Growable<UInt8>, _ range: Range<Int>, prefixed: Bool,

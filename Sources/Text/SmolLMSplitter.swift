@@ -1,7 +1,7 @@
 // SmolLM's splitter: every number character alone, then GPT-2's splitter on each stretch between
 // two.
 // Source: the pre_tokenizer of HuggingFaceTB/SmolLM2-135M-Instruct, tokenizer.json.
-import Formats
+import Base
 
 /// Cuts text as SmolLM2 does.
 enum SmolLMSplitter {

@@ -1,6 +1,6 @@
 // Decoding token by token: characters whose bytes are spread over tokens are held back until they
 // are whole.
-import Formats
+import Base
 
 /// Turns tokens into whole UTF-8 characters as they come.
 ///

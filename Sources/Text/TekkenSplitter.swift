@@ -2,7 +2,7 @@
 //   [^\r\n\p{L}\p{N}]?U*W+ | [^\r\n\p{L}\p{N}]?U+W* | \p{N} |
 //    ?[^\s\p{L}\p{N}]+[\r\n/]* | \s*[\r\n]+ | \s+(?!\S) | \s+
 // Source: mistralai/mistral-common, `pattern` of tekken_240718.json.
-import Formats
+import Base
 
 /// Cuts text as Mistral's Tekken does.
 enum TekkenSplitter {

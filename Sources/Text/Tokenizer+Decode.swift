@@ -1,5 +1,5 @@
 // Tokens to bytes. Whole sequences and streams share the one step `appendText`.
-import Formats
+import Base
 
 extension Tokenizer {
   /// What decoding remembers between two tokens: whether the next text may lose its leading space.
@@ -63,7 +63,7 @@ extension Tokenizer {
       guard options.contains(.special) else { return }
     case .normal, .userDefined, .unused:
       if state.stripsSpace, !range.isEmpty, try surfaces.bytes.at(range.lowerBound) == 0x20 {
-        range = try stretch(range.lowerBound &+ 1, range.upperBound)
+        range = try checkedRange(range.lowerBound &+ 1, range.upperBound)
         state.stripsSpace = false
       }
     case .byte: break

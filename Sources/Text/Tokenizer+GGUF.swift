@@ -1,5 +1,6 @@
 // A tokenizer out of a GGUF file's metadata: keys, their types, and what absent ones mean.
 // Source of the defaults: ggml-org/llama.cpp src/llama-vocab.cpp.
+import Base
 import Formats
 
 extension Tokenizer {

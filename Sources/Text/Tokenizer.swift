@@ -1,5 +1,5 @@
 // Text to tokens and back, for the tokenizers of Mistral's family of models.
-import Formats
+import Base
 
 /// The tokenizer of one model; immutable, for any number of threads.
 package final class Tokenizer: Sendable {
@@ -137,14 +137,14 @@ package final class Tokenizer: Sendable {
           position &+= 1
           continue
         }
-        try encode(bytes, try stretch(start, position), prefixed: isPrefixed, with: &state)
+        try encode(bytes, try checkedRange(start, position), prefixed: isPrefixed, with: &state)
         try state.output(piece.id)
         position &+= piece.length
         start = position
         isPrefixed = addsSpacePrefix
       }
     }
-    try encode(bytes, try stretch(start, bytes.count), prefixed: isPrefixed, with: &state)
+    try encode(bytes, try checkedRange(start, bytes.count), prefixed: isPrefixed, with: &state)
     if addsMarks, addsEOS, eos >= 0 { try state.output(eos) }
     work.symbols &+= state.run.work.symbols
     work.pushes &+= state.run.work.pushes

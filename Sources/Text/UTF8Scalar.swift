@@ -1,6 +1,6 @@
 // Reading UTF-8 that may not be UTF-8: one scalar or one bad byte at a time (Unicode 15, table
 // 3-7).
-import Formats
+import Base
 
 /// The scalar that begins at a place of a text, or the one byte there that begins none.
 struct UTF8Scalar {

@@ -1,7 +1,7 @@
 // Pieces that match whole, before any merging: control pieces in trusted text, user-defined ones
 // always. A sorted list that is narrowed byte by byte: its memory is one number a piece, whatever
 // the file says.
-import Formats
+import Base
 
 /// Finds the longest of some pieces at a place of a text.
 struct WholePieces: Sendable {

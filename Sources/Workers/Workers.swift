@@ -5,9 +5,8 @@
 // The state of the current job is one 64-bit word: 24 bits of job number, 20 of unit count, 20 of
 // the next unit. A claim is a compare-and-swap of that word, so a late thread can never take a unit
 // of a job that is over, and the fields of a job stay put until its last unit is done.
-import Formats
+import Base
 import Glibc
-import Kernels
 import Platform
 import Synchronization
 
@@ -28,8 +27,8 @@ package final class Workers: @unchecked Sendable {
   private let stopping = Atomic<Bool>(false)
   // Written by the caller of `run` before the job word, read after a claim of it.
   private var body: Body = { _, _, _ in }
-  /// What a unit of the current job fell for, 0 for nothing.
-  private let fallen = Atomic<Int32>(0)
+  /// The failure of a unit of the current job, 0 for none.
+  private let failure = Atomic<Int32>(0)
   private var context: UnsafeRawPointer
 
   /// Times a waiting thread looks again before it sleeps: about 50 µs, and hardly any where threads
@@ -98,7 +97,7 @@ package final class Workers: @unchecked Sendable {
 
   /// Does units 0..<unitCount (at most 2^20 - 1) of `body`, together; returns when all are done.
   ///
-  /// One caller at a time. Allocates nothing. Falls when a unit fell, after all are done.
+  /// One caller at a time. Allocates nothing. Fails when a unit failed, after all are done.
   package func run(_ unitCount: Int, _ context: UnsafeRawPointer, _ body: @escaping Body) {
     guard count > 1, unitCount > 1, unitCount < 1 << 20 else {
       var unit = 0
@@ -111,7 +110,7 @@ package final class Workers: @unchecked Sendable {
     self.body = body
     self.context = context
     finished.store(0, ordering: .relaxed)
-    fallen.store(0, ordering: .relaxed)
+    self.failure.store(0, ordering: .relaxed)
     let number = job.load(ordering: .relaxed) &>> 40 &+ 1
     job.store(
       number &<< 40 | UInt64(truncatingIfNeeded: unitCount) &<< 20, ordering: .releasing)
@@ -124,8 +123,8 @@ package final class Workers: @unchecked Sendable {
       // A thread that holds the last unit may be preempted: let it run.
       if spins > self.spins { sched_yield() }
     }
-    let cause = fallen.load(ordering: .relaxed)
-    if cause != 0 { platform_fall(cause) }
+    let cause = self.failure.load(ordering: .relaxed)
+    if cause != 0 { platform_fail(cause) }
   }
 
   /// Wakes whoever sleeps.
@@ -139,10 +138,10 @@ package final class Workers: @unchecked Sendable {
 
   /// Claims and does units of the current job until none is left.
   ///
-  /// A unit that falls counts as done, so that nobody waits for it.
+  /// A unit that fails counts as done, so that nobody waits for it.
   private func claimUnits(worker: Int) {
-    while let fall = fall(in: { self.doUnits(worker: worker) }) {
-      fallen.store(fall.rawValue, ordering: .relaxed)
+    while let failure = Base.failure(in: { self.doUnits(worker: worker) }) {
+      self.failure.store(failure.rawValue, ordering: .relaxed)
       finished.wrappingAdd(1, ordering: .releasing)
     }
   }

@@ -96,7 +96,7 @@ def disassembly(root) -> list[str]:
 
 def test_no_check_of_the_engine_ends_the_process(root):
     """Gate 1: each failed check is a call of platform_trap; no function of the rooms has an ud2. None
-    notes its accesses in a list of the runtime's either: who falls would leave dead frames in it."""
+    notes its accesses in a list of the runtime's either: recovery from a failure would leave dead frames in it."""
     function, ending, noting, checks = "", [], [], 0
     for line in disassembly(root):
         if line.endswith(">:"):

@@ -16,25 +16,26 @@ ARROWS = {
     "KernelsAVX2": {"Intrinsics", "Kernels"},
     "KernelsAVXVNNI": {"Intrinsics", "Kernels", "KernelsAVX2"},
     "KernelsAVX512": {"Intrinsics", "Kernels"},
-    "Formats": {"Platform", "Glibc"},
-    "Quantization": {"Intrinsics", "Kernels", "Formats"},
-    "Text": {"Formats"},
-    "Sampling": {"Kernels", "Formats"},
-    "Workers": {"Platform", "Kernels", "Formats", "Glibc", "Synchronization"},
+    "Base": {"Platform", "Glibc", "Synchronization"},
+    "Formats": {"Base", "Platform", "Glibc"},
+    "Quantization": {"Base", "Formats", "Intrinsics", "Kernels"},
+    "Text": {"Base", "Formats"},
+    "Sampling": {"Base", "Kernels"},
+    "Workers": {"Base", "Platform", "Glibc", "Synchronization"},
     "Model": {
-        *("Sampling", "Workers", "Quantization", "Text", "Kernels", "Formats"),
-        *("Glibc", "Synchronization"),
+        *("Base", "Formats", "Kernels", "Quantization", "Text", "Workers"),
+        "Synchronization",
     },
     "Mixtral": {
-        *("CMixtral", "Platform", "Workers", "Model", "Sampling", "Text", "Formats", "Kernels"),
+        *("Base", "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
         *("KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Glibc", "Synchronization"),
     },
 }
 # These files own the system calls; elsewhere in their rooms Glibc is not imported.
 SYSTEM_FILES = {
-    "Formats": {"Growable.swift", "SystemCalls.swift"},
+    "Base": {"Growable.swift", "Memory.swift"},
+    "Formats": {"SystemCalls.swift"},
     "Workers": {"Workers.swift"},
-    "Model": {"Memory.swift"},
     "Mixtral": {"Call.swift", "Guard.swift", "Handles.swift"},
 }
 FORBIDDEN = re.compile(

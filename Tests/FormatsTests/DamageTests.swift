@@ -1,7 +1,7 @@
 // A good file damaged in every way that is cheap: whatever comes back is a model or a typed error,
 // and the process lives. The kinds that damage may lead to are few.
 
-import Formats
+import Base
 import Support
 import Testing
 

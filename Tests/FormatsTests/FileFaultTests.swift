@@ -1,5 +1,6 @@
 // What the operating system may do to a reader: refuse, interrupt, give less, and change the file.
 
+import Base
 import Formats
 import Glibc
 import Support

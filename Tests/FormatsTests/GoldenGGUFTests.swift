@@ -10,7 +10,7 @@ import Testing
     #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 } + "/Oracle/formats/"
 
   private func text(_ name: String) throws -> String {
-    String(decoding: try readFile(Self.folder + name), as: UTF8.self)
+    String(decoding: try fileBytes(Self.folder + name), as: UTF8.self)
   }
 
   @Test("metadata is the JSON that Python prints")

@@ -1,5 +1,6 @@
 // What the tests of this room share: a good little model, and opening bytes as a file.
 
+import Base
 import Formats
 import Support
 import Testing

@@ -1,5 +1,6 @@
 // Wrong headers and metadata, one test a case, each with its kind and the gist of its sentence.
 
+import Base
 import Formats
 import Support
 import Testing

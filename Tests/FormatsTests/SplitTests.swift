@@ -1,5 +1,6 @@
 // Models in several files.
 
+import Base
 import Formats
 import Support
 import Testing
@@ -35,7 +36,7 @@ import Testing
       let paths = try writer.writeParts(count, prefix: "\(directory)/m")
       let file = try openModel(paths[0])
       #expect(file.partCount == count)
-      #expect(file.byteCount == UInt64(try paths.reduce(0) { try $0 + readFile($1).count }))
+      #expect(file.byteCount == UInt64(try paths.reduce(0) { try $0 + fileBytes($1).count }))
       for tensor in writer.tensors {
         let name = String(decoding: tensor.name, as: UTF8.self)
         #expect(try contents(of: name, in: file) == tensor.bytes)

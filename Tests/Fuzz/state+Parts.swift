@@ -1,5 +1,5 @@
 // The layout of a saved state, as Sources/Model/SavedState.swift documents it, and edits of it.
-import Formats
+import Base
 import Support
 
 /// Where the header has what the rest of a state decides.
@@ -139,7 +139,7 @@ struct StateParts {
     }
   }
 
-  /// Halves of a page: values of an F16 cache, scales or two codes of a Q8_0 one.
+  /// F16 of a page: values of an F16 cache, scales or two codes of a Q8_0 one.
   private mutating func changePage(_ choices: inout Choices) {
     guard !pages.isEmpty else { return }
     let page = choices.below(pages.count)

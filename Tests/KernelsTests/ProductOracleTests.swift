@@ -6,7 +6,7 @@
 // scale x sum of codes). All else is exact. So |error| <= gamma(2 n + 2) M, gamma(k) = k u / (1 - k
 // u), M = the sum of the magnitudes of the terms: of d scale code a and, kept apart because they
 // may cancel, of minimum x a. Float types: four chains of n / 4 FMA and two more additions.
-import Formats
+import Base
 import Kernels
 import Quantization
 import Support

@@ -1,6 +1,5 @@
 // Panels and activations for the products: any weights, any activations, at any place in guarded
 // memory.
-import Formats
 import Kernels
 import Quantization
 import Support

@@ -1,4 +1,5 @@
 // Loading and stepping in few words.
+import Base
 import Formats
 import Kernels
 import KernelsAVX2
@@ -61,7 +62,7 @@ extension Session {
   @discardableResult
   func step(_ tokens: [Int32]) throws -> Bits {
     try begin()
-    defer { occupancy.end() }
+    defer { exclusiveUse.end() }
     if let error = stepAsBegun(tokens) { throw error }
     return try logitBits()
   }

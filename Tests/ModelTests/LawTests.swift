@@ -1,6 +1,5 @@
 // The law of one arithmetic: the bits of every logit depend on the weights and the tokens, on
 // nothing else.
-import Formats
 import Kernels
 import Model
 import Support

@@ -1,5 +1,6 @@
 // Files that are well-formed GGUF and no model of ours: kind and gist of every refusal, one change
 // to a good file at a time.
+import Base
 import Formats
 import Kernels
 import Model

@@ -1,5 +1,6 @@
 // Sessions: what a session says depends on its tokens alone, whatever it, its forks or its
 // neighbours went through; an error leaves it as it was.
+import Base
 import Formats
 import Kernels
 import Model
@@ -164,7 +165,7 @@ struct SessionTests {
     #expect(throws: EngineError.self) { try session.begin() }
     session.cancel()
     let error = session.stepAsBegun(Array(prompt[20...]))
-    session.occupancy.end()
+    session.exclusiveUse.end()
     #expect(error?.kind == .cancelled)
     #expect(session.position == 20)
     #expect(try session.logitBits() == bits)
@@ -180,7 +181,7 @@ struct SessionTests {
     sessions[1].cancel()
     let tokens = (0..<3).map { randomTokens(30, seed: UInt64($0)) }
     let errors = model.step(sessions, tokens)
-    for session in sessions { session.occupancy.end() }
+    for session in sessions { session.exclusiveUse.end() }
     #expect(errors.map { $0?.kind } == [nil, .cancelled, nil])
     for i in [0, 2] { #expect(try sessions[i].logitBits() == model.session().step(tokens[i])) }
     #expect(sessions[1].position == 0)
@@ -200,7 +201,7 @@ struct SessionTests {
       if error == nil && session.position >= 640 { try session.rewind(to: 0) }
     }
     await canceller.value
-    session.occupancy.end()
+    session.exclusiveUse.end()
     #expect(error?.kind == .cancelled)
     #expect(session.position % 64 == 0)
   }

@@ -1,5 +1,5 @@
 // Sliding windows: a cache that moves on is as good as a fresh prefill, and stays small.
-import Formats
+import Base
 import Kernels
 import Model
 import Support
@@ -186,7 +186,7 @@ struct WindowTests {
     try session.begin()
     session.cancel()
     #expect(session.stepAsBegun(Array(prompt[60...]))?.kind == .cancelled)
-    session.occupancy.end()
+    session.exclusiveUse.end()
     #expect(session.position == 60)
     #expect(try session.step(Array(prompt[60...])) == model.session().step(prompt))
   }

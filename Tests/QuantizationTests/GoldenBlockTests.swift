@@ -1,5 +1,6 @@
 // Blocks of every type, packed into panels and read back, against what the `gguf` package reads in
 // the same bytes. Made by Tests/Oracle/blocks/make_blocks.py.
+import Base
 import Formats
 import Kernels
 import Quantization

@@ -1,6 +1,6 @@
 // Draws at the edges, by the numbers of the list of edge cases (N03 to N20).
 
-import Formats
+import Base
 import Sampling
 import Support
 import Testing

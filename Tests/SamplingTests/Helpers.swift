@@ -1,6 +1,6 @@
 // What all tests of the room use: golden files, logits, one call for a draw.
 
-import Formats
+import Base
 import Glibc
 import Sampling
 import Support

@@ -1,6 +1,6 @@
 // What a sampler refuses, by the numbers of the list of edge cases (N06 to N14).
 
-import Formats
+import Base
 import Sampling
 import Testing
 

@@ -1,6 +1,6 @@
 // Properties that hold for all logits and options.
 
-import Formats
+import Base
 import Glibc
 import Support
 import Testing

@@ -1,6 +1,7 @@
 // Writes tiny GGUF files for tests of every room, good ones by default and any bad one on request:
 // what is added is written as it is, unchecked.
 
+import Base
 import Formats
 import Glibc
 

@@ -1,5 +1,5 @@
 // What a file may not say about its tokenizer, and what a caller may not ask: kind and sentence.
-import Formats
+import Base
 import Testing
 import Text
 

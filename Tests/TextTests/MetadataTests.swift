@@ -1,4 +1,5 @@
 // The keys of a GGUF file: what is read, what absent ones mean, what is refused.
+import Base
 import Formats
 import Support
 import Testing

@@ -1,6 +1,6 @@
 // Laws that hold for every text: nothing is lost, streams give what wholes give, merging is O(n log
 // n).
-import Formats
+import Base
 import Support
 import Testing
 import Text

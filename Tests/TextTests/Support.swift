@@ -1,4 +1,5 @@
 // What the tokenizer tests share: files of the repository, golden files, calls with plain arrays.
+import Base
 import Formats
 import Glibc
 import Testing

@@ -18,7 +18,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MIXTRAL_BUILD", ROOT / ".build" / "release"))
 CEILINGS = pathlib.Path(__file__).with_name("ceilings.json")
-ROOMS = ("Formats", "Quantization", "Text", "Sampling", "Workers", "Model", "Mixtral")
+ROOMS = ("Base", "Formats", "Quantization", "Text", "Sampling", "Workers", "Model", "Mixtral")
 KERNELS = ("Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512")
 TRAP = re.compile(r"R_X86_64_\w+\s+(platform_trap|a_check_was_left_in_\w+)\b")
 
@@ -75,7 +75,7 @@ def demangled(names: list[str]) -> list[str]:
 def cause(mangled: str, name: str) -> str:
     """Whose check it is: the room's own code's, or that of one part of the standard library."""
     # $s12Room…, and extensions of the library's types by a room, such as $sSa7FormatsE….
-    if re.match(r"\$s(\d|S[a-zA-Z]\d+[A-Z]\w*?E|s\w+?\d+Formats\w*?E)", mangled):
+    if re.match(r"\$s(\d|S[a-zA-Z]\d+[A-Z]\w*?E|s\w+?\d+(?:Base|Formats)\w*?E)", mangled):
         return "own code"
     for part in ("sorting", "dictionaries", "arrays", "strings"):
         if OUTLINED[part].search(name):

@@ -9,21 +9,21 @@ public protocol ValueStorage {
   static var byteCount: Int { get }
   static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats
 }
-public enum Singles: ValueStorage {
+public enum F32: ValueStorage {
   @inlinable @inline(__always) public static var byteCount: Int { 64 }
   @inlinable @inline(__always)
   public static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
     ISA.loadFloats(p)
   }
 }
-public enum Halves: ValueStorage {
+public enum F16: ValueStorage {
   @inlinable @inline(__always) public static var byteCount: Int { 32 }
   @inlinable @inline(__always)
   public static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
     ISA.loadHalves(p)
   }
 }
-public enum Brains: ValueStorage {
+public enum BF16: ValueStorage {
   @inlinable @inline(__always) public static var byteCount: Int { 32 }
   @inlinable @inline(__always)
   public static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {

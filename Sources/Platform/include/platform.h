@@ -12,16 +12,16 @@ void platform_set_refusals(uint32_t count);
 /// Whether more than half of the reserve is in use: no time to begin anything.
 uint32_t platform_reserve_is_low(void);
 
-/// Why a call ended before its end; see landing.c.
-enum { PLATFORM_FALL_NONE = 0, PLATFORM_FALL_TRAP = 1, PLATFORM_FALL_MEMORY = 2 };
+/// Why a call ended before its end; see recovery.c.
+enum { PLATFORM_FAILURE_NONE = 0, PLATFORM_FAILURE_TRAP = 1, PLATFORM_FAILURE_MEMORY = 2 };
 
-/// Goes to this thread's innermost landing; never returns. Ends the process when there is none.
-_Noreturn void platform_fall(int32_t cause);
+/// Goes to this thread's innermost recovery point; never returns. Ends the process when there is none.
+_Noreturn void platform_fail(int32_t cause);
 
 /// Where the engine's own code goes instead of an illegal instruction (Package.swift).
 _Noreturn void platform_trap(void);
 
-/// Tells the innermost landing of a file that a fall is to close.
+/// Tells the innermost recovery point of a file that a failure is to close.
 void platform_file_opened(int32_t file);
 void platform_file_closed(int32_t file);
 

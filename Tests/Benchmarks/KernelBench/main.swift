@@ -9,7 +9,6 @@ import Kernels
 import KernelsAVX2
 import KernelsAVX512
 import KernelsAVXVNNI
-import Formats
 import Platform
 import Quantization
 

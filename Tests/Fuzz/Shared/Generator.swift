@@ -1,5 +1,6 @@
 // Model files by the fuzzer's choices: a tiny model of any shape that the engine runs, and then a
 // few of its rules broken.
+import Base
 import Formats
 import Support
 

@@ -1,11 +1,12 @@
 // XXH64 against the `xxhash` package. Made by Tests/Oracle/formats/make_xxh64.py.
-import Formats
+import Base
 import Support
 import Testing
 
 @Suite struct Checksums {
   private static func expected() throws -> [(length: Int, sum: UInt64)] {
-    let text = String(decoding: try readFile(GoldenGGUF.folder + "xxh64.txt"), as: UTF8.self)
+    let text = String(
+      decoding: try fileBytes(repositoryPath("Tests/Oracle/formats/xxh64.txt")), as: UTF8.self)
     return try text.split(separator: "\n").map { line in
       let words = line.split(separator: " ")
       return (try #require(Int(words[0])), try #require(UInt64(words[1], radix: 16)))

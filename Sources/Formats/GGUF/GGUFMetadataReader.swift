@@ -1,5 +1,6 @@
 // From bytes to metadata: keys and values of the 13 types. Arrays of arrays are refused, so nothing
 // here calls itself.
+import Base
 
 /// The fewest bytes of a key and its value: length, one byte of key, type, one byte of value.
 let leastKeyByteCount: UInt64 = 8 + 1 + 4 + 1

@@ -1,5 +1,6 @@
 // The keys of a GGUF file and what they say. A wrong value is named with its key and what is
 // allowed.
+import Base
 
 /// The metadata of a GGUF file, in the order of the file.
 package struct GGUFMetadata: Sendable {

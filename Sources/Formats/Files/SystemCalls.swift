@@ -25,7 +25,7 @@ package struct FileIdentity: Equatable, Sendable {
 
 /// A descriptor, or its negative errno.
 ///
-/// One that nobody closes is closed after a fall.
+/// A descriptor that is left open by a failure is closed then (Sources/Platform/recovery.c).
 private func opened(_ descriptor: Int32) -> Int32 {
   guard descriptor >= 0 else { return 0 &- errno }
   platform_file_opened(descriptor)
@@ -188,17 +188,6 @@ func errorName(_ code: Int32) -> String {
   case EINTR: "EINTR (interrupted)"
   default: "errno \(code)"
   }
-}
-
-/// Whether the system would give this many bytes now.
-///
-/// An Array ends the process when it cannot grow, so memory of a size that a file chose is asked
-/// for here first. (`posix_memalign`, because the optimiser drops a `malloc` that is only freed.)
-func canAllocate(byteCount: Int) -> Bool {
-  var pointer: UnsafeMutableRawPointer?
-  guard unsafe posix_memalign(&pointer, 64, byteCount) == 0 else { return false }
-  unsafe free(pointer)
-  return true
 }
 
 /// Whether an errno says that there is no such file.

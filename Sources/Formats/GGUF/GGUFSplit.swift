@@ -1,6 +1,7 @@
 // Models cut into several files, `<prefix>-00001-of-00003.gguf` and so on. The first part has the
 // metadata of the model, the others their tensors; each says which part it is. Source:
 // ggml-org/llama.cpp `tools/gguf-split`.
+import Base
 
 /// Opens the parts of a split model.
 struct GGUFSplit {

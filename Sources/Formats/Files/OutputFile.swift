@@ -1,5 +1,6 @@
 // A file that is there complete or not at all: written under another name beside its place, and
 // renamed when everything is on the disk.
+import Base
 
 /// A file being written; without `commit` nothing of it is left.
 ///

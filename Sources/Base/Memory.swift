@@ -1,11 +1,10 @@
 // Where all large memory comes from: anonymous mappings, zeroed by the system, taken page by page
 // only when touched; or the functions of a host that wants to give it. A refusal is a value, not a
 // trap.
-import Formats
 import Glibc
 
 /// How a host gives memory and takes it back, on whatever thread a call runs.
-package struct HostMemory: Sendable {
+@safe package struct HostMemory: Sendable {
   /// (bytes, alignment): a block with any content, or nil.
   package typealias Allocate = @Sendable (Int, Int) -> UnsafeMutableRawPointer?
   /// (block, bytes).
@@ -17,13 +16,13 @@ package struct HostMemory: Sendable {
   static let alignment = 64
 
   package init(allocate: @escaping Allocate, release: @escaping Release) {
-    self.allocate = allocate
-    self.release = release
+    unsafe self.allocate = allocate
+    unsafe self.release = release
   }
 }
 
 /// A region of zeroed memory, given back when the last reference goes.
-package final class Memory: @unchecked Sendable {
+@safe package final class Memory: @unchecked Sendable {
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
   private let host: HostMemory?
@@ -36,9 +35,9 @@ package final class Memory: @unchecked Sendable {
   ) throws(EngineError) {
     let size = max(byteCount, 1)
     if let host {
-      base = try Self.block(of: host, size, purpose)
+      unsafe base = try Self.block(of: host, size, purpose)
     } else {
-      base = try Self.mapping(size, purpose)
+      unsafe base = try Self.mapping(size, purpose)
     }
     self.byteCount = size
     self.host = host
@@ -46,49 +45,52 @@ package final class Memory: @unchecked Sendable {
 
   deinit {
     if let host {
-      host.release(base, byteCount)
+      unsafe host.release(base, byteCount)
     } else {
-      munmap(base, byteCount)
+      unsafe munmap(base, byteCount)
     }
   }
 
   private static func mapping(
     _ size: Int, _ purpose: String
   ) throws(EngineError) -> UnsafeMutableRawPointer {
-    let region = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard let region, region != MAP_FAILED else {
+    let region = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let region = unsafe region, unsafe region != MAP_FAILED else {
       throw EngineError(
         .outOfMemory, "the system refused \(size) bytes for \(purpose)")
     }
-    if size >= 4 << 20 { madvise(region, size, MADV_HUGEPAGE) }
-    return region
+    if size >= 4 << 20 { unsafe madvise(region, size, MADV_HUGEPAGE) }
+    return unsafe region
   }
 
   private static func block(
     of host: HostMemory, _ size: Int, _ purpose: String
   ) throws(EngineError) -> UnsafeMutableRawPointer {
-    guard let block = host.allocate(size, HostMemory.alignment) else {
+    guard let block = unsafe host.allocate(size, HostMemory.alignment) else {
       throw EngineError(.outOfMemory, "allocate refused \(size) bytes for \(purpose)")
     }
-    guard Int(bitPattern: block) & (HostMemory.alignment &- 1) == 0 else {
-      host.release(block, size)
+    let address = UInt(bitPattern: block)
+    guard address & UInt(HostMemory.alignment &- 1) == 0 else {
+      unsafe host.release(block, size)
       throw EngineError(
         .invalidArgument,
-        "allocate gave 0x\(String(UInt(bitPattern: block), radix: 16)) for \(purpose); "
+        "allocate gave 0x\(String(address, radix: 16)) for \(purpose); "
           + "allowed a multiple of \(HostMemory.alignment)")
     }
-    memset(block, 0, size)
-    return block
+    unsafe memset(block, 0, size)
+    return unsafe block
   }
 }
 
 /// Sizes that say when they overflow.
-struct Sizes {
+package struct Sizes {
+  package init() {}
+
   /// The running total, nil after an overflow.
-  private(set) var total: Int? = 0
+  package private(set) var total: Int? = 0
 
   /// Adds a region of `count` x `size` bytes, aligned to 64, and returns its offset.
-  mutating func add(_ count: Int, _ size: Int) -> Int {
+  package mutating func add(_ count: Int, _ size: Int) -> Int {
     guard let start = total else { return 0 }
     let (bytes, overflow) = count.multipliedReportingOverflow(by: size)
     let (end, over) = start.addingReportingOverflow(bytes)
@@ -99,4 +101,15 @@ struct Sizes {
 }
 
 /// `value` rounded up to a whole number of vectors of sixteen.
-func padded(_ value: Int) -> Int { (value &+ 15) & ~15 }
+package func padded(_ value: Int) -> Int { (value &+ 15) & ~15 }
+
+/// Whether the system would give this many bytes now.
+///
+/// An Array ends the process when it cannot grow, so memory of a size that a file chose is asked
+/// for here first. (`posix_memalign`, because the optimiser drops a `malloc` that is only freed.)
+package func canAllocate(byteCount: Int) -> Bool {
+  var pointer: UnsafeMutableRawPointer?
+  guard unsafe posix_memalign(&pointer, 64, byteCount) == 0 else { return false }
+  unsafe free(pointer)
+  return true
+}

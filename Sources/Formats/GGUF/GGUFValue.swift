@@ -1,5 +1,6 @@
 // Values of a GGUF file's metadata. Arrays are flat (one blob, and for strings where each ends), so
 // a vocabulary of 2^17 strings is two allocations.
+import Base
 
 /// The type of a metadata value, by its id in the file.
 package enum GGUFValueType: UInt32, Sendable {

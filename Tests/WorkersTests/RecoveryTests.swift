@@ -1,33 +1,33 @@
 // Landings: what falls ends here, wherever it fell.
-import Formats
+import Base
 import Platform
 import Synchronization
 import Testing
 import Workers
 
 @Suite("landings")
-struct LandingTests {
+struct RecoveryTests {
   @Test("work that ends as it should falls for nothing")
   func whole() throws {
     var done = false
-    #expect(fall { done = true } == nil)
+    #expect(failure { done = true } == nil)
     #expect(done)
     #expect(throws: EngineError(.busy, "why")) {
-      try land { () throws(EngineError) in throw EngineError(.busy, "why") }
+      try recovering { () throws(EngineError) in throw EngineError(.busy, "why") }
     }
   }
 
   @Test("a fall ends the innermost work, and is marked")
   func nested() {
     var after = 0
-    var marked: Fall?
-    let outer = fall {
-      #expect(fall { platform_fall(Fall.memory.rawValue) } == .memory)
+    var marked: Failure?
+    let outer = failure {
+      #expect(failure { platform_fail(Failure.memory.rawValue) } == .memory)
       after += 1
       do throws(EngineError) {
-        try land(
+        try recovering(
           { () throws(EngineError) in platform_trap() },
-          mark: { marked = $0 })
+          onFailure: { marked = $0 })
       } catch {
         #expect(error.kind == .internal)
       }
@@ -40,23 +40,25 @@ struct LandingTests {
   }
 
   @Test("an object on which a call fell is refused, and can be closed")
-  func occupancy() throws {
-    let occupancy = Occupancy("thing")
-    try occupancy.begin()
-    #expect(throws: EngineError(.busy, "another call runs on this thing")) { try occupancy.begin() }
-    var closed = occupancy.close()
+  func exclusiveUse() throws {
+    let exclusiveUse = ExclusiveUse("thing")
+    try exclusiveUse.begin()
+    #expect(throws: EngineError(.busy, "another call runs on this thing")) {
+      try exclusiveUse.begin()
+    }
+    var closed = exclusiveUse.close()
     #expect(!closed)
-    occupancy.end()
-    #expect(throws: EngineError.self) { try occupancy.hold { platform_trap() } }
+    exclusiveUse.end()
+    #expect(throws: EngineError.self) { try exclusiveUse.hold { platform_trap() } }
     do throws(EngineError) {
-      try occupancy.begin()
+      try exclusiveUse.begin()
       Issue.record("a broken object was given out")
     } catch {
       #expect(error.kind == .internal)
     }
-    closed = occupancy.close()
+    closed = exclusiveUse.close()
     #expect(closed)
-    closed = occupancy.close()
+    closed = exclusiveUse.close()
     #expect(!closed)
   }
 
@@ -67,7 +69,7 @@ struct LandingTests {
     done.initialize(repeating: 0, count: 1000)
     defer { done.deallocate() }
     for _ in 0..<50 {
-      let end = fall {
+      let end = failure {
         team.run(1000, done) { raw, unit, _ in
           if unit % 10 == 3 { platform_trap() }
           UnsafeMutableRawPointer(mutating: raw).storeBytes(

@@ -1,5 +1,6 @@
 // JSON text, written front to back. What it writes is always valid: text is repaired, numbers that
 // JSON lacks become null.
+import Base
 
 /// Appends JSON values to a growing text; the caller places commas through `separate`.
 struct JSONWriter {

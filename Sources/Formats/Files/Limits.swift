@@ -30,6 +30,4 @@ package enum Limits {
   package static let partCount: UInt64 = 1_024
   /// Elements of an array that the JSON of all metadata still spells out.
   package static let listedArrayCount = 64
-  /// Bytes of a name that a sentence quotes.
-  package static let quotedByteCount = 64
 }

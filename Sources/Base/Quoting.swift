@@ -1,5 +1,8 @@
 // Names from files in sentences: one line, bounded, and safe to show on a terminal.
 
+/// Bytes of a name that a sentence quotes.
+package let quotedByteCount = 64
+
 /// Quotes a name for a sentence, cut to 64 bytes.
 ///
 /// Bytes that are not UTF-8 and those of invisible characters (controls, directions, line breaks)
@@ -15,7 +18,7 @@ package func quoted(_ name: String) -> String { quoted(name.utf8) }
 
 private func quotedBytes(_ name: UnsafeBufferPointer<UInt8>) -> String {
   let cut = unsafe UnsafeBufferPointer(
-    start: name.baseAddress, count: min(name.count, Limits.quotedByteCount))
+    start: name.baseAddress, count: min(name.count, quotedByteCount))
   var text = "'"
   var offset = 0
   while offset < cut.count {

@@ -2,7 +2,7 @@
 // also after filters that rank them; which token a fraction stands for is part of the library's
 // promise.
 
-import Formats
+import Base
 import Kernels
 
 /// Divides the scores by the temperature and turns them into weights; returns their sum.

@@ -1,12 +1,12 @@
 // The last line of defence. An arithmetic overflow, an index out of bounds and a refused allocation
 // end a Swift program; here they end the call. The compiler sends the engine's traps to
 // `platform_trap` (Package.swift), the linker sends what the runtime does when it gives up here, and
-// all of these go back to the landing that the call began with, as `longjmp` does.
+// all of these go back to the recovery point that the call began with, as `longjmp` does.
 //
 // The frames between are left as they are: what they owned is lost, and what they changed may be half
-// done. So whoever lands marks the session or the model as failed, and gives back the locks it holds;
-// files that were opened on the way are closed here. Memory that was taken on the way stays taken. It is
-// a net below a bug, or below memory too short for the reserve (reserve.c), not a way to report errors.
+// done. So the code at a recovery point marks the session or the model as failed, and gives back the locks
+// it holds; files that were opened on the way are closed here. Memory that was taken on the way stays taken.
+// It is a net below a bug, or below memory too short for the reserve (reserve.c), not a way to report errors.
 #define _GNU_SOURCE
 #include "platform.h"
 
@@ -16,30 +16,30 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct landing {
+struct recovery_point {
   jmp_buf place;
-  struct landing *outer;
+  struct recovery_point *outer;
   /// Files opened and not closed since; a load has one for each part, and more are not looked after.
   int files[16];
   int file_count;
 };
 
 // As in reserve.c: a lookup never allocates.
-static _Thread_local struct landing *innermost __attribute__((tls_model("initial-exec")));
+static _Thread_local struct recovery_point *innermost __attribute__((tls_model("initial-exec")));
 
-/// Runs a Swift closure, whose two words arrive as Swift passes them; what it fell for.
+/// Runs a Swift closure, whose two words arrive as Swift passes them; the failure that ended it.
 ///
-/// Declared in Sources/Workers/Landing.swift, as no header can name a Swift closure.
-__attribute__((swiftcall)) int32_t platform_land(
+/// Declared in Sources/Base/Recovery.swift, as no header can name a Swift closure.
+__attribute__((swiftcall)) int32_t platform_recover(
     __attribute__((swiftcall)) void (*body)(__attribute__((swift_context)) void *), void *context) {
-  struct landing landing;
-  landing.outer = innermost;
-  landing.file_count = 0;
-  innermost = &landing;
-  int32_t cause = _setjmp(landing.place);
-  if (cause == PLATFORM_FALL_NONE) {
+  struct recovery_point point;
+  point.outer = innermost;
+  point.file_count = 0;
+  innermost = &point;
+  int32_t cause = _setjmp(point.place);
+  if (cause == PLATFORM_FAILURE_NONE) {
     body(context);
-    innermost = landing.outer;
+    innermost = point.outer;
     return cause;
   }
   for (int i = 0; i < innermost->file_count; i++) close(innermost->files[i]);
@@ -48,27 +48,27 @@ __attribute__((swiftcall)) int32_t platform_land(
 }
 
 void platform_file_opened(int32_t file) {
-  struct landing *landing = innermost;
-  if (landing == NULL || landing->file_count == sizeof landing->files / sizeof *landing->files) return;
-  landing->files[landing->file_count++] = file;
+  struct recovery_point *point = innermost;
+  if (point == NULL || point->file_count == sizeof point->files / sizeof *point->files) return;
+  point->files[point->file_count++] = file;
 }
 
 void platform_file_closed(int32_t file) {
-  struct landing *landing = innermost;
-  for (int i = 0; landing != NULL && i < landing->file_count; i++) {
-    if (landing->files[i] == file) {
-      landing->files[i] = landing->files[--landing->file_count];
+  struct recovery_point *point = innermost;
+  for (int i = 0; point != NULL && i < point->file_count; i++) {
+    if (point->files[i] == file) {
+      point->files[i] = point->files[--point->file_count];
       return;
     }
   }
 }
 
-void platform_fall(int32_t cause) {
+void platform_fail(int32_t cause) {
   if (innermost == NULL) __builtin_trap();
   longjmp(innermost->place, cause);
 }
 
-void platform_trap(void) { platform_fall(PLATFORM_FALL_TRAP); }
+void platform_trap(void) { platform_fail(PLATFORM_FAILURE_TRAP); }
 
 // ---- What the runtime calls when it gives up. Each of them says so on the standard error first, or
 // is the only thing between its caller and an illegal instruction.
@@ -76,7 +76,7 @@ void platform_trap(void) { platform_fall(PLATFORM_FALL_TRAP); }
 /// swift::swift_abortAllocationFailure(size, alignment mask)
 _Noreturn void __wrap__ZN5swift28swift_abortAllocationFailureEmm(size_t size, size_t mask) {
   (void)size, (void)mask;
-  platform_fall(PLATFORM_FALL_MEMORY);
+  platform_fail(PLATFORM_FAILURE_MEMORY);
 }
 
 /// swift::swift_abortRetainOverflow()

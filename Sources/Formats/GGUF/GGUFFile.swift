@@ -1,5 +1,6 @@
 // A GGUF model as a whole: one file or the parts of a split one, checked, and open for reading
 // weights.
+import Base
 
 /// An open GGUF model; its files are closed with its last reference.
 ///

@@ -1,5 +1,6 @@
 // A regular file, open for reading and mapped only when a host asks for it: it may shrink or be
 // overwritten at any time, and then a read is an error, where a mapped page is a fatal signal.
+import Base
 import Platform
 
 /// An open file whose bytes are read at offsets; closed with its last reference.
@@ -192,7 +193,7 @@ func quotedLastComponent(of path: UnsafePointer<CChar>) -> String {
   }
   var bytes: [UInt8] = []
   // One more than a sentence shows, so that a cut is seen as one.
-  while start < end, bytes.count <= Limits.quotedByteCount {
+  while start < end, bytes.count <= quotedByteCount {
     bytes.append(UInt8(bitPattern: unsafe path[start]))
     start &+= 1
   }

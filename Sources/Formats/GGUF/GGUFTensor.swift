@@ -1,4 +1,5 @@
 // A tensor of a GGUF file: what and where, not its weights.
+import Base
 
 /// A tensor's description, checked: its type is known and its bytes lie inside its file.
 package struct GGUFTensor: Sendable {

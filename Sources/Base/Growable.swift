@@ -1,6 +1,6 @@
 // Memory that grows and indexes that are checked, without a check of the compiler's own: the
 // runtime's arrays end the call when memory is refused or an index is wrong
-// (Sources/Platform/landing.c), here both are errors that are thrown. Tests/Traps counts what is
+// (Sources/Platform/recovery.c), here both are errors that are thrown. Tests/Traps counts what is
 // left of the former.
 import Glibc
 
@@ -35,7 +35,7 @@ package struct Growable<Element: BitwiseCopyable>: @unchecked Sendable {
   @usableFromInline var storage: GrowableStorage?
   @usableFromInline var base: UnsafeMutablePointer<Element>?
   /// How many elements the storage has room for.
-  @usableFromInline var capacity = 0
+  @usableFromInline package internal(set) var capacity = 0
   /// How many elements there are.
   @usableFromInline package internal(set) var count = 0
 
@@ -147,7 +147,7 @@ package struct Growable<Element: BitwiseCopyable>: @unchecked Sendable {
   /// Memory for what the system writes into it, up to the next call of anything here.
   ///
   /// Some of the elements, from the first on; `internal` where they are not there.
-  mutating func first(_ length: Int) throws(EngineError) -> UnsafeMutableRawBufferPointer {
+  package mutating func first(_ length: Int) throws(EngineError) -> UnsafeMutableRawBufferPointer {
     guard length >= 0, length <= count else { throw indexFault(length, count) }
     try reserve(count)
     return unsafe UnsafeMutableRawBufferPointer(
@@ -177,7 +177,7 @@ extension Growable where Element == UInt8 {
   }
 
   /// The little-endian integer at `offset`; `internal` where its bytes are not there.
-  func integer<Value: FixedWidthInteger & BitwiseCopyable>(
+  package func integer<Value: FixedWidthInteger & BitwiseCopyable>(
     at offset: Int, as _: Value.Type = Value.self
   ) throws(EngineError) -> Value {
     let size = MemoryLayout<Value>.size

@@ -1,5 +1,5 @@
 // Reading by an index that may be wrong, as an error that is thrown where Swift's own subscripts
-// would end the call (Sources/Platform/landing.c). Inlined into every room: what a bound proves
+// would end the call (Sources/Platform/recovery.c). Inlined into every room: what a bound proves
 // costs nothing.
 
 extension Array {
@@ -15,7 +15,7 @@ extension Array {
 
 /// `start..<end`; `internal` where it ends before it begins.
 @inlinable @inline(__always)
-package func stretch(_ start: Int, _ end: Int) throws(EngineError) -> Range<Int> {
+package func checkedRange(_ start: Int, _ end: Int) throws(EngineError) -> Range<Int> {
   guard start <= end else { throw indexFault(start, end) }
   return start..<end
 }

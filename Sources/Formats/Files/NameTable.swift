@@ -1,5 +1,6 @@
 // Keys and tensor names, found by their bytes: equal bytes, equal name. (Strings compare by
 // canonical equivalence, which would call two different keys of a file the same, and is slow.)
+import Base
 
 /// Different names in the order in which they came, each with its index.
 struct NameTable: Sendable {

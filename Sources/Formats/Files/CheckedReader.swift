@@ -1,5 +1,6 @@
 // The only way from a file's header to values: every count is compared with the bytes left before
 // anything is taken or allocated, and every error names the file, the field and the byte offset.
+import Base
 
 /// Reads a file front to back through one small buffer.
 struct CheckedReader: ~Copyable {

@@ -1,6 +1,6 @@
 // Cancelling and freeing.
+import Base
 import CMixtral
-import Formats
 import Model
 
 @c @implementation
