@@ -38,6 +38,14 @@ func kernels(_ flags: String...) -> [SwiftSetting] {
   careful + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
 }
 
+/// The forward pass: the same trust in release, and in a debug build every check of the compiler, so
+/// that its tests there try each bound (`make test-checked`).
+let pass: [SwiftSetting] =
+  room + [
+    .unsafeFlags(["-Ounchecked"], .when(configuration: .release)),
+    .unsafeFlags(["-O"], .when(configuration: .debug)),
+  ]
+
 /// What Swift's runtime asks of the system goes through Sources/Platform/reserve.c, and what it does
 /// when it gives up through recovery.c.
 let wrapped = [
@@ -78,8 +86,10 @@ let package = Package(
     .target(
       name: "Workers", dependencies: ["Base", "Platform"], swiftSettings: checked("Workers")),
     .target(
+      name: "Forward", dependencies: ["Base", "Kernels", "Workers"], swiftSettings: pass),
+    .target(
       name: "Model",
-      dependencies: ["Base", "Formats", "Kernels", "Quantization", "Text", "Workers"],
+      dependencies: ["Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"],
       swiftSettings: strict),
     .target(
       name: "Mixtral",
@@ -130,6 +140,8 @@ let package = Package(
     .testTarget(name: "WorkersTests", dependencies: ["Base", "Workers", "Support"]),
     .testTarget(name: "TextTests", dependencies: ["Base", "Text", "Support"]),
     .testTarget(name: "SamplingTests", dependencies: ["Base", "Sampling", "Support"]),
+    .testTarget(
+      name: "ForwardTests", dependencies: ["Base", "Forward", "Kernels", "Support", "Workers"]),
     .testTarget(
       name: "ModelTests",
       dependencies: [

@@ -147,6 +147,7 @@ package struct Growable<Element: BitwiseCopyable>: @unchecked Sendable {
   /// Memory for what the system writes into it, up to the next call of anything here.
   ///
   /// Some of the elements, from the first on; `internal` where they are not there.
+  @inlinable
   package mutating func first(_ length: Int) throws(EngineError) -> UnsafeMutableRawBufferPointer {
     guard length >= 0, length <= count else { throw indexFault(length, count) }
     try reserve(count)
@@ -167,6 +168,7 @@ package struct Growable<Element: BitwiseCopyable>: @unchecked Sendable {
 
 extension Growable where Element == UInt8 {
   /// Appends the bytes of a text, UTF-8.
+  @inlinable
   package mutating func append(_ text: String) throws(EngineError) {
     let bytes = text.utf8.span
     var index = 0
@@ -177,6 +179,7 @@ extension Growable where Element == UInt8 {
   }
 
   /// The little-endian integer at `offset`; `internal` where its bytes are not there.
+  @inlinable @inline(__always)
   package func integer<Value: FixedWidthInteger & BitwiseCopyable>(
     at offset: Int, as _: Value.Type = Value.self
   ) throws(EngineError) -> Value {

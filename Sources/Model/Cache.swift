@@ -1,54 +1,9 @@
 // The key-value cache of a session: pages of 64 absolute positions, taken as the conversation
 // grows, shared by forks until one writes, given back when a sliding window has passed them. One
 // page holds all layers.
+import Forward
 import Base
 import Kernels
-
-/// Where the parts of a page lie, in bytes.
-///
-/// A head's keys and values: Kernels/CacheStorage.swift.
-struct PageLayout: Sendable {
-  let type: CacheType
-  let headWidth: Int
-  /// Of the keys of a head, and of its values.
-  let headByteCount: Int
-  let layerByteCount: Int
-  let byteCount: Int
-
-  init(_ shape: Hyperparameters, _ type: CacheType) {
-    self.type = type
-    headWidth = shape.headWidth
-    // At most 64 x 1024 x 2 bytes, 1024 heads, 512 layers: 2^37 bytes for a page.
-    headByteCount =
-      switch type {
-      case .f16: HalfCache.byteCount(headWidth: shape.headWidth)
-      case .q8_0: ByteCache.byteCount(headWidth: shape.headWidth)
-      }
-    layerByteCount = shape.kvHeads &* headByteCount &* 2
-    byteCount = shape.layers &* layerByteCount
-  }
-
-  func keys(_ layer: Int, _ head: Int) -> Int {
-    layer &* layerByteCount &+ head &* headByteCount &* 2
-  }
-  func values(_ layer: Int, _ head: Int) -> Int { keys(layer, head) &+ headByteCount }
-
-  /// Makes the positions of a page from `position` on zero.
-  func clear(_ page: UnsafeMutableRawPointer, from position: Int) {
-    // Layers and heads follow each other: keys and values in turn.
-    var offset = 0
-    while offset < byteCount {
-      let (keys, values) = (page + offset, page + offset + headByteCount)
-      switch type {
-      case .f16:
-        HalfCache.clear(keys: keys, values: values, headWidth: headWidth, from: position)
-      case .q8_0:
-        ByteCache.clear(keys: keys, values: values, headWidth: headWidth, from: position)
-      }
-      offset &+= headByteCount &* 2
-    }
-  }
-}
 
 /// One page; a class so that forks count references.
 private final class Page {
@@ -75,6 +30,9 @@ struct Cache {
   private let host: HostMemory?
   /// By position / 64; nil where a window has passed, and from `endPage` on.
   private var pages: [Page?] = []
+  /// The memory of each of `pages`, as the forward pass reads it; in memory of the session, for all
+  /// of its context.
+  private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   /// What follows the last page that is held; at most `pages.count`.
   private var endPage = 0
   /// A page that was passed, to be used next.
@@ -82,22 +40,32 @@ struct Cache {
   /// The first page that is still held.
   private(set) var firstPage = 0
 
-  init(layout: PageLayout, from host: HostMemory?) {
+  /// `table` has room for the pages of the session's context, all nil.
+  init(
+    layout: PageLayout, from host: HostMemory?,
+    table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  ) {
     self.layout = layout
     self.host = host
+    self.table = table
+  }
+
+  /// The pages as rows of a pass see them.
+  var sessionPages: SessionPages { SessionPages(table: UnsafePointer(table), type: layout.type) }
+
+  /// Holds the pages of `other`, a cache of the same layout, until one of the two writes.
+  mutating func share(_ other: Cache) {
+    (pages, firstPage, endPage) = (other.pages, other.firstPage, other.endPage)
+    table.update(from: other.table, count: pages.count)
   }
 
   var byteCount: Int {
     (endPage &- firstPage &+ (spare == nil ? 0 : 1)) &* layout.byteCount
   }
 
-  /// The memory of page `index`.
-  ///
-  /// SAFETY: `index` lies in what `prepare` made ready.
-  @inline(__always)
+  /// The memory of page `index`; nil where none is held.
   func base(_ index: Int) -> UnsafeMutableRawPointer? {
-    guard index >= 0, index < pages.count else { return nil }
-    return pages[index]?.memory.base
+    index >= firstPage && index < endPage ? table[index] : nil
   }
 
   /// Makes positions `first`..<`last` writable: takes pages, and copies those that a fork shares.
@@ -111,6 +79,7 @@ struct Cache {
     var spare: Page?
     swap(&spare, &self.spare)
     defer { self.spare = spare }
+    let table = table
     try pages.withUnsafeMutableBufferPointer { pages throws(EngineError) in
       var index = first / pagePositions
       while index < end {
@@ -120,6 +89,7 @@ struct Cache {
         } else if !isKnownUniquelyReferenced(&pages[index]), let shared = pages[index] {
           pages[index] = try Page(copying: shared.memory.base, layout, from: host)
         }
+        table[index] = pages[index]?.memory.base
         index &+= 1
       }
     }
@@ -144,6 +114,7 @@ struct Cache {
     while pages.count < last {
       let page = try Page(layout, from: host)
       try fill(page.memory.base)
+      table[pages.count] = page.memory.base
       pages.append(page)
     }
     endPage = pages.count
@@ -153,11 +124,13 @@ struct Cache {
   mutating func drop(before position: Int) {
     let end = min(position / pagePositions, endPage)
     guard firstPage < end else { return }
+    let table = table
     var (index, spare) = (firstPage, spare)
     pages.withUnsafeMutableBufferPointer { pages in
       while index < end {
         if spare == nil, isKnownUniquelyReferenced(&pages[index]) { spare = pages[index] }
         pages[index] = nil
+        table[index] = nil
         index &+= 1
       }
     }
@@ -168,11 +141,12 @@ struct Cache {
   mutating func truncate(to position: Int) {
     let first = (position &+ pagePositions &- 1) / pagePositions
     if first < endPage {
-      let end = endPage
+      let (end, table) = (endPage, table)
       pages.withUnsafeMutableBufferPointer { pages in
         var index = first
         while index < end {
           pages[index] = nil
+          table[index] = nil
           index &+= 1
         }
       }

@@ -3,33 +3,9 @@
 // `max(1, …)` before a division tells the compiler so, too.)
 import Base
 import Formats
+import Forward
 
-/// The shape of a model of architecture `llama`: Mistral, Mixtral and their fine-tunes.
-package struct Hyperparameters: Sendable {
-  package let layers: Int
-  package let hiddenWidth: Int
-  package let heads: Int
-  package let kvHeads: Int
-  /// Values of a head; heads x headWidth need not be hiddenWidth (Nemo).
-  package let headWidth: Int
-  /// Width of the feed-forward layer, of one expert when there are experts.
-  package let feedForwardWidth: Int
-  /// 0 for a dense model.
-  package let experts: Int
-  package let expertsPerToken: Int
-  package let contextLength: Int
-  /// Positions a token sees, itself included; 0 for all.
-  package let slidingWindow: Int
-  package let ropeBase: Float
-  /// Values of a head that are rotated, the first ones.
-  package let ropeWidth: Int
-  /// Positions are divided by this (linear scaling); 1 for none.
-  package let ropeFactor: Float
-  package let normEpsilon: Float
-
-  /// Query heads that share a key-value head.
-  package var headsPerKVHead: Int { heads / max(1, kvHeads) }
-
+extension Hyperparameters {
   /// Reads and checks the metadata.
   ///
   /// `slidingWindow` overrides the file: 0 keeps it, -1 switches the window off. `expertsPerToken`
@@ -38,10 +14,10 @@ package struct Hyperparameters: Sendable {
     _ metadata: GGUFMetadata, slidingWindow window: Int64, expertsPerToken used: Int
   ) throws(EngineError) {
     try Self.checkArchitecture(metadata)
-    layers = try Self.required(metadata, "llama.block_count", 1...512)
-    hiddenWidth = try Self.required(metadata, "llama.embedding_length", 1...1_048_576)
-    heads = try Self.required(metadata, "llama.attention.head_count", 1...1024)
-    kvHeads =
+    let layers = try Self.required(metadata, "llama.block_count", 1...512)
+    let hiddenWidth = try Self.required(metadata, "llama.embedding_length", 1...1_048_576)
+    let heads = try Self.required(metadata, "llama.attention.head_count", 1...1024)
+    let kvHeads =
       try Self.optional(metadata, "llama.attention.head_count_kv", 1...1024) ?? heads
     guard heads.isMultiple(of: kvHeads) else {
       throw EngineError(
@@ -50,28 +26,28 @@ package struct Hyperparameters: Sendable {
           + "which does not divide the \(heads) heads"
       )
     }
-    headWidth = try Self.headWidth(metadata, hiddenWidth: hiddenWidth, heads: heads)
-    feedForwardWidth = try Self.required(metadata, "llama.feed_forward_length", 1...1_048_576)
-    experts = try Self.optional(metadata, "llama.expert_count", 0...512) ?? 0
+    let headWidth = try Self.headWidth(metadata, hiddenWidth: hiddenWidth, heads: heads)
+    let feedForwardWidth = try Self.required(metadata, "llama.feed_forward_length", 1...1_048_576)
+    let experts = try Self.optional(metadata, "llama.expert_count", 0...512) ?? 0
     guard experts != 1 else {
       throw EngineError(.malformed, "key 'llama.expert_count' is 1; allowed 0, 2..512")
     }
-    expertsPerToken = try Self.expertsPerToken(metadata, experts: experts, override: used)
-    contextLength = try Self.required(metadata, "llama.context_length", 1...4_294_967_295)
-    slidingWindow = try Self.slidingWindow(metadata, override: window)
-    ropeBase = try metadata.float("llama.rope.freq_base") ?? 10_000
+    let expertsPerToken = try Self.expertsPerToken(metadata, experts: experts, override: used)
+    let contextLength = try Self.required(metadata, "llama.context_length", 1...4_294_967_295)
+    let slidingWindow = try Self.slidingWindow(metadata, override: window)
+    let ropeBase = try metadata.float("llama.rope.freq_base") ?? 10_000
     guard ropeBase.isFinite, ropeBase > 0 else {
       throw EngineError(
         .malformed, "key 'llama.rope.freq_base' is \(ropeBase); allowed > 0, finite")
     }
-    ropeWidth =
+    let ropeWidth =
       try Self.optional(metadata, "llama.rope.dimension_count", 1...1024) ?? headWidth
     guard ropeWidth % 2 == 0, ropeWidth <= headWidth else {
       throw EngineError(
         .malformed,
         "key 'llama.rope.dimension_count' is \(ropeWidth); allowed an even number 2..\(headWidth)")
     }
-    ropeFactor = try Self.ropeFactor(metadata)
+    let ropeFactor = try Self.ropeFactor(metadata)
     guard let epsilon = try metadata.float("llama.attention.layer_norm_rms_epsilon") else {
       throw EngineError(
         .malformed, "key 'llama.attention.layer_norm_rms_epsilon' is missing")
@@ -81,7 +57,11 @@ package struct Hyperparameters: Sendable {
         .malformed,
         "key 'llama.attention.layer_norm_rms_epsilon' is \(epsilon); allowed above 0, below 1")
     }
-    normEpsilon = epsilon
+    self.init(
+      layers: layers, hiddenWidth: hiddenWidth, heads: heads, kvHeads: kvHeads,
+      headWidth: headWidth, feedForwardWidth: feedForwardWidth, experts: experts,
+      expertsPerToken: expertsPerToken, contextLength: contextLength, slidingWindow: slidingWindow,
+      ropeBase: ropeBase, ropeWidth: ropeWidth, ropeFactor: ropeFactor, normEpsilon: epsilon)
   }
 
   private static func checkArchitecture(_ metadata: GGUFMetadata) throws(EngineError) {

@@ -1,5 +1,6 @@
 // What a load says to a host that asked for it: what the file is, and what was chosen. One sentence
 // a call, in the form of errors: lower case, no full stop, names from files quoted.
+import Forward
 import Base
 import Formats
 import Kernels

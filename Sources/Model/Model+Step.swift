@@ -1,14 +1,16 @@
 // Stepping: tokens of one or many sessions are cut into passes, each pass takes a turn of the
 // model.
 //
-// `check` compares a request's tokens with what is left of its session's context: no count of them
-// and no position after them wraps.
+// `take` compares the number of a request's tokens with what is left of its session's context: no
+// count of them and no position after them wraps.
+import Forward
 import Base
 
 /// What one session is to be fed.
 package struct StepRequest {
   package let session: Session
-  package let tokens: UnsafeBufferPointer<Int32>
+  /// The caller's, read once, by `Model.take`.
+  private let source: UnsafeBufferPointer<Int32>
   /// Receives the logits after every token, [tokens][vocabulary]; nil keeps those after the last
   /// one.
   package let everyLogits: UnsafeMutablePointer<Float>?
@@ -17,6 +19,7 @@ package struct StepRequest {
   /// Why the session could not step.
   package var error: EngineError?
 
+  /// The session's position before the step.
   fileprivate var start = 0
   fileprivate var done = 0
   /// Tokens of the pass that runs.
@@ -27,16 +30,39 @@ package struct StepRequest {
     everyLogits: UnsafeMutablePointer<Float>? = nil, place: Int = 0
   ) {
     self.session = session
-    self.tokens = tokens
+    source = tokens
     self.everyLogits = everyLogits
     self.place = place
   }
 
-  fileprivate var isOpen: Bool { error == nil && done < tokens.count }
+  fileprivate var count: Int { source.count }
 
-  /// The first `count` tokens that are not done.
+  fileprivate var isOpen: Bool { error == nil && done < count }
+
+  /// The first `count` tokens that are not done: the session's copy.
   fileprivate func next(_ count: Int) -> UnsafeBufferPointer<Int32> {
-    UnsafeBufferPointer(start: tokens.baseAddress.map { $0 + done }, count: count)
+    UnsafeBufferPointer(start: session.tokens + start + done, count: count)
+  }
+
+  /// Copies the caller's tokens behind those of the session, and checks the copy: what the caller
+  /// changes from here on changes nothing.
+  fileprivate mutating func take(vocabulary: Int) throws(EngineError) {
+    start = session.position
+    guard count > 0 else {
+      throw EngineError(.invalidArgument, "count is 0; allowed at least 1 token")
+    }
+    guard count <= session.context &- start else {
+      throw EngineError(
+        .contextFull,
+        "\(count) tokens after position \(start) need more than the context of "
+          + "\(session.context)")
+    }
+    let copy = UnsafeMutableBufferPointer(start: session.tokens + start, count: count)
+    _ = copy.update(from: source)
+    for (i, token) in copy.enumerated() where token < 0 || Int(token) >= vocabulary {
+      throw EngineError(
+        .invalidArgument, "tokens[\(i)] is \(token); allowed 0..\(vocabulary &- 1)")
+    }
   }
 }
 
@@ -58,10 +84,10 @@ extension Model {
   /// Sessions are all of this model, different ones, each begun by the caller. A request that fails
   /// gets its error; the others go on.
   package func step(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
-    requests.each { check(&$0) }
+    requests.each { take(&$0) }
     do throws(EngineError) {
       try weights.checkUnchanged()
-      while requests.contains(where: \.isOpen) { try takeTurn(requests) }
+      while requests.contains(where: { $0.isOpen }) { try takeTurn(requests) }
     } catch {
       requests.each { if $0.error == nil { $0.error = error } }
     }
@@ -120,66 +146,54 @@ extension Model {
       byteCount: count &* MemoryLayout<StepRequest>.stride, for: "sessions of a step", from: host)
   }
 
-  private func check(_ request: inout StepRequest) {
-    let session = request.session
-    request.start = session.position
-    guard request.tokens.count > 0 else {
-      request.error = EngineError(.invalidArgument, "count is 0; allowed at least 1 token")
-      return
-    }
-    for (i, token) in request.tokens.enumerated()
-    where token < 0 || Int(token) >= vocabulary {
-      request.error = EngineError(
-        .invalidArgument, "tokens[\(i)] is \(token); allowed 0..\(vocabulary &- 1)")
-      return
-    }
-    guard request.tokens.count <= session.context &- session.position else {
-      request.error = EngineError(
-        .contextFull,
-        "\(request.tokens.count) tokens after position \(session.position) need more than the "
-          + "context of \(session.context)")
-      return
+  private func take(_ request: inout StepRequest) {
+    do throws(EngineError) {
+      try request.take(vocabulary: vocabulary)
+    } catch {
+      request.error = error
     }
   }
 
   /// One pass: as many tokens of the open requests as it has rows.
   private func compute(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
     defer { pass.batch.reset() }
-    var room = pass.scratch.rows
-    requests.each { request in
-      request.taken = 0
-      guard request.isOpen, room > 0 else { return }
-      add(&request, room)
-      room &-= request.taken
+    var free = pass.scratch.rows
+    for place in requests.indices {
+      requests[place].taken = 0
+      guard requests[place].isOpen, free > 0 else { continue }
+      add(&requests[place], free, owner: place)
+      free &-= requests[place].taken
     }
     guard pass.batch.rowCount > 0 else { return }
-    let isWhole = pass.run()
+    let isWhole = pass.run(unless: {
+      weights.isDamaged || requests.contains { $0.taken > 0 && $0.session.isCancelled }
+    })
+    if isWhole { readLogits(requests) }
+    if let fault = pass.takeFault() { return requests.each { breakDown(&$0, fault) } }
     if let damage = weights.damage {
       return requests.each { if $0.taken > 0 { fail(&$0, damage) } }
     }
     guard isWhole else {
       return requests.each {
-        guard $0.session.isCancelled else { return }
+        guard $0.taken > 0, $0.session.isCancelled else { return }
         fail(&$0, EngineError(.cancelled, "the call was cancelled"))
       }
     }
-    readLogits(requests)
     requests.each { if $0.taken > 0, $0.error == nil { advance(&$0) } }
   }
 
-  private func add(_ request: inout StepRequest, _ room: Int) {
+  private func add(_ request: inout StepRequest, _ free: Int, owner: Int) {
     let session = request.session
-    let left = request.tokens.count &- request.done
-    let count = min(room, left)
+    let left = request.count &- request.done
+    let count = min(free, left)
     do throws(EngineError) {
       try session.cache.prepare(from: session.position, to: session.position &+ count)
     } catch {
       return fail(&request, error)
     }
     pass.batch.add(
-      session, tokens: request.next(count),
-      firstOutput: request.everyLogits == nil ? left &- 1 : 0,
-      headsPerKVHead: pass.headsPerKVHead)
+      request.next(count), at: session.position, session.cache.sessionPages, owner: owner,
+      firstOutput: request.everyLogits == nil ? left &- 1 : 0)
     request.taken = count
   }
 
@@ -189,21 +203,10 @@ extension Model {
     while first < pass.batch.outputCount {
       let count = min(Scratch.outputRows, pass.batch.outputCount &- first)
       pass.logits(from: first, count: count)
-      let damage = weights.damage
-      var i = 0
-      while i < count {
+      if weights.isDamaged { return }
+      for i in 0..<count {
         let row = pass.batch.rows[pass.batch.outputs[first &+ i]]
-        let logits = pass.scratch.logits + i &* pass.scratch.logitsStride
-        i &+= 1
-        // One request a session.
-        var place = 0
-        while place < requests.count, requests[place].session !== row.session { place &+= 1 }
-        guard place < requests.count else { continue }
-        if let damage {
-          if requests[place].error == nil { fail(&requests[place], damage) }
-        } else {
-          store(logits, of: row, for: &requests[place])
-        }
+        store(pass.scratch.logits.row(i), of: row, for: &requests[row.owner])
       }
       first &+= count
     }
@@ -226,7 +229,7 @@ extension Model {
       (all + (row.position &- request.start) &* vocabulary)
         .update(from: logits, count: vocabulary)
     }
-    if row.position == request.start &+ request.tokens.count &- 1 {
+    if row.position == request.start &+ request.count &- 1 {
       request.session.logits.update(from: logits, count: vocabulary)
     }
   }
@@ -245,16 +248,21 @@ extension Model {
 
   private func advance(_ request: inout StepRequest) {
     let session = request.session
-    let tokens = request.next(request.taken)
-    if let base = tokens.baseAddress {
-      (session.tokens + session.position).update(from: base, count: tokens.count)
-    }
-    session.position &+= tokens.count
-    request.done &+= tokens.count
-    session.hasLogits = request.done == request.tokens.count
+    session.position &+= request.taken
+    request.done &+= request.taken
+    session.hasLogits = request.done == request.count
     if shape.slidingWindow > 0 {
       session.cache.drop(before: session.position &- shape.slidingWindow &+ 1)
     }
+  }
+
+  /// Ends a request whose pass met a fault of the library: nobody may use its session any more.
+  private func breakDown(_ request: inout StepRequest, _ fault: PassFault) {
+    guard request.taken > 0 else { return }
+    fail(
+      &request,
+      EngineError(.internal, "\(fault.text), which is a fault of the library; free the session"))
+    request.session.exclusiveUse.breakDown()
   }
 
   /// Ends a request: the session stands where it stood before, or, when its window has moved on,

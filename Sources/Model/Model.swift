@@ -1,6 +1,7 @@
 // A loaded model: weights, tokenizer, workers and the forward pass, shared by all its sessions.
 import Base
 import Formats
+import Forward
 import Kernels
 import Quantization
 import Synchronization
@@ -101,14 +102,16 @@ package final class Model: @unchecked Sendable {
     try options.log.describe(workers, asked: options.threads, table)
     let forms = try plan.productForms()
     let scratch = try Scratch(
-      shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
-      floatsApart: table.floatRows.group > 1 && forms.contains(FormSet(.float)), from: host)
+      try Scratch.Layout(
+        shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
+        floatsApart: table.floatRows.group > 1 && forms.contains(FormSet(.float))),
+      from: host)
     try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
     weights = try Weights(
       plan, file: file, table: table, workers: workers, from: host, progress: options.progress)
     size = ModelSize(file: file, plan: plan, shape: shape, scratch: scratch.byteCount)
     pass = ForwardPass(
-      shape: shape, weights: weights, table: table, workers: workers,
+      shape: shape, weights: weights.forPass, table: table, workers: workers,
       scratch: scratch)
     turn = Turn()
     requests = try Self.requestMemory(Self.mostRequests, from: host)

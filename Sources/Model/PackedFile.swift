@@ -2,6 +2,7 @@
 // load moves nothing. Metadata and names are those of the source; types are `TensorType.packed`,
 // which other readers refuse. A key tells the version of the layout. No size overflows, for the
 // bounds that PlannedMatrix says; the header is as bounded as its source's.
+import Forward
 import Base
 import Formats
 import Kernels

@@ -1,5 +1,6 @@
 // A conversation: its tokens, its cache, its last logits. What a session says depends on its tokens
 // alone.
+import Forward
 import Base
 import Kernels
 import Synchronization
@@ -32,9 +33,10 @@ package final class Session: @unchecked Sendable {
     }
     self.model = model
     self.context = context == 0 ? min(model.shape.contextLength, limit) : context
-    cache = Cache(layout: PageLayout(model.shape, cacheType), from: model.host)
     tokenMemory = try Self.tokenMemory(self.context, from: model.host)
-    tokens = tokenMemory.base.assumingMemoryBound(to: Int32.self)
+    tokens = Self.tokens(tokenMemory, self.context)
+    cache = Cache(
+      layout: PageLayout(model.shape, cacheType), from: model.host, table: Self.pages(tokenMemory))
     memory = try Self.logitsMemory(model)
     logits = memory.base.assumingMemoryBound(to: Float.self)
   }
@@ -43,7 +45,23 @@ package final class Session: @unchecked Sendable {
     _ context: Int, from host: HostMemory?
   ) throws(EngineError) -> Memory {
     // At most 2^26 bytes; pages of the system that no token has reached cost nothing.
-    try Memory(byteCount: context &* 4, for: "the tokens of a session", from: host)
+    try Memory(
+      byteCount: pageTableByteCount(context) &+ context &* 4, for: "the tokens of a session",
+      from: host)
+  }
+
+  /// Bytes of a pointer to each page of the cache.
+  private static func pageTableByteCount(_ context: Int) -> Int {
+    (context &+ pagePositions &- 1) / pagePositions &* MemoryLayout<UnsafeRawPointer>.stride
+  }
+
+  /// The page table, and behind it the tokens.
+  private static func pages(_ memory: Memory) -> UnsafeMutablePointer<UnsafeMutableRawPointer?> {
+    memory.base.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+  }
+
+  private static func tokens(_ memory: Memory, _ context: Int) -> UnsafeMutablePointer<Int32> {
+    (memory.base + pageTableByteCount(context)).assumingMemoryBound(to: Int32.self)
   }
 
   private static func logitsMemory(_ model: Model) throws(EngineError) -> Memory {
@@ -55,11 +73,12 @@ package final class Session: @unchecked Sendable {
   package init(forking other: Session) throws(EngineError) {
     model = other.model
     context = other.context
-    cache = other.cache
     position = other.position
     hasLogits = other.hasLogits
     tokenMemory = try Self.tokenMemory(context, from: model.host)
-    tokens = tokenMemory.base.assumingMemoryBound(to: Int32.self)
+    tokens = Self.tokens(tokenMemory, context)
+    cache = Cache(layout: other.cache.layout, from: model.host, table: Self.pages(tokenMemory))
+    cache.share(other.cache)
     tokens.update(from: other.tokens, count: other.position)
     memory = try Self.logitsMemory(model)
     logits = memory.base.assumingMemoryBound(to: Float.self)
@@ -67,7 +86,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// Oldest position still in the cache.
-  package var firstPosition: Int { min(cache.firstPage &* 64, position) }
+  package var firstPosition: Int { min(cache.firstPage &* pagePositions, position) }
 
   package var cacheByteCount: Int { cache.byteCount }
 
@@ -126,14 +145,15 @@ package final class Session: @unchecked Sendable {
     logits.update(from: other.logits, count: padded(model.vocabulary))
     position = other.position
     hasLogits = other.hasLogits
-    cache = other.cache
+    cache.truncate(to: 0)
+    cache.share(other.cache)
   }
 
   /// Whether the cache still holds what a token at `target` sees.
   func canStand(at target: Int) -> Bool {
     let window = model.shape.slidingWindow
     guard target > 0, window > 0 else { return true }
-    return cache.firstPage &* 64 <= max(0, target &- window &+ 1)
+    return cache.firstPage &* pagePositions <= max(0, target &- window &+ 1)
   }
 
   /// Cuts tokens and cache to `target`, which `canStand`.

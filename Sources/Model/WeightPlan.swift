@@ -1,5 +1,6 @@
 // Which tensors of a file a model needs, with which shapes: the plan that loading follows. Nothing
 // is allocated for weights before the whole plan stands.
+import Forward
 import Base
 import Formats
 import Quantization

@@ -4,6 +4,7 @@
 // bounds that PlannedMatrix says.
 import Base
 import Formats
+import Forward
 import Kernels
 import Quantization
 import Workers
@@ -14,7 +15,7 @@ package final class Weights: @unchecked Sendable {
   let embedding: Matrix
   let embeddingFormat: PanelFormat
   let output: Matrix
-  let outputNorm: UnsafeMutablePointer<Float>
+  let outputNorm: UnsafePointer<Float>
   let ropeFactors: UnsafeBufferPointer<Float>?
   let byteCount: Int
 
@@ -77,7 +78,7 @@ package final class Weights: @unchecked Sendable {
     embedding = try places.matrix(plan.embedding)
     embeddingFormat = try plan.matrices.at(plan.embedding).format
     output = try places.matrix(plan.output)
-    outputNorm = try places.vector(plan.outputNorm)
+    outputNorm = UnsafePointer(try places.vector(plan.outputNorm))
     ropeFactors = try plan.ropeFactors.map(places.values)
     byteCount = plan.byteCount
     self.parts = try parts.array()
@@ -121,11 +122,15 @@ package final class Weights: @unchecked Sendable {
     }
   }
 
-  /// The embedding of a token: hiddenWidth floats.
-  func embed(_ token: Int, into out: UnsafeMutablePointer<Float>) {
-    embeddingFormat.decode(
-      panel: embedding.panels + (token &>> 4) &* embedding.panelStride, lane: token & 15,
-      blocks: embedding.blocks, into: out)
+  /// What the forward pass reads.
+  var forPass: LayerWeights {
+    LayerWeights(
+      layers: layers, output: output, outputNorm: outputNorm, ropeFactors: ropeFactors,
+      embed: { [embedding, embeddingFormat] token, out in
+        embeddingFormat.decode(
+          panel: embedding.panels + (token &>> 4) &* embedding.panelStride, lane: token & 15,
+          blocks: embedding.blocks, into: out)
+      })
   }
 }
 
@@ -137,13 +142,13 @@ private struct Places {
   let mappings: [FileMapping?]
   let table: KernelTable
 
-  func matrix(_ index: Int) throws(EngineError) -> Matrix {
+  func matrix(_ index: Int, interleaves: Bool = true) throws(EngineError) -> Matrix {
     let planned = try plan.matrices.at(index)
     return Matrix(
       rows: planned.rows, columns: planned.columns, blocks: planned.blocks,
       panelStride: planned.panelStride, form: planned.format.activationForm,
-      panels: try panels(planned), product: table.product(planned.format.panelType),
-      tiles: table.tiles(planned.format.panelType), floatRows: table.floatRows)
+      panels: try panels(planned), type: planned.format.panelType, table: table,
+      interleaves: interleaves)
   }
 
   /// Where the panels of a matrix are. (A mapping's base for a part is always there.)
@@ -171,7 +176,9 @@ private struct Places {
       attentionNorm: try vector(layer.attentionNorm), query: try matrix(layer.query),
       key: try matrix(layer.key), value: try matrix(layer.value),
       output: try matrix(layer.output), feedForwardNorm: try vector(layer.feedForwardNorm),
-      router: try layer.router.map(matrix),
+      router: try layer.router.map { (router) throws(EngineError) in
+        try matrix(router, interleaves: false)
+      },
       gate: matrices + layer.gate, up: matrices + layer.up, down: matrices + layer.down,
       attentionForms: try plan.attentionForms(layer), gateForms: try plan.gateForms(layer),
       downForms: try plan.downForms(layer))

@@ -4,21 +4,6 @@ import Base
 import Formats
 import Kernels
 
-/// What the rows of a matrix meet: the form of activations its product reads.
-package enum ActivationForm: Int, CaseIterable, Sendable {
-  case float, blocks32, blocks256
-
-  /// Bytes of a row of `columns` activations.
-  package func rowByteCount(columns: Int) -> Int {
-    switch self {
-    // At most 2^20 columns.
-    case .float: columns &* 4
-    case .blocks32: columns / 32 &* Activation32.byteCount
-    case .blocks256: columns / 256 &* Activation256.byteCount
-    }
-  }
-}
-
 /// The panels of one tensor type.
 package struct PanelFormat: Sendable {
   package let tensorType: TensorType

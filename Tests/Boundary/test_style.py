@@ -22,8 +22,9 @@ ARROWS = {
     "Text": {"Base", "Formats"},
     "Sampling": {"Base", "Kernels"},
     "Workers": {"Base", "Platform", "Glibc", "Synchronization"},
+    "Forward": {"Base", "Kernels", "Workers", "Synchronization"},
     "Model": {
-        *("Base", "Formats", "Kernels", "Quantization", "Text", "Workers"),
+        *("Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"),
         "Synchronization",
     },
     "Mixtral": {
@@ -89,6 +90,11 @@ def test_sizes(path):
     lines = path.read_text().splitlines()
     assert len(lines) <= (600 if room(path).startswith("Kernels") else 400)
     assert max(map(len, lines)) <= 100
+
+
+def test_the_forward_pass_is_a_page():
+    """Its phases read like the paper; how they are computed is in the files beside it."""
+    assert len((ROOT / "Sources/Forward/ForwardPass.swift").read_text().splitlines()) <= 200
 
 
 def test_the_public_interface_is_the_header():
