@@ -45,9 +45,11 @@ ABI_PACKAGES := abigail-tools libffi-dev libjansson-dev
 	mkdir -p $(@D)
 	touch $@
 
-## make abi: writes include/mixtral.abi.json anew, after a change of a header.
+## make abi: after a change of a header writes include/mixtral.abi.json anew, and what is made from it: the module
+## map, mixtral/_raw of Python.
 abi: .venv/ready
 	$(PYTHON) scripts/make_abi.py
+	$(PYTHON) scripts/make_declarations.py
 
 ## make abi-baseline: at a release, what later headers are compared with.
 abi-baseline: abi .build/abi-packages
