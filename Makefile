@@ -46,7 +46,7 @@ ABI_PACKAGES := abigail-tools libffi-dev libjansson-dev
 	touch $@
 
 ## make abi: after a change of a header writes include/mixtral.abi.json anew, and what is made from it: the module
-## map, mixtral/_raw of Python.
+## map, mixtral/_raw of Python, the declarations in examples/.
 abi: .venv/ready
 	$(PYTHON) scripts/make_abi.py
 	$(PYTHON) scripts/make_declarations.py

@@ -3,7 +3,8 @@
     python scripts/make_declarations.py [--check] [--description FILE] [--root FOLDER]
 
 - include/module.modulemap, by which Swift sees the headers as CMixtral;
-- bindings/python/mixtral/_raw/, a module for each header (declare_ctypes.py).
+- bindings/python/mixtral/_raw/, a module for each header (declare_ctypes.py);
+- the declarations in the examples of runtimes that do not read C headers (declare_examples.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from typing import Any
 
 import declare_ctypes
+import declare_examples
 import headers
 
 RAW = "bindings/python/mixtral/_raw"
@@ -30,6 +32,9 @@ def outputs(description: dict[str, Any], root: pathlib.Path) -> dict[pathlib.Pat
     made = {root / "include" / "module.modulemap": module_map(description)}
     for name, text in declare_ctypes.modules(description).items():
         made[root / RAW / name] = text
+    for name in declare_examples.EXAMPLES:
+        path = root / "examples" / name
+        made[path] = declare_examples.renewed(name, path.read_text(), description)
     return made
 
 
