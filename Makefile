@@ -17,6 +17,9 @@ CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 # One set of flags for every build, or each would undo another's work. No RUNPATH: whoever loads the library
 # says where it is.
 SWIFT_FLAGS := -c release --disable-local-rpath
+# The public headers, as scripts/headers.py lists them.
+INCLUDE := include
+HEADERS := $(wildcard $(INCLUDE)/mixtral.h $(INCLUDE)/mixtral/*.h)
 
 .PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-faults test-soak soak fuzz test-fuzz-corpus sanitize test-oracle test-counts lint oracle bench bench-peers clean
 
@@ -31,7 +34,7 @@ $(LIBRARY): FORCE
 	  strip -o $@ $(BUILD)/libmixtral.so; ln -sf libmixtral.so.1 $(@D)/libmixtral.so; }
 FORCE:
 
-.build/examples/%: examples/c/%.c include/mixtral.h $(LIBRARY)
+.build/examples/%: examples/c/%.c $(HEADERS) $(LIBRARY)
 	mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -o $@ $< -L.build/lib -lmixtral -Wl,-rpath,'$$ORIGIN/../lib'
 
@@ -42,9 +45,11 @@ ABI_PACKAGES := abigail-tools libffi-dev libjansson-dev
 	mkdir -p $(@D)
 	touch $@
 
-## make abi: writes include/mixtral.abi.json anew, after a change of the header.
+## make abi: after a change of a header writes include/mixtral.abi.json anew, and what is made from it: the module
+## map, mixtral/_raw of Python, the declarations in examples/.
 abi: .venv/ready
 	$(PYTHON) scripts/make_abi.py
+	$(PYTHON) scripts/make_declarations.py
 
 ## make abi-baseline: at a release, what later headers are compared with.
 abi-baseline: abi .build/abi-packages
@@ -88,7 +93,7 @@ test-faults: $(LIBRARY) .venv/ready
 	$(PYTHON) -m pytest -q Tests/Faults
 
 # A long life in one process: what it holds does not grow. Here short; `make soak` takes over two hours.
-.build/soak: Tests/Soak/soak.c include/mixtral.h $(LIBRARY)
+.build/soak: Tests/Soak/soak.c $(HEADERS) $(LIBRARY)
 	$(CC) $(CFLAGS) -Iinclude -o $@ $< -L.build/lib -lmixtral -Wl,-rpath,'$$ORIGIN/lib'
 
 test-soak: .build/soak

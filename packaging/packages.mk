@@ -35,21 +35,25 @@ built:
 	@if command -v swift > /dev/null && test -f Package.swift; then $(MAKE) --no-print-directory library; fi
 	@test -f $(LIBRARY) || { echo "$(LIBRARY) is missing: run make first" >&2; exit 1; }
 
+# The headers as programs include them, from the list of the Makefile.
+INCLUDED := $(HEADERS:$(INCLUDE)/%=%)
+
 # fill TEMPLATE,TARGET: libdir and includedir stay below ${prefix} when they are.
 fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(SONAME)|g' -e 's|@PREFIX@|$(PC_PREFIX)|g' \
+	-e 's|@HEADERS@|$(INCLUDED)|g' \
 	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|g' \
 	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|g' \
 	-e "s|@INCLUDEDIR_FROM_CMAKE@|$$(realpath -ms --relative-to=$(LIBDIR)/cmake/mixtral $(INCLUDEDIR))|g" \
 	$(1) > $(2) && chmod 644 $(2)
 
-## make install [PREFIX=/usr/local] [LIBDIR=...] [DESTDIR=...]: header, library, pkg-config, CMake, documents.
+## make install [PREFIX=/usr/local] [LIBDIR=...] [DESTDIR=...]: headers, library, pkg-config, CMake, documents.
 install: built
 	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(LIBDIR)/cmake/mixtral" \
 	  "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(DOCDIR)"
 	install -m 644 $(LIBRARY) "$(DESTDIR)$(LIBDIR)/$(REAL_NAME)"
 	ln -sf $(REAL_NAME) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
 	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libmixtral.so"
-	install -m 644 include/mixtral.h "$(DESTDIR)$(INCLUDEDIR)/mixtral.h"
+	for each in $(INCLUDED); do install -D -m 644 "$(INCLUDE)/$$each" "$(DESTDIR)$(INCLUDEDIR)/$$each"; done
 	@$(call fill,bindings/c/mixtral.pc.in,"$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc")
 	@$(call fill,bindings/c/mixtral-config.cmake.in,"$(DESTDIR)$(LIBDIR)/cmake/mixtral/mixtral-config.cmake")
 	@$(call fill,bindings/c/mixtral-config-version.cmake.in,"$(DESTDIR)$(LIBDIR)/cmake/mixtral/mixtral-config-version.cmake")
@@ -58,7 +62,8 @@ install: built
 ## make uninstall [the same variables]: removes what install put there.
 uninstall:
 	rm -f "$(DESTDIR)$(LIBDIR)/$(REAL_NAME)" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/libmixtral.so" \
-	  "$(DESTDIR)$(INCLUDEDIR)/mixtral.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc"
+	  $(INCLUDED:%="$(DESTDIR)$(INCLUDEDIR)/%") "$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc"
+	rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(INCLUDEDIR)/mixtral" 2> /dev/null || true
 	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/mixtral" "$(DESTDIR)$(DOCDIR)"
 
 ## make dist: a tarball of what install makes, to be unpacked anywhere, and its SHA-256.

@@ -1,4 +1,4 @@
-"""What the comments of include/mixtral.h say by its conventions: statuses, releases, NULL, ranges."""
+"""What the comments of the headers say by their conventions: statuses, releases, NULL, ranges."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ class Comments:
         starts = [0, *(one.end() for one in re.finditer("\n", text))]
         self._beside: dict[int, str] = {}
         self._above: dict[int, str] = {}
+        self._titles: list[tuple[int, str]] = []
         for one in re.finditer(r"/\*.*?\*/", text, re.DOTALL):
             plain = _plain(one.group())
-            if one.group().startswith("/**"):
+            if title := re.fullmatch(r"-{8,} (.+)", plain):
+                self._titles.append((bisect.bisect_right(starts, one.start()), title[1]))
+            elif one.group().startswith("/**"):
                 self._above[bisect.bisect_right(starts, one.end() - 1) + 1] = plain
             else:
                 self._beside[bisect.bisect_right(starts, one.start())] = plain
@@ -23,6 +26,11 @@ class Comments:
     def of(self, line: int) -> str:
         """The comment of what is declared on this line: beside it, or a documenting one above."""
         return self._beside.get(line) or self._above.get(line, "")
+
+    def section(self, line: int) -> str:
+        """The title that stands above this line, as in "---- Statuses"; "" before the first."""
+        place = bisect.bisect_right(self._titles, line, key=lambda one: one[0])
+        return self._titles[place - 1][1] if place else ""
 
 
 def _plain(comment: str) -> str:

@@ -7,9 +7,11 @@ import pathlib
 import subprocess
 import tempfile
 
+import headers
+
 
 def measure(
-    header: pathlib.Path,
+    include: pathlib.Path,
     scalars: list[str],
     structs: dict[str, list[str]],
     constants: list[str],
@@ -27,18 +29,16 @@ def measure(
         ]
     facts += [(name, name) for name in constants]
     lines = [f'  show("{name}", (const long long[]){{{fact}, END}});' for name, fact in facts]
-    program = "\n".join([*_BEGINNING, *lines, "  return 0;", "}", ""])
+    program = "\n".join([headers.inclusions(include), *_BEGINNING, *lines, "  return 0;", "}", ""])
     with tempfile.TemporaryDirectory() as folder:
         source, binary = pathlib.Path(folder, "layout.c"), pathlib.Path(folder, "layout")
         source.write_text(program)
-        include = f"-I{header.parent}"
-        subprocess.run(["cc", "-std=c99", include, source, "-o", binary], check=True)
+        subprocess.run(["cc", "-std=c99", f"-I{include}", source, "-o", binary], check=True)
         shown = subprocess.run([binary], check=True, capture_output=True, text=True).stdout
     return dict(json.loads(line) for line in shown.splitlines())
 
 
 _BEGINNING = """#include <limits.h>
-#include <mixtral.h>
 #include <stdio.h>
 
 #define END LLONG_MIN

@@ -117,8 +117,8 @@ final class ProductQueue {
     return low * step
   }
 
-  /// Decides the units of a task, and of the one that shares them: about eight a thread, and for the
-  /// rows of a prompt no more panels than the second-level cache keeps while the rows pass by.
+  /// Decides the units of a task, and of the one that shares them: about eight a thread, and for
+  /// the rows of a prompt no more panels than the second-level cache keeps while they pass by.
   ///
   /// Little work stays whole. Four to twenty-four units a thread decode alike within the noise (7B,
   /// 2 threads). Rows are cut where the panels are too few for the threads (a router has one), but

@@ -10,8 +10,8 @@ extension ForwardPass {
   /// Runs `body` once a row.
   func forRows(_ body: @escaping Piece) { forEach(batch.rowCount, body) }
 
-  /// Runs `body` for each of `count` small pieces: a unit is a run of neighbours, about eight units a
-  /// thread, so that claiming them costs little.
+  /// Runs `body` for each of `count` small pieces: a unit is a run of neighbours, about eight units
+  /// a thread, so that claiming them costs little.
   func forEach(_ count: Int, _ body: @escaping Piece) {
     share(count, run: max(1, count / (workers.count * 8)), body)
   }

@@ -1,4 +1,4 @@
-"""The library from outside: only include/mixtral.h, the built library and the Python package.
+"""The library from outside: only the headers, the built library and the Python package.
 
 Nothing is skipped: a library or a model file that is missing is a failure that says what to do.
 """
@@ -18,7 +18,7 @@ LIBRARY = pathlib.Path(
     os.environ.setdefault("MIXTRAL_LIBRARY", str(ROOT / ".build" / "lib" / "libmixtral.so.1"))
 )
 
-sys.path[:0] = [str(PYTHON), str(pathlib.Path(__file__).parent)]
+sys.path[:0] = [str(PYTHON), str(ROOT / "scripts"), str(pathlib.Path(__file__).parent)]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -38,8 +38,8 @@ def root() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def header() -> pathlib.Path:
-    return _existing(ROOT / "include" / "mixtral.h")
+def include() -> pathlib.Path:
+    return ROOT / "include"
 
 
 @pytest.fixture(scope="session")

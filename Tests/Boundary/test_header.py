@@ -1,47 +1,38 @@
-"""The header stands alone in every language mode, and the library exports just what it declares."""
+"""The headers stand alone in every language mode, and the library exports just what they declare."""
 
 from __future__ import annotations
 
-import pathlib
 import re
 import subprocess
 
+import headers
 import pytest
 
-STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]
-MODES = [
-    ("c", "c99"),
-    ("c", "c11"),
-    ("c", "c17"),
-    ("c++", "c++11"),
-    ("c++", "c++17"),
-    ("c++", "c++20"),
-]
+import contract
 
 
-@pytest.mark.parametrize(("language", "standard"), MODES, ids=[mode for _, mode in MODES])
-def test_compiles_alone_and_twice(header, language, standard, tmp_path):
-    source = tmp_path / "alone"
-    source.write_text("#include <mixtral.h>\n#include <mixtral.h>\nint mixtral_alone;\n")
-    run = subprocess.run(
-        ["cc", *STRICT, "-x", language, f"-std={standard}", "-I", str(header.parent), str(source)],
-        capture_output=True,
-        text=True,
-    )
+@pytest.mark.parametrize(
+    ("language", "standard"), contract.MODES, ids=[mode for _, mode in contract.MODES]
+)
+@pytest.mark.parametrize("name", headers.names())
+def test_compiles_alone_and_twice(name, include, language, standard):
+    source = f"#include <{name}>\n#include <{name}>\nint mixtral_alone;\n"
+    run = contract.compiled(include, source, language, standard)
     assert run.returncode == 0, run.stderr
 
 
-def declared(header: pathlib.Path) -> set[str]:
-    text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
-    return set(re.findall(r"\b(mixtral_\w+)\s*\([^)]", text))
+def test_the_makefile_has_the_same_list(include):
+    """HEADERS is the one list besides scripts/headers.py."""
+    assert contract.of_make() == [f"include/{name}" for name in headers.names(include)]
 
 
-def test_exports_exactly_the_declared_functions(header, library):
+def test_exports_exactly_the_declared_functions(include, library):
     run = subprocess.run(
         ["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True
     )
     exported = {line.split()[-1] for line in run.stdout.splitlines() if line.split()[-2] != "A"}
-    assert {name.split("@")[0] for name in exported} == declared(header)
+    names = [contract.declared(include, name)["functions"] for name in headers.names(include)]
+    assert {name.split("@")[0] for name in exported} == set().union(*names)
     assert {name.partition("@@")[2] for name in exported} == {"MIXTRAL_1"}
 
 

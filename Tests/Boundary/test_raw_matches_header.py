@@ -1,111 +1,67 @@
-"""mixtral._raw is what include/mixtral.abi.json describes: functions, constants, structures."""
+"""mixtral._raw is what the headers say: not by include/mixtral.abi.json, which it is made from, but by
+the C compiler."""
 
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+import pathlib
 
+import headers
+import mixtral._raw.mixtral
+import pytest
 from mixtral import _library, _raw
 
 import abi
-
-DESCRIPTION = abi.read()
-STRUCTS = abi.named(DESCRIPTION["structs"])
-CALLBACKS = abi.named(DESCRIPTION["callbacks"])
-PLAIN = {
-    ("integer", 1, True): ctypes.c_int8,
-    ("integer", 1, False): ctypes.c_uint8,
-    ("integer", 4, True): ctypes.c_int32,
-    ("integer", 4, False): ctypes.c_uint32,
-    ("integer", 8, True): ctypes.c_int64,
-    ("integer", 8, False): ctypes.c_uint64,
-    ("float", 4, True): ctypes.c_float,
-    ("float", 8, True): ctypes.c_double,
-}
-SCALARS = {
-    one["name"]: PLAIN[one["kind"], one["size"], one["signed"]] for one in DESCRIPTION["scalars"]
-}
+import contract
 
 
-def ctype(one: dict[str, Any]) -> object:
-    """The ctypes type of a description; for a callback (result, arguments)."""
-    if one["kind"] == "callback":
-        callback = CALLBACKS[one["base"]]
-        return ctype(callback["returns"]), tuple(map(ctype, callback["parameters"]))
-    depth = one["depth"]
-    if one["kind"] == "void" and depth == 0:
-        return None
-    if one["kind"] in ("void", "handle"):
-        kind: Any = ctypes.c_void_p
-        depth -= 1
-    elif one["base"] == "char":
-        kind = ctypes.c_char_p if one["const"] == [True] else ctypes.POINTER(ctypes.c_char)
-        depth -= 1
-    elif one["kind"] == "struct":
-        kind = getattr(_raw, one["base"])
-    else:
-        kind = SCALARS[one["base"]]
-    for _ in range(depth):
-        kind = ctypes.POINTER(kind)
-    return kind
-
-
-def comparable(kind: object) -> object:
-    """A type, or for a callback type its result and arguments."""
-    if isinstance(kind, type) and hasattr(kind, "_argtypes_"):
-        return kind._restype_, tuple(kind._argtypes_)
-    return kind
+@pytest.mark.parametrize("name", headers.names())
+def test_the_compiler_agrees_with_every_line(name, include):
+    contract.check(f"mixtral._raw.{headers.stem(name)}", include, name)
 
 
 def test_every_function_and_no_other():
     names = {name for name, one in vars(_raw).items() if isinstance(one, ctypes._CFuncPtr)}
-    assert names == {one["name"] for one in DESCRIPTION["functions"]}
+    assert names == {one["name"] for one in abi.read()["functions"]}
     assert len(names) > 20
 
 
-def test_function_types():
-    for one in DESCRIPTION["functions"]:
-        function = getattr(_raw, one["name"])
-        assert comparable(function.restype) == ctype(one["returns"]), one["name"]
-        assert list(map(comparable, function.argtypes)) == list(map(ctype, one["parameters"])), one[
-            "name"
-        ]
+FAULTS = {
+    "result": ('"mixtral_abi_version", c_uint32', '"mixtral_abi_version", c_int32'),
+    "narrower": ("mixtral_session, c_uint64", "mixtral_session, c_uint32"),
+    "another handle": ('"mixtral_step", mixtral_status, mixtral_session', '"mixtral_step", mixtral_status, mixtral_model'),
+    "no pointer": ("POINTER(c_uint64), mixtral_session", "c_uint64, mixtral_session"),
+    "one parameter less": ("mixtral_status, c_char_p, c_char_p, ", "mixtral_status, c_char_p, "),
+    "another function": ('declare("mixtral_cancel"', 'declare("mixtral_free"'),
+    "alias": ("mixtral_token = c_int32", "mixtral_token = c_uint32"),
+    "constant": ("MIXTRAL_BUSY = 12", "MIXTRAL_BUSY = 13"),
+    "callback": ("CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)", "CFUNCTYPE(c_int32, c_uint64, c_int64, c_void_p)"),
+    "field": ('("sliding_window", c_int64)', '("sliding_window", c_uint64)'),
+    "name of a field": ('("kv_heads", c_uint32)', '("heads", c_uint32)'),
+    "callback of a field": ('("release", release_callback)', '("release", allocate_callback)'),
+}  # fmt: skip
 
 
-def test_constants():
-    mine = {name: one for name, one in vars(_raw).items() if name.startswith("MIXTRAL_")}
-    assert mine == {one["name"]: one["value"] for one in DESCRIPTION["constants"]}
-
-
-def test_structures_have_the_fields_of_the_header():
-    mine = {
-        name
-        for name, one in vars(_raw).items()
-        if isinstance(one, type) and issubclass(one, ctypes.Structure)
-    }
-    assert mine == set(STRUCTS)
-    for name, struct in STRUCTS.items():
-        expected = [(one["name"], ctype(one)) for one in struct["fields"]]
-        found = [(field, comparable(kind)) for field, kind in getattr(_raw, name)._fields_]
-        assert found == expected, name
-
-
-def test_layout_equals_the_compilers():
-    for name, struct in STRUCTS.items():
-        structure = getattr(_raw, name)
-        assert ctypes.sizeof(structure) == struct["size"], name
-        for one in struct["fields"]:
-            place = getattr(structure, one["name"])
-            assert (place.offset, place.size) == (one["offset"], one["size"]), one["name"]
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_compiler_sees(include, fault):
+    module = mixtral._raw.mixtral
+    text, (right, wrong) = pathlib.Path(module.__file__).read_text(), FAULTS[fault]
+    assert text.count(right) == 1
+    try:
+        source = contract.translated(text.replace(right, wrong), module, "mixtral.h")
+    except AssertionError as seen:
+        assert "another's name" in str(seen)
+        return
+    assert contract.compiled(include, source).returncode != 0
 
 
 def test_structures_have_no_hidden_padding():
-    for name, struct in STRUCTS.items():
+    for struct in abi.read()["structs"]:
         end = 0
         for one in struct["fields"]:
-            assert one["offset"] == end, f"{name}.{one['name']}"
+            assert one["offset"] == end, f"{struct['name']}.{one['name']}"
             end += one["size"]
-        assert end == struct["size"], name
+        assert end == struct["size"], struct["name"]
 
 
 def test_versions():

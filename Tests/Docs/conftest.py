@@ -10,6 +10,7 @@ import blocks
 import pytest
 
 # What the guides name relative to the checkout.
+sys.path.append(str(blocks.ROOT / "scripts"))
 LINKED = ("include", "bindings", "examples")
 
 

@@ -10,6 +10,7 @@ import sys
 import urllib.parse
 
 import blocks
+import headers
 import pytest
 
 SITE = blocks.ROOT / ".build" / "site"
@@ -66,7 +67,7 @@ def test_nothing_is_loaded_from_elsewhere(site):
             assert (path.parent / parts.path).exists(), f"{path}: {loaded}"
 
 
-def test_the_header_is_whole(site):
+def test_the_headers_are_whole(site):
     names = [one["name"] for kind in ("functions", "structs") for one in DESCRIPTION[kind]]
     names += [one["name"] for kind in ("handles", "constants") for one in DESCRIPTION[kind]]
     names += [
@@ -76,7 +77,7 @@ def test_the_header_is_whole(site):
 
 
 @pytest.mark.parametrize("function", DESCRIPTION["functions"], ids=lambda one: one["name"])
-def test_the_words_of_the_header_are_there(function):
+def test_the_words_of_the_headers_are_there(function):
     """All words of a comment stand on the page, in their order up to the first @param."""
     page = (SITE / "reference" / "c.html").read_text()
     text = html.unescape(re.sub(r"<[^>]*>", "", page))
@@ -87,9 +88,12 @@ def test_the_words_of_the_header_are_there(function):
     assert set(re.findall(r"\w+", function["doc"])) - {"param", "return"} <= set(shown)
 
 
-def test_the_rules_of_the_header_are_there(site):
-    header = (blocks.ROOT / "include" / "mixtral.h").read_text()
-    head = re.split(r"Rules that hold for every function:|\*/", header)[1]
+@pytest.mark.parametrize("name", headers.names())
+def test_the_head_of_a_header_is_there(site, name):
+    """Of mixtral.h the rules, which hold for all; of another all."""
+    head = (headers.INCLUDE / name).read_text().partition("/*")[2].partition("*/")[0]
+    if name == "mixtral.h":
+        head = head.partition("Rules that hold for every function:")[2]
     page = (SITE / "reference" / "c.html").read_text()
     shown = re.findall(r"\w+", html.unescape(re.sub(r"<[^>]*>", "", page)))
     words = re.findall(r"\w+", head)

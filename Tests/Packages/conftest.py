@@ -18,6 +18,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / ".build" / "lib" / "libmixtral.so.1"
 SOURCE = pathlib.Path(__file__).with_name("greedy.c")
+sys.path.append(str(ROOT / "scripts"))
 C99 = ["cc", "-std=c99", "-O1", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 # The greedy tokens of transformers for F16 weights hold for a Q4_K_M file only where its choices are

@@ -6,6 +6,7 @@ import hashlib
 import pathlib
 import tarfile
 
+import headers
 import pytest
 
 from conftest import C99, ROOT, SOURCE, Golden, clean_environment, files, make, run, says_golden
@@ -30,7 +31,7 @@ def tree(tarball: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pat
 
 def test_the_files(tree: pathlib.Path, version: str) -> None:
     assert files(tree) == {
-        "include/mixtral.h",
+        *(f"include/{name}" for name in headers.names()),
         *(f"lib/libmixtral.so{end}" for end in ("", ".1", f".{version}")),
         "lib/pkgconfig/mixtral.pc",
         *(f"lib/cmake/mixtral/mixtral-config{end}.cmake" for end in ("", "-version")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import shutil
 
+import headers
 import pytest
 
 from conftest import C99, SOURCE, Golden, clean_environment, elf, files, make, run, says_golden
@@ -47,7 +48,7 @@ def with_cmake(folder: pathlib.Path, wanted: str = "", **definitions: object) ->
 
 def test_the_files(prefix: pathlib.Path, version: str) -> None:
     assert files(prefix) == {
-        "include/mixtral.h",
+        *(f"include/{name}" for name in headers.names()),
         *(f"lib/libmixtral.so{end}" for end in ("", ".1", f".{version}")),
         "lib/pkgconfig/mixtral.pc",
         *(f"lib/cmake/mixtral/{name}" for name in CONFIGS),
@@ -110,6 +111,25 @@ def test_folders_of_a_distribution(bundled: Golden, tmp_path: pathlib.Path) -> N
     says_golden([program], bundled, LD_LIBRARY_PATH=str(stage / "usr" / libdir))
     program = with_cmake(tmp_path / "project", mixtral_DIR=stage / libdir / "cmake/mixtral")
     says_golden([program], bundled)
+
+
+def test_a_second_header(bundled: Golden, tmp_path: pathlib.Path) -> None:
+    """Installed below mixtral.h, asked for by CMake, and taken away again."""
+    include, prefix = tmp_path / "include", tmp_path / "prefix"
+    (include / "mixtral").mkdir(parents=True)
+    shutil.copy(headers.INCLUDE / "mixtral.h", include)
+    (include / "mixtral" / "probe.h").write_text('#include "../mixtral.h"\n')
+    words = [f"INCLUDE={include}", f"PREFIX={prefix}"]
+    make("install", *words)
+    installed = {name for name in files(prefix) if name.startswith("include/")}
+    assert installed == {"include/mixtral.h", "include/mixtral/probe.h"}
+    says_golden([with_cmake(tmp_path / "project", CMAKE_PREFIX_PATH=prefix)], bundled)
+    (prefix / "include" / "mixtral" / "probe.h").rename(tmp_path / "probe.h")
+    with pytest.raises(AssertionError, match=r"probe.h\s+is\s+missing"):
+        with_cmake(tmp_path / "again", CMAKE_PREFIX_PATH=prefix)
+    (tmp_path / "probe.h").rename(prefix / "include" / "mixtral" / "probe.h")
+    make("uninstall", *words)
+    assert not files(prefix) and not (prefix / "include" / "mixtral").exists()
 
 
 def test_uninstall(tmp_path: pathlib.Path) -> None:

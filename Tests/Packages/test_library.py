@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 
+import headers
 import pytest
 
 from conftest import LIBRARY, ROOT, elf, run
@@ -21,11 +22,11 @@ def test_names() -> None:
 
 
 def test_exports() -> None:
-    """The functions of the header, and their version."""
+    """The functions of the headers, and their version."""
     lines = run("nm", "--dynamic", "--defined-only", LIBRARY).splitlines()
     exports = {line.split()[-1] for line in lines} - {"MIXTRAL_1"}
-    header = (ROOT / "include/mixtral.h").read_text()
-    functions = set(re.findall(r"^[\w ]+[ *](mixtral_\w+)\(", header, re.MULTILINE))
+    texts = [(headers.INCLUDE / name).read_text() for name in headers.names()]
+    functions = set(re.findall(r"^[\w ]+[ *](mixtral_\w+)\(", "\n".join(texts), re.MULTILINE))
     assert exports == {f"{name}@@MIXTRAL_1" for name in functions}
 
 

@@ -56,7 +56,7 @@ def test_contents(wheel: pathlib.Path, version: str, capsys: pytest.CaptureFixtu
         text = b"".join(archive.read(name) for name in sorted(names))
     info = f"mixtral-{version}.dist-info"
     assert names == {
-        *(f"mixtral/{path.name}" for path in PACKAGE.glob("*.py")),
+        *(f"mixtral/{path.relative_to(PACKAGE)}" for path in PACKAGE.rglob("*.py")),
         *(f"mixtral/{name}" for name in ("py.typed", "libmixtral.so.1", "LICENSE")),
         "mixtral/THIRD-PARTY.md",
         *(f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")),

@@ -1,6 +1,6 @@
-"""The reference of include/mixtral.h in MyST Markdown, from include/mixtral.abi.json.
+"""The reference of the headers in MyST Markdown, from include/mixtral.abi.json.
 
-The comments are the header's own, its head too. What is added follows from the roles of the parameters: who owns
+The comments are the headers' own, their heads too. What is added follows from the roles of the parameters: who owns
 what, when NULL is allowed, every status that may come back.
 """
 
@@ -11,7 +11,7 @@ import pathlib
 import re
 from typing import Any
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = pathlib.Path(__file__).resolve().parents[2] / "include"
 
 GROUPS = {
     "status": "Statuses",
@@ -36,8 +36,9 @@ ROLES = {
 class Reference:
     """The pages' text. Names of the interface become links wherever a comment mentions them."""
 
-    def __init__(self, description: dict[str, Any]) -> None:
-        self.description = description
+    def __init__(self, include: pathlib.Path) -> None:
+        self.include = include
+        self.description = description = json.loads((include / "mixtral.abi.json").read_text())
         self.callbacks = {one["name"]: one for one in description["callbacks"]}
         self.structs = {one["name"]: one for one in description["structs"]}
         self.statuses = [
@@ -50,25 +51,35 @@ class Reference:
         self.links["mixtral_token"] = "c:type"
 
     def text(self) -> str:
-        return "\n\n".join(
-            [
-                "## Rules that hold for every function",
-                *self.rules((ROOT / "include" / "mixtral.h").read_text()),
-                "## Functions",
-                *map(self.function, self.description["functions"]),
-                "## Structs",
-                *map(self.struct, self.description["structs"]),
-                "## Handles and numbers",
-                *map(self.handle, self.description["handles"]),
-                *self.aliases(),
-                "## Constants",
-                *self.constants(),
-                "",
-            ]
-        )
+        """mixtral.h first, with the rules that hold for all; of the others each as a part of its own."""
+        first, *others = [one["name"] for one in self.description["headers"]]
+        rules = head(self.include / first).partition("Rules that hold for every function:\n")[2]
+        parts = ["## Rules that hold for every function", *self.rules(rules), *self.members(first)]
+        for name in others:
+            parts += [f"## {name}", *self.rules(head(self.include / name))]
+            parts += self.members(name, f" of {name}")
+        return "\n\n".join([*parts, ""])
 
-    def rules(self, header: str) -> list[str]:
-        return [f"{word and f'**{word}** '}{self.linked(rest)}" for word, rest in rules(header)]
+    def rules(self, head: str) -> list[str]:
+        return [f"{word and f'**{word}** '}{self.linked(rest)}" for word, rest in rules(head)]
+
+    def members(self, header: str, of: str = "") -> list[str]:
+        """Everything that a header declares, by its kind."""
+        kinds = {
+            "Functions": list(map(self.function, self.declared("functions", header))),
+            "Structs": list(map(self.struct, self.declared("structs", header))),
+            "Handles and numbers": [
+                *map(self.handle, self.declared("handles", header)),
+                *map(self.alias, self.declared("scalars", header)),
+            ],
+            "Constants": self.constants(self.declared("constants", header)),
+        }
+        return [
+            part for title, parts in kinds.items() if parts for part in (f"## {title}{of}", *parts)
+        ]
+
+    def declared(self, kind: str, header: str) -> list[dict[str, Any]]:
+        return [one for one in self.description[kind] if one.get("header") == header]
 
     def function(self, one: dict[str, Any]) -> str:
         doc = Doc(one["doc"])
@@ -149,16 +160,12 @@ class Reference:
         words = f"An opaque handle, made by {makers}, freed by mixtral_free."
         return fenced("c:type", one["name"], self.linked(words))
 
-    def aliases(self) -> list[str]:
-        return [
-            fenced("c:type", f"{one['alias']} {one['name']}", "")
-            for one in self.description["scalars"]
-            if one.get("alias")
-        ]
+    def alias(self, one: dict[str, Any]) -> str:
+        return fenced("c:type", f"{one['alias']} {one['name']}", "")
 
-    def constants(self) -> list[str]:
+    def constants(self, constants: list[dict[str, Any]]) -> list[str]:
         groups: dict[str, list[str]] = {}
-        for one in self.description["constants"]:
+        for one in constants:
             body = self.linked(one.get("doc", ""))
             entry = fenced("c:enumerator", f"{one['name']} = {one['value']}", body)
             groups.setdefault(one.get("group", ""), []).append(entry)
@@ -206,12 +213,16 @@ class Doc:
         self.summary = "\n\n".join(map(joined, summary.split("\n\n"))).strip()
 
 
-def rules(header: str) -> list[tuple[str, str]]:
-    """The rules at the head of the header: the word that each begins with, or "", and the rest."""
-    head = re.search(r"Rules that hold for every function:\n(.*?)\*/", header, re.DOTALL)
-    text = re.sub(r"^ \*", "", head[1], flags=re.MULTILINE) if head else ""
+def head(path: pathlib.Path) -> str:
+    """The comment that a header begins with."""
+    found = re.match(r"/\*\n(.*?)\*/", path.read_text(), re.DOTALL)
+    return re.sub(r"^ \*", "", found[1], flags=re.MULTILINE) if found else ""
+
+
+def rules(head: str) -> list[tuple[str, str]]:
+    """The paragraphs of a head: the word that each begins with, or "", and the rest."""
     found = []
-    for one in re.split(r"\n(?= \w+\.? {2,}|\n)", text):
+    for one in re.split(r"\n(?= \w+\.? {2,}|\n)", head):
         words = re.match(r" (\w+\.?) {2,}(.*)", one, re.DOTALL)
         found.append((words[1], joined(words[2])) if words else ("", joined(one)))
     return [rule for rule in found if rule[1]]
@@ -233,5 +244,5 @@ def fenced(directive: str, argument: str, body: str) -> str:
     return f"{fence}{{{directive}}} {argument}\n{body}\n{fence}"
 
 
-def text() -> str:
-    return Reference(json.loads((ROOT / "include" / "mixtral.abi.json").read_text())).text()
+def text(include: pathlib.Path = INCLUDE) -> str:
+    return Reference(include).text()

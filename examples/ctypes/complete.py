@@ -7,40 +7,17 @@ import contextlib
 import ctypes
 import os
 import sys
-from ctypes import POINTER, byref, c_char_p, c_float, c_int32, c_size_t, c_uint32, c_uint64
-
-TOKENIZE_BOS = 1
-DETOKENIZE_CONTINUE = 2
-
-Handle = c_uint64  # a number that only the library understands
-Tokens = POINTER(c_int32)
-Size = POINTER(c_size_t)
-
-
-class Info(ctypes.Structure):
-    """mixtral_info; what is not read here stands together."""
-
-    _fields_ = [
-        ("struct_size", c_uint32),
-        ("shape", c_uint32 * 11),
-        ("bos_token", c_int32),
-        ("eos_token", c_int32),
-        ("more", c_uint32 * 8),
-        ("sizes", c_uint64 * 6),
-        ("tensors", c_uint32 * 2),
-    ]
-
-
-class SamplerOptions(ctypes.Structure):
-    """mixtral_sampler_options; zero in any field is the default."""
-
-    _fields_ = [
-        ("struct_size", c_uint32),
-        ("top_k", c_uint32),
-        ("temperature", c_float),
-        ("more", c_uint32 * 9),
-        ("seed_bias_filter_user", c_uint64 * 5),
-    ]
+from ctypes import (
+    POINTER,
+    byref,
+    c_char_p,
+    c_float,
+    c_int32,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 
 
 class MixtralError(Exception):
@@ -48,37 +25,90 @@ class MixtralError(Exception):
 
 
 library = ctypes.CDLL("libmixtral.so.1")
-library.mixtral_status_name.restype = c_char_p
-library.mixtral_last_error.restype = c_char_p
 
 
 def check(status, function, arguments):
     if status:
-        name, sentence = library.mixtral_status_name(status), library.mixtral_last_error()
+        name, sentence = status_name(status), last_error()
         raise MixtralError(f"{name.decode()}: {sentence.decode()}")
 
 
-def function(name, *types):
+def plain(name, result, *types):
     """Without argtypes ctypes would pass a handle as a C int, which cuts it in half."""
     found = getattr(library, name)
-    found.argtypes, found.errcheck = types, check
+    found.restype, found.argtypes = result, types
     return found
 
 
-load = function("mixtral_load", POINTER(Handle), c_char_p, c_char_p)
+def function(name, *types):
+    """A function that raises what its status says."""
+    found = plain(name, c_int32, *types)
+    found.errcheck = check
+    return found
+
+
+# Made by `make abi` from include/mixtral.abi.json.
+TOKENIZE_BOS = 1
+DETOKENIZE_CONTINUE = 2
+
+Handle = c_uint64  # a number that only the library understands
+
+
+class Info(ctypes.Structure):
+    """mixtral_info; what is not used here stands together."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("layers_to_bos_token", c_uint32 * 12),
+        ("eos_token", c_int32),
+        ("unknown_token_to_norm_epsilon", c_uint32 * 8),
+        ("parameters_to_cache_size_per_position", c_uint64 * 6),
+        ("tensors_to_unused_tensors", c_uint32 * 2),
+    ]
+
+
+class SamplerOptions(ctypes.Structure):
+    """mixtral_sampler_options; what is not used here stands together."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("top_k", c_uint32),
+        ("temperature", c_float),
+        ("top_p_to_reserved", c_uint32 * 9),
+        ("seed_to_user", c_uint64 * 5),
+    ]
+
+
+status_name = plain("mixtral_status_name", c_char_p, c_int32)
+last_error = plain("mixtral_last_error", c_char_p)
+load = function("mixtral_load", POINTER(Handle), c_char_p, c_void_p)
 model_info = function("mixtral_model_info", Handle, POINTER(Info))
-session_create = function("mixtral_session_create", POINTER(Handle), Handle, c_char_p)
+session_create = function("mixtral_session_create", POINTER(Handle), Handle, c_void_p)
 sampler_create = function("mixtral_sampler_create", POINTER(Handle), POINTER(SamplerOptions))
 detokenizer_create = function("mixtral_detokenizer_create", POINTER(Handle), Handle, c_uint32)
 tokenize = function(
-    *("mixtral_tokenize", Size, Tokens, c_size_t, Handle, c_char_p, c_size_t, c_uint32)
+    "mixtral_tokenize",
+    POINTER(c_size_t),
+    POINTER(c_int32),
+    c_size_t,
+    Handle,
+    c_char_p,
+    c_size_t,
+    c_uint32,
 )
 detokenizer_next = function(
-    *("mixtral_detokenizer_next", Size, c_char_p, c_size_t, Handle, Tokens, c_size_t)
+    "mixtral_detokenizer_next",
+    POINTER(c_size_t),
+    c_char_p,
+    c_size_t,
+    Handle,
+    POINTER(c_int32),
+    c_size_t,
 )
-step = function("mixtral_step", Handle, Tokens, c_size_t)
-sample = function("mixtral_sample", Tokens, Handle, Handle)
+step = function("mixtral_step", Handle, POINTER(c_int32), c_size_t)
+sample = function("mixtral_sample", POINTER(c_int32), Handle, Handle)
 free = function("mixtral_free", Handle)
+# End of what `make abi` made.
 
 
 def complete(path: str, prompt: bytes, limit: int) -> None:

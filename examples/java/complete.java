@@ -84,29 +84,36 @@ interface Mixtral extends Library {
   Mixtral LIBRARY =
       Native.load("libmixtral.so.1", Mixtral.class, Map.of(OPTION_STRING_ENCODING, "UTF-8"));
 
+  // Made by `make abi` from include/mixtral.abi.json.
   int TOKENIZE_BOS = 1;
   int DETOKENIZE_CONTINUE = 2;
 
-  /** mixtral_info; what is not read here stands together. */
-  @FieldOrder({"struct_size", "shape", "bos_token", "eos_token", "more", "sizes", "tensors"})
+  /** mixtral_info; what is not used here stands together. */
+  @FieldOrder({
+    "struct_size",
+    "layers_to_bos_token",
+    "eos_token",
+    "unknown_token_to_norm_epsilon",
+    "parameters_to_cache_size_per_position",
+    "tensors_to_unused_tensors"
+  })
   class Info extends Structure {
     public int struct_size;
-    public int[] shape = new int[11];
-    public int bos_token;
+    public int[] layers_to_bos_token = new int[12];
     public int eos_token;
-    public int[] more = new int[8];
-    public long[] sizes = new long[6];
-    public int[] tensors = new int[2];
+    public int[] unknown_token_to_norm_epsilon = new int[8];
+    public long[] parameters_to_cache_size_per_position = new long[6];
+    public int[] tensors_to_unused_tensors = new int[2];
   }
 
-  /** mixtral_sampler_options; zero in any field is the default. */
-  @FieldOrder({"struct_size", "top_k", "temperature", "more", "seed_bias_filter_user"})
+  /** mixtral_sampler_options; what is not used here stands together. */
+  @FieldOrder({"struct_size", "top_k", "temperature", "top_p_to_reserved", "seed_to_user"})
   class SamplerOptions extends Structure {
     public int struct_size;
     public int top_k;
     public float temperature;
-    public int[] more = new int[9];
-    public long[] seed_bias_filter_user = new long[5];
+    public int[] top_p_to_reserved = new int[9];
+    public long[] seed_to_user = new long[5];
   }
 
   String mixtral_status_name(int status);
@@ -145,6 +152,7 @@ interface Mixtral extends Library {
   int mixtral_sample(int[] token, long session, long sampler);
 
   int mixtral_free(long object);
+  // End of what `make abi` made.
 
   static void check(int status) {
     if (status == 0) return;

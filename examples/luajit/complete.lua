@@ -1,21 +1,25 @@
 -- A greedy completion by LuaJIT's FFI: luajit complete.lua MODEL PROMPT TOKENS
 local ffi = require("ffi")
 
+-- Made by `make abi` from include/mixtral.abi.json.
 -- Handles are declared as the 64-bit numbers that they are: nothing may follow them.
+-- Fields that are not used here stand together.
 ffi.cdef [[
 typedef uint64_t handle;
 typedef struct {
-  uint32_t struct_size, shape[11];
-  int32_t bos_token, eos_token;
-  uint32_t more[8];
-  uint64_t sizes[6];
-  uint32_t tensors[2];
+  uint32_t struct_size;
+  uint32_t layers_to_bos_token[12];
+  int32_t eos_token;
+  uint32_t unknown_token_to_norm_epsilon[8];
+  uint64_t parameters_to_cache_size_per_position[6];
+  uint32_t tensors_to_unused_tensors[2];
 } mixtral_info;
 typedef struct {
-  uint32_t struct_size, top_k;
+  uint32_t struct_size;
+  uint32_t top_k;
   float temperature;
-  uint32_t more[9];
-  uint64_t seed_bias_filter_user[5];
+  uint32_t top_p_to_reserved[9];
+  uint64_t seed_to_user[5];
 } mixtral_sampler_options;
 const char *mixtral_status_name(int32_t status);
 const char *mixtral_last_error(void);
@@ -32,8 +36,10 @@ int32_t mixtral_step(handle session, const int32_t *tokens, size_t count);
 int32_t mixtral_sample(int32_t *token, handle session, handle sampler);
 int32_t mixtral_free(handle object);
 ]]
-local library = ffi.load("libmixtral.so.1")
 local TOKENIZE_BOS, DETOKENIZE_CONTINUE = 1, 2
+-- End of what `make abi` made.
+
+local library = ffi.load("libmixtral.so.1")
 
 local function check(status)
   if status == 0 then return end

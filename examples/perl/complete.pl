@@ -4,33 +4,51 @@ use warnings;
 use FFI::Platypus 2.00;
 use FFI::Platypus::Buffer qw(grow scalar_to_pointer set_used_length);
 
+# Made by `make abi` from include/mixtral.abi.json.
 use constant { TOKENIZE_BOS => 1, DETOKENIZE_CONTINUE => 2 };
 
-my $ffi = FFI::Platypus->new(api => 2, lib => 'libmixtral.so.1');
-$ffi->attach(mixtral_status_name => ['sint32'] => 'string');
-$ffi->attach(mixtral_last_error  => []         => 'string');
+# Structs as templates of pack: struct_size, what is used here, and x for other bytes.
+use constant INFO => 'L x48 l x88';
+use constant SAMPLER_OPTIONS => 'L x4 f x76';
 
-# Handles are numbers of 64 bits, not pointers that anything may follow.
+# The result and the parameters of each function. Handles are numbers of 64 bits, not
+# pointers that anything may follow.
 my %functions = (
-    load               => ['uint64*', 'string', 'opaque'],
-    model_info         => ['uint64', 'opaque'],
-    session_create     => ['uint64*', 'uint64', 'opaque'],
-    sampler_create     => ['uint64*', 'opaque'],
-    detokenizer_create => ['uint64*', 'uint64', 'uint32'],
-    tokenize           => ['size_t*', 'sint32[]', 'size_t', 'uint64', 'string', 'size_t', 'uint32'],
-    detokenizer_next   => ['size_t*', 'opaque', 'size_t', 'uint64', 'sint32*', 'size_t'],
-    step               => ['uint64', 'sint32[]', 'size_t'],
-    sample             => ['sint32*', 'uint64', 'uint64'],
-    free               => ['uint64'],
+    status_name        => [qw(string sint32)],
+    last_error         => [qw(string)],
+    load               => [qw(sint32 uint64* string opaque)],
+    model_info         => [qw(sint32 uint64 opaque)],
+    session_create     => [qw(sint32 uint64* uint64 opaque)],
+    sampler_create     => [qw(sint32 uint64* opaque)],
+    detokenizer_create => [qw(sint32 uint64* uint64 uint32)],
+    tokenize           => [qw(sint32 size_t* sint32[] size_t uint64 string size_t uint32)],
+    detokenizer_next   => [qw(sint32 size_t* opaque size_t uint64 sint32[] size_t)],
+    step               => [qw(sint32 uint64 sint32[] size_t)],
+    sample             => [qw(sint32 sint32* uint64 uint64)],
+    free               => [qw(sint32 uint64)],
 );
+# End of what `make abi` made.
 
-# Each function dies with the library's sentence instead of returning a status.
+my $ffi = FFI::Platypus->new(api => 2, lib => 'libmixtral.so.1');
+
+# Functions that return a status die with the library's sentence instead.
 for my $name (keys %functions) {
-    $ffi->attach("mixtral_$name" => $functions{$name} => 'sint32' => sub {
+    my ($returns, @types) = $functions{$name}->@*;
+    if ($returns eq 'string') {
+        $ffi->attach("mixtral_$name" => \@types => $returns);
+        next;
+    }
+    $ffi->attach("mixtral_$name" => \@types => $returns => sub {
         my ($function, @arguments) = @_;
         my $status = $function->(@arguments);
         die mixtral_status_name($status) . ': ' . mixtral_last_error() . "\n" if $status;
     });
+}
+
+# A struct's bytes: struct_size, then the fields of its template.
+sub sized {
+    my ($template, @fields) = @_;
+    return pack $template, length(pack $template, 0, @fields), @fields;
 }
 
 my @objects;
@@ -47,11 +65,10 @@ sub complete {
     my ($path, $prompt, $limit) = @_;
     my $model = create(\&mixtral_load, $path, undef);
 
-    # Structures are packed bytes: struct_size first, and zero is the default of every other field.
-    my $info = pack 'L x140', 144;
+    my $info = sized(INFO, 0);
     mixtral_model_info($model, scalar_to_pointer $info);
-    my $eos = unpack 'x52 l', $info;
-    my $greedy = pack 'L x4 f x76', 88, 0;    # struct_size, temperature
+    my (undef, $eos) = unpack INFO, $info;
+    my $greedy = sized(SAMPLER_OPTIONS, 0);    # temperature 0: always the likeliest token
     my $session     = create(\&mixtral_session_create, $model, undef);
     my $sampler     = create(\&mixtral_sampler_create, scalar_to_pointer $greedy);
     my $detokenizer = create(\&mixtral_detokenizer_create, $model, DETOKENIZE_CONTINUE);
@@ -67,7 +84,7 @@ sub complete {
     grow my $piece, 1024;
     my $write = sub {
         my ($fed) = @_;
-        mixtral_detokenizer_next(\$size, scalar_to_pointer $piece, 1024, $detokenizer, \$token,
+        mixtral_detokenizer_next(\$size, scalar_to_pointer $piece, 1024, $detokenizer, [$token],
             $fed);
         set_used_length $piece, $size;
         print $piece;

@@ -2,26 +2,30 @@
 // A greedy completion by PHP's FFI: php complete.php MODEL PROMPT TOKENS
 declare(strict_types=1);
 
-const TOKENIZE_BOS = 1;
-const DETOKENIZE_CONTINUE = 2;
-
 final class Mixtral
 {
+    // Made by `make abi` from include/mixtral.abi.json.
+    public const TOKENIZE_BOS = 1;
+    public const DETOKENIZE_CONTINUE = 2;
+
     // Handles are declared as the 64-bit numbers that they are, and arrive as PHP's int.
+    // Fields that are not used here stand together.
     private const HEADER = '
         typedef uint64_t handle;
         typedef struct {
-          uint32_t struct_size, shape[11];
-          int32_t bos_token, eos_token;
-          uint32_t more[8];
-          uint64_t sizes[6];
-          uint32_t tensors[2];
+          uint32_t struct_size;
+          uint32_t layers_to_bos_token[12];
+          int32_t eos_token;
+          uint32_t unknown_token_to_norm_epsilon[8];
+          uint64_t parameters_to_cache_size_per_position[6];
+          uint32_t tensors_to_unused_tensors[2];
         } mixtral_info;
         typedef struct {
-          uint32_t struct_size, top_k;
+          uint32_t struct_size;
+          uint32_t top_k;
           float temperature;
-          uint32_t more[9];
-          uint64_t seed_bias_filter_user[5];
+          uint32_t top_p_to_reserved[9];
+          uint64_t seed_to_user[5];
         } mixtral_sampler_options;
         const char *mixtral_status_name(int32_t status);
         const char *mixtral_last_error(void);
@@ -38,6 +42,7 @@ final class Mixtral
         int32_t mixtral_sample(int32_t *token, handle session, handle sampler);
         int32_t mixtral_free(handle object);
     ';
+    // End of what `make abi` made.
 
     private FFI $library;
     /** @var int[] what is freed in the end, the last first */
@@ -90,14 +95,14 @@ function complete(Mixtral $mixtral, string $path, string $prompt, int $limit): v
     $options->temperature = 0; // always the likeliest token
     $session = $mixtral->create('session_create', $model, null);
     $sampler = $mixtral->create('sampler_create', FFI::addr($options));
-    $detokenizer = $mixtral->create('detokenizer_create', $model, DETOKENIZE_CONTINUE);
+    $detokenizer = $mixtral->create('detokenizer_create', $model, Mixtral::DETOKENIZE_CONTINUE);
 
     // A token is at least a byte; a few more for what belongs before and after a text.
     $capacity = strlen($prompt) + 8;
     $tokens = $mixtral->new("int32_t[$capacity]");
     $count = $mixtral->new('size_t');
     $mixtral->call('tokenize', FFI::addr($count), $tokens, $capacity, $model, $prompt,
-        strlen($prompt), TOKENIZE_BOS);
+        strlen($prompt), Mixtral::TOKENIZE_BOS);
     $mixtral->call('step', $session, $tokens, $count->cdata);
 
     $token = $mixtral->new('int32_t');

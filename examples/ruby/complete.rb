@@ -5,18 +5,21 @@ module Mixtral
   extend Fiddle::Importer
   dlload "libmixtral.so.1"
 
+  # Made by `make abi` from include/mixtral.abi.json.
   TOKENIZE_BOS = 1
   DETOKENIZE_CONTINUE = 2
 
-  # Handles are numbers: as pointers, Fiddle would wrap them in objects that offer to follow them.
+  # Handles are numbers: Fiddle would wrap pointers in objects that offer to follow them.
   typealias "handle", "unsigned long long"
 
-  # What is not read here stands together.
-  Info = struct ["unsigned int struct_size", "unsigned int shape[11]", "int bos_token",
-                 "int eos_token", "unsigned int more[8]", "unsigned long long sizes[6]",
-                 "unsigned int tensors[2]"]
+  # Fields that are not used here stand together.
+  Info = struct ["unsigned int struct_size", "unsigned int layers_to_bos_token[12]",
+                 "int eos_token", "unsigned int unknown_token_to_norm_epsilon[8]",
+                 "unsigned long long parameters_to_cache_size_per_position[6]",
+                 "unsigned int tensors_to_unused_tensors[2]"]
   SamplerOptions = struct ["unsigned int struct_size", "unsigned int top_k", "float temperature",
-                           "unsigned int more[9]", "unsigned long long seed_bias_filter_user[5]"]
+                           "unsigned int top_p_to_reserved[9]",
+                           "unsigned long long seed_to_user[5]"]
 
   extern "const char *mixtral_status_name(int)"
   extern "const char *mixtral_last_error()"
@@ -30,6 +33,7 @@ module Mixtral
   extern "int mixtral_step(handle, void *, size_t)"
   extern "int mixtral_sample(void *, handle, handle)"
   extern "int mixtral_free(handle)"
+  # End of what `make abi` made.
 
   class Error < StandardError; end
 

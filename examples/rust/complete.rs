@@ -9,31 +9,31 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::ptr::null;
 
+// Made by `make abi` from include/mixtral.abi.json.
 const TOKENIZE_BOS: u32 = 1;
 const DETOKENIZE_CONTINUE: u32 = 2;
 
-/// mixtral_info; what is not read here stands together.
+/// mixtral_info; what is not used here stands together.
 #[repr(C)]
 #[derive(Default)]
 struct Info {
     struct_size: u32,
-    shape: [u32; 11],
-    bos_token: i32,
+    layers_to_bos_token: [u32; 12],
     eos_token: i32,
-    more: [u32; 8],
-    sizes: [u64; 6],
-    tensors: [u32; 2],
+    unknown_token_to_norm_epsilon: [u32; 8],
+    parameters_to_cache_size_per_position: [u64; 6],
+    tensors_to_unused_tensors: [u32; 2],
 }
 
-/// mixtral_sampler_options; zero in any field is the default.
+/// mixtral_sampler_options; what is not used here stands together.
 #[repr(C)]
 #[derive(Default)]
 struct SamplerOptions {
     struct_size: u32,
     top_k: u32,
     temperature: f32,
-    more: [u32; 9],
-    seed_bias_filter_user: [u64; 5],
+    top_p_to_reserved: [u32; 9],
+    seed_to_user: [u64; 5],
 }
 
 /// Handles are numbers: as references or pointers they would ask to be followed.
@@ -69,6 +69,7 @@ extern "C" {
     fn mixtral_sample(token: *mut i32, session: Bits, sampler: Bits) -> i32;
     fn mixtral_free(object: Bits) -> i32;
 }
+// End of what `make abi` made.
 
 fn check(status: i32) -> Result<(), String> {
     if status == 0 {

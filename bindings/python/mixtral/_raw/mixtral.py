@@ -1,14 +1,15 @@
-"""include/mixtral.h in ctypes, and nothing else.
+"""include/mixtral.h in ctypes, and nothing else. Written by `make abi`.
 
 Every name is the header's. Each function has its argument types and its result type set. `CDLL` is
-used, so other Python threads run during every call.
+used, so other Python threads run during every call. A handle is an address that is never followed.
 """
 
 from __future__ import annotations
 
-import ctypes
 from ctypes import (
+    CFUNCTYPE,
     POINTER,
+    Structure,
     c_char,
     c_char_p,
     c_float,
@@ -20,9 +21,11 @@ from ctypes import (
     c_void_p,
 )
 
-from ._library import declare
+from .._library import declare
 
 # Statuses
+
+mixtral_status = c_int32
 
 MIXTRAL_OK = 0
 MIXTRAL_INVALID_ARGUMENT = 1
@@ -42,14 +45,12 @@ MIXTRAL_NUMERIC = 14
 MIXTRAL_FORKED = 15
 MIXTRAL_INTERNAL = 16
 
-mixtral_status = c_int32
-
 mixtral_status_name = declare("mixtral_status_name", c_char_p, mixtral_status)
 mixtral_last_error = declare("mixtral_last_error", c_char_p)
 mixtral_version = declare("mixtral_version", c_char_p)
 mixtral_abi_version = declare("mixtral_abi_version", c_uint32)
 
-# Models. A handle is an address that is never followed.
+# Models
 
 mixtral_model = c_void_p
 mixtral_session = c_void_p
@@ -67,13 +68,13 @@ MIXTRAL_ISA_AVXVNNI = 4
 MIXTRAL_LOG_INFO = 0
 MIXTRAL_LOG_WARNING = 1
 
-progress_callback = ctypes.CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)
-allocate_callback = ctypes.CFUNCTYPE(c_void_p, c_uint64, c_uint64, c_void_p)
-release_callback = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_void_p)
-log_callback = ctypes.CFUNCTYPE(c_int32, c_uint32, c_char_p, c_uint64, c_void_p)
+progress_callback = CFUNCTYPE(c_int32, c_uint64, c_uint64, c_void_p)
+allocate_callback = CFUNCTYPE(c_void_p, c_uint64, c_uint64, c_void_p)
+release_callback = CFUNCTYPE(None, c_void_p, c_uint64, c_void_p)
+log_callback = CFUNCTYPE(c_int32, c_uint32, c_char_p, c_uint64, c_void_p)
 
 
-class mixtral_load_options(ctypes.Structure):
+class mixtral_load_options(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
         ("threads", c_uint32),
@@ -91,15 +92,11 @@ class mixtral_load_options(ctypes.Structure):
 
 
 mixtral_load = declare(
-    "mixtral_load",
-    mixtral_status,
-    POINTER(mixtral_model),
-    c_char_p,
-    POINTER(mixtral_load_options),
+    "mixtral_load", mixtral_status, POINTER(mixtral_model), c_char_p, POINTER(mixtral_load_options)
 )
 
 
-class mixtral_pack_options(ctypes.Structure):
+class mixtral_pack_options(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
         ("threads", c_uint32),
@@ -117,7 +114,7 @@ mixtral_model_pack = declare(
 mixtral_guard_mappings = declare("mixtral_guard_mappings", mixtral_status, c_uint32)
 
 
-class mixtral_info(ctypes.Structure):
+class mixtral_info(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
         ("layers", c_uint32),
@@ -224,7 +221,7 @@ MIXTRAL_CACHE_F16 = 0
 MIXTRAL_CACHE_Q8_0 = 1
 
 
-class mixtral_session_options(ctypes.Structure):
+class mixtral_session_options(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
         ("context", c_uint32),
@@ -246,7 +243,7 @@ mixtral_step = declare(
 )
 
 
-class mixtral_input(ctypes.Structure):
+class mixtral_input(Structure):
     _fields_ = [
         ("tokens", POINTER(mixtral_token)),
         ("count", c_uint64),
@@ -274,12 +271,7 @@ mixtral_step_logits = declare(
 )
 
 mixtral_logits = declare(
-    "mixtral_logits",
-    mixtral_status,
-    POINTER(c_size_t),
-    POINTER(c_float),
-    c_size_t,
-    mixtral_session,
+    "mixtral_logits", mixtral_status, POINTER(c_size_t), POINTER(c_float), c_size_t, mixtral_session
 )
 
 mixtral_session_position = declare(
@@ -287,7 +279,7 @@ mixtral_session_position = declare(
 )
 
 
-class mixtral_state(ctypes.Structure):
+class mixtral_state(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
         ("context", c_uint32),
@@ -328,17 +320,17 @@ mixtral_session_load_file = declare(
 # Sampling
 
 
-class mixtral_logit_bias(ctypes.Structure):
+class mixtral_logit_bias(Structure):
     _fields_ = [
         ("token", mixtral_token),
         ("bias", c_float),
     ]
 
 
-filter_callback = ctypes.CFUNCTYPE(c_int32, POINTER(c_float), c_uint64, c_void_p)
+filter_callback = CFUNCTYPE(c_int32, POINTER(c_float), c_uint64, c_void_p)
 
 
-class mixtral_sampler_options(ctypes.Structure):
+class mixtral_sampler_options(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
         ("top_k", c_uint32),
@@ -372,7 +364,7 @@ mixtral_sample = declare(
 )
 
 
-class mixtral_candidate(ctypes.Structure):
+class mixtral_candidate(Structure):
     _fields_ = [
         ("token", mixtral_token),
         ("logit", c_float),
