@@ -19,8 +19,11 @@ package struct StepRequest {
   /// Why the session could not step.
   package var error: EngineError?
 
-  /// The session's position before the step.
+  /// The session's position before the step, and whether it had logits there.
   fileprivate var start = 0
+  fileprivate var hadLogits = false
+  /// Whether the session's logits are those of this step.
+  fileprivate var hasStored = false
   fileprivate var done = 0
   /// Tokens of the pass that runs.
   fileprivate var taken = 0
@@ -47,7 +50,7 @@ package struct StepRequest {
   /// Copies the caller's tokens behind those of the session, and checks the copy: what the caller
   /// changes from here on changes nothing.
   fileprivate mutating func take(vocabulary: Int) throws(EngineError) {
-    start = session.position
+    (start, hadLogits) = (session.position, session.hasLogits)
     guard count > 0 else {
       throw EngineError(.invalidArgument, "count is 0; allowed at least 1 token")
     }
@@ -231,6 +234,7 @@ extension Model {
     }
     if row.position == request.start &+ request.count &- 1 {
       request.session.logits.update(from: logits, count: vocabulary)
+      request.hasStored = true
     }
   }
 
@@ -270,10 +274,9 @@ extension Model {
   private func fail(_ request: inout StepRequest, _ error: EngineError) {
     request.error = error
     let session = request.session
-    if request.done > 0 {
-      session.hasLogits = false
-      if session.canStand(at: request.start) { session.stand(at: request.start) }
-    }
+    if session.canStand(at: request.start) { session.stand(at: request.start) }
+    session.hasLogits =
+      request.hadLogits && !request.hasStored && session.position == request.start
     // The pages that the failed pass took go back.
     session.cache.truncate(to: session.position)
   }

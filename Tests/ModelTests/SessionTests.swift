@@ -248,6 +248,17 @@ struct SessionTests {
     #expect(session.cacheByteCount == size)
   }
 
+  @Test("a step that fails in a later pass keeps the position and the logits of before")
+  func failureInALaterPassKeeps() throws {
+    let model = try load(spoiled(7, .nan), Loading(batch: 8))
+    let session = try model.session()
+    let bits = try session.step([1, 2, 3])
+    expectError(.numeric) { try session.step(Array(repeating: 5, count: 90) + [7]) }
+    #expect(session.position == 3)
+    #expect(try session.logitBits() == bits)
+    #expect(try session.step([4]) == model.session().step([1, 2, 3, 4]))
+  }
+
   @Test("one session's NaN does not reach the others of its step")
   func notFiniteAmongOthers() throws {
     let model = try load(spoiled(7, .nan), Loading(threads: 2))
