@@ -17,7 +17,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "header_page", "house_docstri
 exclude_patterns = ["_ext", "requirements.txt"]
 suppress_warnings: list[str] = []
 
-myst_enable_extensions = ["colon_fence", "fieldlist"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 
 # References that lead nowhere are warnings, but for the types of C and Python themselves.

@@ -29,3 +29,30 @@ extension UnsafeBufferPointer {
     return unsafe self[index]
   }
 }
+
+/// The integers from `start`, by default 0, up to but not `end`; none where `end` is not beyond.
+///
+/// A range `start..<end` has a check of the compiler where `end` is unknown; this has none.
+@inlinable @inline(__always)
+package func below(_ end: Int, from start: Int = 0) -> Below { Below(next: start, end: end) }
+
+/// Counting upwards, see `below`.
+@frozen @usableFromInline
+package struct Below: Sequence, IteratorProtocol {
+  @usableFromInline var following: Int
+  @usableFromInline let end: Int
+
+  @inlinable @inline(__always)
+  package init(next: Int, end: Int) {
+    following = next
+    self.end = end
+  }
+
+  @inlinable @inline(__always)
+  package mutating func next() -> Int? {
+    guard following < end else { return nil }
+    // Below `end`: one more does not wrap.
+    defer { following &+= 1 }
+    return following
+  }
+}
