@@ -30,29 +30,68 @@ enum HandleKind: UInt64 {
   }
 }
 
-/// An object that handles stand for.
-protocol HandleObject: AnyObject, Sendable {
+/// An object that handles stand for, of one of the kinds.
+enum HandleObject: Sendable {
+  case model(Model)
+  case session(Session)
+  case sampler(SamplerObject)
+  case detokenizer(Detokenizer)
+
+  var kind: HandleKind {
+    switch self {
+    case .model: .model
+    case .session: .session
+    case .sampler: .sampler
+    case .detokenizer: .detokenizer
+    }
+  }
+
+  /// Whether no call runs on it, after which none can begin.
+  ///
+  /// Calls hold a model themselves.
+  func close() -> Bool {
+    switch self {
+    case .model: true
+    case .session(let session): session.exclusiveUse.close()
+    case .sampler(let sampler): sampler.exclusiveUse.close()
+    case .detokenizer(let detokenizer): detokenizer.exclusiveUse.close()
+    }
+  }
+}
+
+/// A class whose objects handles stand for.
+protocol Handled: AnyObject, Sendable {
   static var kind: HandleKind { get }
-  /// Whether a call runs on it; if not, no call can begin any more.
-  func close() -> Bool
+  var asHandleObject: HandleObject { get }
+  /// The object itself; nil when it is of another kind.
+  static func from(_ object: HandleObject) -> Self?
 }
 
-extension Model: HandleObject {
+extension Model: Handled {
   static var kind: HandleKind { .model }
-  // Calls hold the model themselves.
-  func close() -> Bool { true }
+  var asHandleObject: HandleObject { .model(self) }
+
+  static func from(_ object: HandleObject) -> Model? {
+    guard case .model(let model) = object else { return nil }
+    return model
+  }
 }
 
-extension Session: HandleObject {
+extension Session: Handled {
   static var kind: HandleKind { .session }
-  func close() -> Bool { exclusiveUse.close() }
+  var asHandleObject: HandleObject { .session(self) }
+
+  static func from(_ object: HandleObject) -> Session? {
+    guard case .session(let session) = object else { return nil }
+    return session
+  }
 }
 
 /// All live handles of this process.
 final class HandleTable: @unchecked Sendable {
   private struct Slot {
     var generation: UInt64 = 0
-    var object: (any HandleObject)?
+    var object: HandleObject?
   }
   private struct State {
     /// Room for all slots, of which the first `used` have been in use.
@@ -145,7 +184,7 @@ final class HandleTable: @unchecked Sendable {
   }
 
   /// Registers an object; the table owns it until `free`.
-  func add<Object: HandleObject>(_ object: Object) throws(EngineError) -> OpaquePointer {
+  func add<Object: Handled>(_ object: Object) throws(EngineError) -> OpaquePointer {
     guard platform_refusals() == 0 else {
       throw EngineError(.outOfMemory, "the system refused memory")
     }
@@ -153,7 +192,7 @@ final class HandleTable: @unchecked Sendable {
       guard state.live < Self.mostHandles else { return nil }
       guard let index = state.take(), let slot = state.slot(index) else { return nil }
       slot.pointee.generation &+= 1
-      slot.pointee.object = object
+      slot.pointee.object = object.asHandleObject
       state.live &+= 1
       return UInt64(truncatingIfNeeded: index) | slot.pointee.generation << 16
         | Object.kind.rawValue << 36 | nonce << 39
@@ -166,14 +205,14 @@ final class HandleTable: @unchecked Sendable {
   }
 
   /// The object of a handle.
-  func object<Object: HandleObject>(
+  func object<Object: Handled>(
     _ handle: OpaquePointer?, _: Object.Type = Object.self
   ) throws(EngineError) -> Object {
     let bits = try check(handle, Object.kind.name)
     guard let found = find(bits) else { throw Self.stale(bits, Object.kind.name) }
-    guard let object = found as? Object else {
+    guard let object = Object.from(found) else {
       throw EngineError(
-        .invalidHandle, "handle is a \(type(of: found).kind.name); expected a \(Object.kind.name)")
+        .invalidHandle, "handle is a \(found.kind.name); expected a \(Object.kind.name)")
     }
     return object
   }
@@ -187,12 +226,12 @@ final class HandleTable: @unchecked Sendable {
     _ = try check(handle, "handle")
     guard let object = find(bits) else { throw Self.stale(bits, "handle") }
     guard object.close() else {
-      throw EngineError(.busy, "a call runs on this \(type(of: object).kind.name); not freed")
+      throw EngineError(.busy, "a call runs on this \(object.kind.name); not freed")
     }
     // The object is released after the lock: a last reference joins threads.
-    _ = state.withLock { state -> (any HandleObject)? in
+    _ = state.withLock { state -> HandleObject? in
       let index = Int(bits & 0xffff)
-      guard let slot = state.slot(index), slot.pointee.object === object else { return nil }
+      guard let slot = state.slot(index), Self.holds(slot, bits) else { return nil }
       let last = slot.pointee.object
       slot.pointee.object = nil
       state.live &-= 1
@@ -202,17 +241,20 @@ final class HandleTable: @unchecked Sendable {
     }
   }
 
-  private func find(_ bits: UInt64) -> (any HandleObject)? {
+  private func find(_ bits: UInt64) -> HandleObject? {
     guard bits >> 39 == nonce else { return nil }
     return state.withLock { state in
       let index = Int(bits & 0xffff)
-      guard let slot = state.slot(index),
-        slot.pointee.generation == bits >> 16 & 0xf_ffff,
-        let object = slot.pointee.object,
-        type(of: object).kind.rawValue == bits >> 36 & 7
+      guard let slot = state.slot(index), Self.holds(slot, bits),
+        let object = slot.pointee.object, object.kind.rawValue == bits >> 36 & 7
       else { return nil }
       return object
     }
+  }
+
+  /// Whether a slot has the object of a handle: its generation, which each object has its own of.
+  private static func holds(_ slot: UnsafeMutablePointer<Slot>, _ bits: UInt64) -> Bool {
+    slot.pointee.object != nil && slot.pointee.generation == bits >> 16 & 0xf_ffff
   }
 
   private func check(_ handle: OpaquePointer?, _ name: String) throws(EngineError) -> UInt64 {

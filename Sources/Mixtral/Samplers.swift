@@ -5,8 +5,7 @@ import Model
 import Sampling
 
 /// A sampler behind a handle.
-final class SamplerObject: HandleObject, @unchecked Sendable {
-  static var kind: HandleKind { .sampler }
+final class SamplerObject: Handled, @unchecked Sendable {
   var sampler: Sampler
   var hasDrawn = false
   let reportCount: Int
@@ -29,7 +28,13 @@ final class SamplerObject: HandleObject, @unchecked Sendable {
     }
   }
 
-  func close() -> Bool { exclusiveUse.close() }
+  static var kind: HandleKind { .sampler }
+  var asHandleObject: HandleObject { .sampler(self) }
+
+  static func from(_ object: HandleObject) -> SamplerObject? {
+    guard case .sampler(let sampler) = object else { return nil }
+    return sampler
+  }
 }
 
 private func samplerOptions(

@@ -51,8 +51,7 @@ func checkFlags(_ flags: UInt32, _ known: UInt32) throws(EngineError) {
 }
 
 /// A streaming detokenizer behind a handle.
-final class Detokenizer: HandleObject, @unchecked Sendable {
-  static var kind: HandleKind { .detokenizer }
+final class Detokenizer: Handled, @unchecked Sendable {
   var decoder: StreamingDecoder
   let exclusiveUse = ExclusiveUse("detokenizer")
 
@@ -60,7 +59,13 @@ final class Detokenizer: HandleObject, @unchecked Sendable {
     decoder = StreamingDecoder(tokenizer: model.tokenizer, options: options)
   }
 
-  func close() -> Bool { exclusiveUse.close() }
+  static var kind: HandleKind { .detokenizer }
+  var asHandleObject: HandleObject { .detokenizer(self) }
+
+  static func from(_ object: HandleObject) -> Detokenizer? {
+    guard case .detokenizer(let detokenizer) = object else { return nil }
+    return detokenizer
+  }
 }
 
 @c @implementation
