@@ -1,7 +1,6 @@
 // Packing: sixteen rows as the file has them become one panel. Nothing is rounded: the same bits,
 // moved. Each row's block is taken apart by its type (`unpack`); what is left is to turn rows into
 // columns, in registers of SSE2, which every x86-64 has: what memory gives is the bound, not they.
-import Intrinsics
 import Kernels
 
 extension PanelFormat {

@@ -19,7 +19,23 @@ package enum GGUFValueType: UInt32, Sendable {
   case float64 = 12
 
   /// GGUF's name of the type, such as "uint32".
-  package var name: String { String(describing: self) }
+  package var name: String {
+    switch self {
+    case .uint8: "uint8"
+    case .int8: "int8"
+    case .uint16: "uint16"
+    case .int16: "int16"
+    case .uint32: "uint32"
+    case .int32: "int32"
+    case .float32: "float32"
+    case .bool: "bool"
+    case .string: "string"
+    case .array: "array"
+    case .uint64: "uint64"
+    case .int64: "int64"
+    case .float64: "float64"
+    }
+  }
 
   /// The fewest bytes of one element of an array: a string's length, anything else's size.
   var leastByteCount: Int {
