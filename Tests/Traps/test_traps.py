@@ -6,7 +6,7 @@
 2. No function holds the illegal instruction that a check without a name would be.
 3. No room imports what ends the process; kernels and the step import nothing that allocates.
 4. Rooms that read what others wrote, text and files, have strict memory safety.
-5. Words that may not stand in Sources: Tests/Boundary/test_style.py.
+5. Words that may not stand in Sources: Tests/Style/test_words.py.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENDINGS = re.compile(
     r"swift_beginAccess|.*_assertionFailure.*|.*_fatalErrorMessage.*|swift_unexpectedError"
     r"|swift_errorInMain|swift_dynamicCast\w*"
 )
-# Casts that give nothing where they do not fit; none of them is `as!`, which test_style.py forbids.
+# Casts that give nothing where they do not fit; none of them is `as!`, which Tests/Style forbids.
 CASTS = {
     ("Formats", "swift_dynamicCast"),
     ("Formats", "swift_dynamicCastClass"),

@@ -1,0 +1,106 @@
+"""The imports of each room: this table, the targets of Package.swift and the tree in CONTRIBUTING.md agree.
+
+`python Tests/Style/rooms.py --write` (make contributing) fills the tree's column of imports. A new
+room is a target of Package.swift, a line here and a row of the tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+
+# The rooms that each room imports, no more and no fewer.
+ARROWS: dict[str, set[str]] = {
+    "Platform": set(),
+    "Intrinsics": set(),
+    "Kernels": set(),
+    "KernelsAVX2": {"Intrinsics", "Kernels"},
+    "KernelsAVXVNNI": {"Intrinsics", "Kernels", "KernelsAVX2"},
+    "KernelsAVX512": {"Intrinsics", "Kernels"},
+    "Base": {"Platform"},
+    "Formats": {"Base", "Platform"},
+    "Quantization": {"Base", "Formats", "Intrinsics", "Kernels"},
+    "Text": {"Base", "Formats"},
+    "Sampling": {"Base", "Kernels"},
+    "Workers": {"Base", "Platform"},
+    "Forward": {"Base", "Kernels", "Workers"},
+    "Model": {"Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"},
+    "Mixtral": {
+        *("Base", "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
+        *("KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
+    },
+}
+# The files that own a room's system calls; no other file imports Glibc.
+SYSTEM_FILES: dict[str, set[str]] = {
+    "Base": {"Growable.swift", "Memory.swift"},
+    "Formats": {"SystemCalls.swift"},
+    "Workers": {"Workers.swift"},
+    "Mixtral": {"Call.swift", "Guard.swift", "Handles.swift"},
+}
+# The rooms in which locks and atomics may stand.
+SYNCHRONIZED = {"Base", "Workers", "Forward", "Model", "Mixtral"}
+
+ROW = re.compile(r"^\| (`Sources/.*?) \| (.*) \| ?(.*?) ?\|$", re.MULTILINE)
+
+
+def manifest_dependencies(manifest: str) -> dict[str, set[str]]:
+    """The dependencies that each target of a Package.swift declares."""
+    targets = re.compile(
+        r'\.(?:systemLibrary|target|executableTarget|testTarget)\(\s*name: "(\w+)"'
+    )
+    starts = [*targets.finditer(manifest)]
+    ends = [match.start() for match in starts[1:]] + [len(manifest)]
+    found = {}
+    for match, end in zip(starts, ends):
+        listed = re.search(r"dependencies: \[(.*?)\]", manifest[match.end() : end], re.DOTALL)
+        found[match[1]] = set(re.findall(r'"(\w+)"', listed[1])) if listed else set()
+    return found
+
+
+def rooms_of(row: re.Match[str]) -> list[str]:
+    """The rooms that a row of the tree names in its first cell."""
+    return [name.removeprefix("Sources/") for name in re.findall(r"`([\w/]+)`", row[1])]
+
+
+def column(rooms: list[str]) -> str:
+    """What a row says of the imports of its rooms: what all have, then what one has besides."""
+
+    def spelled(names: set[str]) -> str:
+        return ", ".join(name for name in ARROWS if name in names)
+
+    internal = [{name for name in ARROWS[room] if name in ARROWS} for room in rooms]
+    common = set.intersection(*internal)
+    parts = [spelled(common)]
+    parts += [
+        f"{room} also {spelled(own - common)}" for room, own in zip(rooms, internal) if own - common
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def with_columns(text: str) -> str:
+    """CONTRIBUTING.md with the column of imports that ARROWS says."""
+
+    def row(match: re.Match[str]) -> str:
+        imports = column(rooms_of(match))
+        return f"| {match[1]} | {match[2]} | {imports + ' ' if imports else ''}|"
+
+    return ROW.sub(row, text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write CONTRIBUTING.md")
+    arguments = parser.parse_args()
+    text = with_columns(CONTRIBUTING.read_text("utf-8"))
+    if arguments.write:
+        CONTRIBUTING.write_text(text, "utf-8")
+    else:
+        print("\n".join(match[0] for match in ROW.finditer(text)))
+
+
+if __name__ == "__main__":
+    main()

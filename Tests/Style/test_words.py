@@ -1,0 +1,127 @@
+"""Words that may not stand in Sources, and the sizes of files and functions."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+
+import pytest
+import swift_text
+
+FORBIDDEN = re.compile(
+    r"\btry!|\bas!|\bfatalError\(|\bprecondition(Failure)?\(|\bprint\(|\bdebugPrint\(|\bexit\("
+    r"|\bassert(ionFailure)?\(|\bunowned(?!\(unsafe\))|\bunsafelyUnwrapped\b|\bdump\("
+    r"|\bimport (Foundation|Dispatch)\b|\.allocate\(byteCount|[\w\])]!(?![=\w(])"
+)
+UNFINISHED = re.compile(r"\bTODO\b|\bFIXME\b")
+# What Embedded Swift lacks: existentials, reflection, key paths. Of code that is left when strings
+# are gone, and what they interpolate keeps no backslash, a backslash begins a key path.
+NOT_EMBEDDED = re.compile(
+    r"\bany\s+[A-Z]|\bString\((describing|reflecting):|\bMirror\(|\btype\(of:|\\|\bKeyPath\b"
+)
+LONGEST_FUNCTION = 70
+
+every_source = pytest.mark.parametrize("path", swift_text.SOURCES, ids=swift_text.name)
+
+
+def found(pattern: re.Pattern[str], path: pathlib.Path) -> list[str]:
+    text = path.read_text("utf-8").splitlines()
+    return [
+        f"{number}: {text[number - 1].strip()}"
+        for number, line in swift_text.lines(path)
+        if pattern.search(line)
+    ]
+
+
+@every_source
+def test_nothing_ends_the_host(path):
+    assert not found(FORBIDDEN, path)
+
+
+@every_source
+def test_nothing_that_embedded_swift_lacks(path):
+    assert not found(NOT_EMBEDDED, path)
+
+
+@every_source
+def test_nothing_is_left_to_do(path):
+    assert not UNFINISHED.search(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        r"rows.map(\.count)",
+        r"rows.contains(where: \Row.isOpen)",
+        "var object: (any Handle)?",
+        r'"handle is a \(type(of: found).name)"',
+        "String(describing: kind)",
+    ],
+)
+def test_what_embedded_swift_lacks_is_seen(code):
+    assert NOT_EMBEDDED.search(swift_text.stripped(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [r'"\n\(count) any Thing"', "// any Thing \\.x", "anyThing(type: of)", 'String("describing:")'],
+)
+def test_what_is_no_such_thing_is_not(code):
+    assert not NOT_EMBEDDED.search(swift_text.stripped(code))
+
+
+@every_source
+def test_sizes_of_files_and_lines(path):
+    lines = path.read_text("utf-8").splitlines()
+    assert len(lines) <= (600 if swift_text.room(path).startswith("Kernels") else 400)
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_forward_pass_is_a_page():
+    """Its phases read like the paper; how they are computed is in the files beside it."""
+    path = swift_text.ROOT / "Sources/Forward/ForwardPass.swift"
+    assert len(path.read_text("utf-8").splitlines()) <= 200
+
+
+def test_the_public_interface_is_the_header():
+    """`public` belongs to the boundary; the generic kernels need it to inline into the ISA modules."""
+    public = {
+        swift_text.room(path)
+        for path in swift_text.SOURCES
+        if re.search(r"^\s*(@\w+(\(.*\))? )*public ", swift_text.code(path), re.MULTILINE)
+    }
+    assert {room for room in public if not room.startswith("Kernels")} == {"Mixtral"}
+
+
+PYTHON = sorted(
+    path
+    for folder in ("Tests", "bindings", "examples", "scripts", "docs")
+    for path in (swift_text.ROOT / folder).rglob("*.py")
+)
+
+
+def test_sizes_of_functions_in_python():
+    long = [
+        f"{swift_text.name(path)}: {node.name}"
+        for path in PYTHON
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.end_lineno - node.lineno >= LONGEST_FUNCTION
+    ]
+    assert not long
+
+
+def test_sizes_of_functions_in_c():
+    """A function of C begins where a line has no indentation and ends with a brace that has none."""
+    long = []
+    for path in sorted(swift_text.ROOT.rglob("*/*.c")):
+        if path.relative_to(swift_text.ROOT).parts[0].startswith("."):
+            continue
+        first = 0
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if re.match(r"\w", line):
+                first = number
+            elif line.startswith("}") and number - first >= LONGEST_FUNCTION:
+                long.append(f"{swift_text.name(path)}:{first}")
+    assert not long
