@@ -1,5 +1,5 @@
-# The commands people type. Each installs what it needs: Debian's packages by apt (as root), Python's into
-# .venv. Swift 6.3 itself must be on the PATH.
+# The commands people type: `make help` lists them. Each installs what it needs: Debian's packages by apt (as
+# root), Python's into .venv. Swift 6.3 itself must be on the PATH.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,6 +13,10 @@ MODEL := examples/models/mixtral-demo-q4_k_m.gguf
 SMOLLM2 := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 PROMPT := And it came to pass
 PYTHON := .venv/bin/python
+# Installs Debian's packages that are missing.
+NEED := scripts/need.sh
+# pytest of a folder, or of what ONLY names in it: make test-boundary ONLY=test_laws.py
+pytest = $(PYTHON) -m pytest -q $(or $(addprefix $(1)/,$(ONLY)),$(1))
 CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 # One set of flags for every build, or each would undo another's work. No RUNPATH: whoever loads the library
 # says where it is.
@@ -21,9 +25,16 @@ SWIFT_FLAGS := -c release --disable-local-rpath
 INCLUDE := include
 HEADERS := $(wildcard $(INCLUDE)/mixtral.h $(INCLUDE)/mixtral/*.h)
 
-.PHONY: library abi abi-baseline demo demo-chat test test-swift test-boundary test-faults test-soak soak fuzz test-fuzz-corpus sanitize test-oracle test-counts lint oracle bench bench-peers clean
+.PHONY: help library contributing abi abi-baseline demo demo-chat test test-swift test-style test-boundary \
+  test-faults test-soak soak fuzz test-fuzz-corpus sanitize test-oracle test-counts lint oracle bench bench-peers \
+  clean
 
+## make library: builds .build/lib/libmixtral.so.1; plain `make` too.
 library: $(LIBRARY)
+
+## make help: this list.
+help:
+	@sed -n 's/^## make /  /p' $(MAKEFILE_LIST)
 
 # Swift decides itself what is out of date; the copy is stripped and is what programs link.
 $(LIBRARY): FORCE
@@ -40,19 +51,22 @@ FORCE:
 
 # What describes, compares and calls the interface without the header.
 ABI_PACKAGES := abigail-tools libffi-dev libjansson-dev
-.build/abi-packages:
-	dpkg -s $(ABI_PACKAGES) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(ABI_PACKAGES); }
-	mkdir -p $(@D)
-	touch $@
+.PHONY: abi-packages
+abi-packages:
+	@$(NEED) $(ABI_PACKAGES)
 
-## make abi: after a change of a header writes include/mixtral.abi.json anew, and what is made from it: the module
-## map, mixtral/_raw of Python, the declarations in examples/.
+## make contributing: writes the imports of each room into CONTRIBUTING.md, from Tests/Style/rooms.py.
+contributing:
+	python3 Tests/Style/rooms.py --write
+
+## make abi: after a change of a header writes include/mixtral.abi.json anew, and what is made from it.
+# That is CMixtral's module map, mixtral/_raw of Python, the declarations in examples/.
 abi: .venv/ready
 	$(PYTHON) scripts/make_abi.py
 	$(PYTHON) scripts/make_declarations.py
 
 ## make abi-baseline: at a release, what later headers are compared with.
-abi-baseline: abi .build/abi-packages
+abi-baseline: abi abi-packages
 	$(PYTHON) scripts/make_abi_baseline.py
 
 ## make demo: a C program streams text from the bundled Mixtral.
@@ -68,31 +82,38 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	$(PYTHON) scripts/fetch_smollm2.py $@
 
 .venv/ready: Tests/requirements.txt
-	python3 -m venv .venv || { apt-get update -q && apt-get install -qy python3-venv && python3 -m venv .venv; }
+	python3 -m venv .venv || { $(NEED) python3-venv && python3 -m venv .venv; }
 	.venv/bin/pip install -q -r Tests/requirements.txt
 	touch $@
 
 ## make test: everything.
-test: test-swift test-boundary test-ffi test-faults test-catalogue test-soak test-oracle test-counts test-traps test-embed test-fuzz-corpus
+test: test-style test-swift test-boundary test-ffi test-faults test-catalogue test-soak test-oracle test-counts test-traps test-embed test-fuzz-corpus
 	@echo "all tests passed"
 
+## make test-swift [ONLY=KernelsTests]: the rooms from inside; ONLY is a pattern of test names.
 # The real model is part of the tests: its tokenizer and its goldens.
 test-swift: $(SMOLLM2)
-	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) swift test $(SWIFT_FLAGS)
+	MIXTRAL_SMOLLM2="$(CURDIR)/$(SMOLLM2)" swift test $(SWIFT_FLAGS) $(addprefix --filter ,$(ONLY))
 
-test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready .build/abi-packages
-	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Boundary
+## make test-style [ONLY=test_arrows.py]: arrows, sizes and words of the code; ONLY works for all that follow.
+test-style: .venv/ready
+	$(call pytest,Tests/Style)
 
-# Every function through libffi, by the description alone.
+## make test-boundary [ONLY=test_laws.py]: the library through its header, from C and Python.
+test-boundary: $(LIBRARY) $(EXAMPLES) .venv/ready abi-packages
+	PYTHONPATH=bindings/python $(call pytest,Tests/Boundary)
+
+## make test-ffi: every function of the header through libffi.
+# By the description alone.
 .PHONY: test-ffi
-test-ffi: $(LIBRARY) .venv/ready .build/abi-packages
-	$(PYTHON) -m pytest -q Tests/FFI
+test-ffi: $(LIBRARY) .venv/ready abi-packages
+	$(call pytest,Tests/FFI)
 
-# What the system refuses, call by call.
+## make test-faults: what the system refuses, call by call.
 test-faults: $(LIBRARY) .venv/ready
-	$(PYTHON) -m pytest -q Tests/Faults
+	$(call pytest,Tests/Faults)
 
-# A long life in one process: what it holds does not grow. Here short; `make soak` takes over two hours.
+## make test-soak: a long life in one process, whose memory does not grow; short beside `make soak`.
 .build/soak: Tests/Soak/soak.c $(HEADERS) $(LIBRARY)
 	$(CC) $(CFLAGS) -Iinclude -o $@ $< -L.build/lib -lmixtral -Wl,-rpath,'$$ORIGIN/lib'
 
@@ -103,12 +124,11 @@ test-soak: .build/soak
 soak: .build/soak
 	.build/soak $(MODEL) 100000 10000 7200
 
-## make fuzz [SECONDS=60] [JOBS=1] [TARGETS=...]: each target of Tests/Fuzz for that long, JOBS at once; a
-## finding is a failure.
+## make fuzz [SECONDS=60] [JOBS=1] [TARGETS=...]: each target of Tests/Fuzz, JOBS at once; a finding fails.
 fuzz:
 	python3 Tests/Fuzz/fuzz.py run $(or $(SECONDS),60) --jobs $(or $(JOBS),1) $(TARGETS)
 
-# The committed inputs, each once.
+## make test-fuzz-corpus: the committed inputs of the fuzz targets, each once.
 test-fuzz-corpus:
 	python3 Tests/Fuzz/fuzz.py replay
 
@@ -119,7 +139,7 @@ SANITIZE := SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=h
   swift test $(SWIFT_FLAGS) -Xlinker --warn-unresolved-symbols --skip noLeak
 UNDEFINED := -fsanitize=undefined -fno-sanitize-recover=all
 
-## make sanitize: the Swift tests under the address and thread sanitizers, C code under that of undefined behaviour.
+## make sanitize: the Swift tests under the address and thread sanitizers, C under that of undefined behaviour.
 sanitize: $(LIBRARY)
 	$(SANITIZE) --scratch-path .build/sanitize-address --sanitize address \
 	  -Xcc -fsanitize=undefined -Xcc -fsanitize-trap=undefined
@@ -128,16 +148,14 @@ sanitize: $(LIBRARY)
 	  -Wl,-rpath,'$$ORIGIN/lib'
 	.build/soak-undefined Tests/Oracle/tiny/mixtral-tiny-f16.gguf 1000 200 2
 
-## make test-embed: one program in ten runtimes, and the ways of loading the library. What is missing of the
-## runtimes comes from Debian.
+## make test-embed: one program in ten runtimes, and the ways of loading the library.
+# What is missing of the runtimes comes from Debian.
+RUNTIMES := g++:g++ luajit:luajit ruby:ruby php:php-cli javac:default-jdk-headless go:golang-go rustc:rustc \
+  libffi-platypus-perl /usr/share/java/jna.jar:libjna-java
 .PHONY: test-embed
 test-embed: $(LIBRARY) .venv/ready
-	@missing=; for each in g++ luajit ruby php=php-cli javac=default-jdk-headless go=golang-go rustc; do \
-	  command -v $${each%=*} > /dev/null || missing+=" $${each#*=}"; done; \
-	perl -MFFI::Platypus -e 1 2> /dev/null || missing+=" libffi-platypus-perl"; \
-	test -f /usr/share/java/jna.jar || missing+=" libjna-java"; \
-	test -z "$$missing" || { apt-get update -q && apt-get install -qy $$missing; }
-	$(PYTHON) -m pytest -q Tests/Embed -m "not llama"
+	@$(NEED) $(RUNTIMES)
+	$(call pytest,Tests/Embed) -m "not llama"
 
 ## make test-beside-llama: in one scope of names with llama.cpp, which is built for it.
 .PHONY: test-beside-llama
@@ -150,59 +168,23 @@ CATALOGUE_PACKAGES := libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 locales
 ## make test-catalogue: the cases of Tests/Catalogue that no other folder tries, and its tables.
 .PHONY: test-catalogue
 test-catalogue: $(LIBRARY) .venv/ready
-	dpkg -s $(CATALOGUE_PACKAGES) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(CATALOGUE_PACKAGES); }
-	PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Catalogue
+	@$(NEED) $(CATALOGUE_PACKAGES)
+	PYTHONPATH=bindings/python $(call pytest,Tests/Catalogue)
 
-# On processors that this machine has not, played by qemu: one of 2006, one without AVX, one with AVX2.
-.PHONY: test-baseline test-baseline-quick qemu
-EMULATE := $(PYTHON) Tests/Baseline/processors.py
-qemu: .venv/ready
-	command -v qemu-x86_64 > /dev/null || { apt-get update -q && apt-get install -qy qemu-user; }
-
-# Golden tokens, one hash of the logits, and which table the library chooses.
-test: test-baseline-quick
-test-baseline-quick: $(LIBRARY) qemu
-	$(PYTHON) -m pytest -q -m "not slow and not machine" Tests/Baseline
-
-# The rooms and the files that are short enough for an emulator and start no other program. One test reads
-# in /proc which signals a thread blocks, where qemu shows its own mask.
-BASELINE_ROOMS := FormatsTests QuantizationTests SamplingTests TextTests WorkersTests LoadErrorTests \
-  TableTests AttentionTests CacheTests ElementaryTests ElementwiseTests QuantizeTests
-BASELINE_SKIPPED := WorkersTests/signals
-# qemu 7.2 reads 32 bytes where vcvtph2ps has 16, which ends at a guard page: these two have such.
-BASELINE_SKIPPED_haswell := AttentionTests CacheTests
-BASELINE_FILES := $(patsubst %,Tests/Boundary/test_%.py,errors lifetimes load_errors sampling structures tokens)
-
-## make test-baseline: most of the suite on an emulated Nehalem and an emulated Haswell; takes minutes.
-test-baseline: test-baseline-nehalem test-baseline-haswell
-	$(PYTHON) -m pytest -q -m "not machine" Tests/Baseline
-test-baseline-%: $(LIBRARY) qemu
-	swift test $(SWIFT_FLAGS) list > /dev/null
-	$(EMULATE) $* $(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing \
-	  $(addprefix --filter ,$(BASELINE_ROOMS)) $(addprefix --skip ,$(BASELINE_SKIPPED) $(BASELINE_SKIPPED_$*))
-	$(EMULATE) $* $(PYTHON) -m pytest -q $(BASELINE_FILES)
-
-## make test-avx512: the tables of AVX-512 and AVX-VNNI in a machine that Bochs plays: golden tokens, hashes of the
-## logits, the kernel tests. Takes half an hour; the first time Bochs is built.
-.PHONY: test-avx512
-MACHINE := $(PYTHON) Tests/Baseline/machine.py
-test-avx512: $(LIBRARY) .venv/ready
-	swift test $(SWIFT_FLAGS) list > /dev/null
-	$(PYTHON) -m pytest -q -m machine Tests/Baseline
-	$(MACHINE) sapphire "$(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing --filter KernelsTests"
-
+## make test-oracle: tokens, logits and texts of other engines.
 test-oracle: $(LIBRARY) $(SMOLLM2)
-	MIXTRAL_SMOLLM2=$(CURDIR)/$(SMOLLM2) PYTHONPATH=bindings/python $(PYTHON) -m pytest -q Tests/Oracle
+	MIXTRAL_SMOLLM2="$(CURDIR)/$(SMOLLM2)" PYTHONPATH=bindings/python $(call pytest,Tests/Oracle)
 
+## make test-counts: allocations, locks and instructions of a step.
 # Valgrind counts instructions the same on every machine.
 test-counts: $(LIBRARY) .venv/ready
-	command -v valgrind > /dev/null || { apt-get update -q && apt-get install -qy valgrind; }
-	$(PYTHON) -m pytest -q Tests/Counts
+	@$(NEED) valgrind:valgrind
+	$(call pytest,Tests/Counts)
 
-# The compiler's checks that are left in the rooms, and what else could end a call from inside.
+## make test-traps: the compiler's checks that are left in the rooms, and what else could end a call.
 .PHONY: test-traps
 test-traps: $(LIBRARY) .venv/ready
-	$(PYTHON) -m pytest -q Tests/Traps
+	$(call pytest,Tests/Traps)
 
 .PHONY: docs test-docs
 .venv/docs: docs/requirements.txt .venv/ready
@@ -214,10 +196,10 @@ docs: $(LIBRARY) .venv/docs
 	rm -rf .build/site
 	$(PYTHON) -m sphinx -W --keep-going -E -q -b html -d .build/doctrees docs .build/site
 
-# What the guides show is compiled and run; the site's links lead somewhere.
+## make test-docs: what the guides show is compiled and run; the site's links lead somewhere.
 test: test-docs
 test-docs: docs
-	$(PYTHON) -m pytest -q Tests/Docs
+	$(call pytest,Tests/Docs)
 
 ## make lint: what a reviewer's tools say.
 lint: .venv/ready
@@ -248,7 +230,10 @@ bench: $(LIBRARY) .venv/bench
 bench-peers: $(LIBRARY) .venv/bench .venv/peer
 	$(PYTHON) Tests/Benchmarks/bench.py --peers $(or $(FILE),$(MODEL)) $(ARGUMENTS)
 
-include packaging/packages.mk
-
+## make clean: removes .build and .venv.
 clean:
 	rm -rf .build .venv
+
+include packaging/packages.mk
+# A package's build has no tests.
+-include Tests/Baseline/baseline.mk

@@ -95,7 +95,7 @@ UNLINTED := initial-upload-closes-no-bugs
 
 ## make deb: libmixtral1, libmixtral-dev and python3-mixtral, by debhelper; lintian looks at them.
 deb: built
-	dpkg -s $(DEBIAN_TOOLS) > /dev/null 2>&1 || { apt-get update -q && apt-get install -qy $(DEBIAN_TOOLS); }
+	@$(NEED) $(DEBIAN_TOOLS)
 	rm -rf .build/deb $(PACKAGES)/*.deb
 	mkdir -p .build/deb/source $(PACKAGES)
 	cp -r --parents $(sort $(DEBIAN_INPUTS)) .build/deb/source

@@ -106,9 +106,7 @@ def run(*words: str | pathlib.Path, **options: object) -> str:
 def emulator() -> pathlib.Path:
     """Bochs and the packages around it, which comes from Debian the first time."""
     program = WORK / "source" / "bochs"
-    if subprocess.run(["dpkg", "-s", *PACKAGES], capture_output=True).returncode:
-        run("apt-get", "update", "-q")
-        run("apt-get", "install", "-qy", *PACKAGES)
+    run(ROOT / "scripts" / "need.sh", *PACKAGES)
     if not program.exists():
         shutil.rmtree(program.parent, ignore_errors=True)
         program.parent.mkdir(parents=True)

@@ -1,0 +1,39 @@
+# On processors that this machine has not: played by qemu, one of 2006, one without AVX and one with AVX2; and
+# by Bochs, with AVX-512 and AVX-VNNI.
+
+.PHONY: test-baseline test-baseline-quick qemu
+EMULATE := $(PYTHON) Tests/Baseline/processors.py
+qemu: .venv/ready
+	@$(NEED) qemu-x86_64:qemu-user
+
+## make test-baseline-quick: golden tokens, one hash of the logits, and which table each processor gets.
+test: test-baseline-quick
+test-baseline-quick: $(LIBRARY) qemu
+	$(call pytest,Tests/Baseline) -m "not slow and not machine"
+
+# The rooms and the files that are short enough for an emulator and start no other program. One test reads
+# in /proc which signals a thread blocks, where qemu shows its own mask.
+BASELINE_ROOMS := BaseTests FormatsTests QuantizationTests SamplingTests TextTests WorkersTests LoadErrorTests \
+  TableTests AttentionTests CacheTests ElementaryTests ElementwiseTests QuantizeTests
+BASELINE_SKIPPED := WorkersTests/signals
+# qemu 7.2 reads 32 bytes where vcvtph2ps has 16, which ends at a guard page: these two have such.
+BASELINE_SKIPPED_haswell := AttentionTests CacheTests
+BASELINE_FILES := $(patsubst %,Tests/Boundary/test_%.py,errors lifetimes load_errors sampling structures tokens)
+
+## make test-baseline: most of the suite on an emulated Nehalem and an emulated Haswell; takes minutes.
+test-baseline: test-baseline-nehalem test-baseline-haswell
+	$(PYTHON) -m pytest -q -m "not machine" Tests/Baseline
+test-baseline-%: $(LIBRARY) qemu
+	swift test $(SWIFT_FLAGS) list > /dev/null
+	$(EMULATE) $* $(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing \
+	  $(addprefix --filter ,$(BASELINE_ROOMS)) $(addprefix --skip ,$(BASELINE_SKIPPED) $(BASELINE_SKIPPED_$*))
+	$(EMULATE) $* $(PYTHON) -m pytest -q $(BASELINE_FILES)
+
+## make test-avx512: the tables of AVX-512 and AVX-VNNI in a machine that Bochs plays; takes half an hour.
+# Golden tokens, hashes of the logits, the kernel tests. The first time Bochs is built.
+.PHONY: test-avx512
+MACHINE := $(PYTHON) Tests/Baseline/machine.py
+test-avx512: $(LIBRARY) .venv/ready
+	swift test $(SWIFT_FLAGS) list > /dev/null
+	$(PYTHON) -m pytest -q -m machine Tests/Baseline
+	$(MACHINE) sapphire "$(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing --filter KernelsTests"
