@@ -10,7 +10,9 @@ import Kernels
 /// The largest score becomes 1, so the sum is never 0; minus infinity becomes 0. No temperature
 /// above zero is too low or too high: the differences are at most 0, and their quotients stay
 /// finite.
-func weigh(_ scores: inout Growable<Double>, temperature: Double) throws(EngineError) -> Double {
+package func weigh(
+  _ scores: inout Growable<Double>, temperature: Double
+) throws(EngineError) -> Double {
   let maximum = try largest(scores)
   var total = 0.0
   try scores.replaceEach { _, score in
@@ -22,7 +24,7 @@ func weigh(_ scores: inout Growable<Double>, temperature: Double) throws(EngineE
 }
 
 /// The token whose share of the weights holds `fraction` of them, [0, 1).
-func choose(
+package func choose(
   from weights: Growable<Double>, total: Double, fraction: Double
 ) throws(EngineError) -> Int {
   let target = fraction * total

@@ -6,14 +6,14 @@ import Base
 import Kernels
 
 /// The filters of one sampler with their workspace.
-struct Filters: Sendable {
+package struct Filters: Sendable {
   private let topK: Int
   private let topP: Double
   private let minP: Double
   private let typicalP: Double
   private var selection = Selection()
 
-  init(_ options: SamplerOptions) {
+  package init(_ options: SamplerOptions) {
     topK = Int(options.topK)
     topP = Double(options.topP)
     minP = Double(options.minP)
@@ -24,7 +24,7 @@ struct Filters: Sendable {
   private var isTopPOn: Bool { topP > 0 && topP < 1 }
 
   /// Makes room for a vocabulary.
-  mutating func prepare(vocabulary: Int) throws(EngineError) {
+  package mutating func prepare(vocabulary: Int) throws(EngineError) {
     if isTypicalOn || isTopPOn || topK > 0 {
       try selection.reserve(topK > 0 ? min(topK, vocabulary) : vocabulary)
     }
@@ -33,7 +33,7 @@ struct Filters: Sendable {
   /// Sets the scores of the tokens left out to minus infinity.
   ///
   /// There is at least one finite score, no NaN and no infinity, before and afterwards.
-  mutating func apply(to scores: inout Growable<Double>) throws(EngineError) {
+  package mutating func apply(to scores: inout Growable<Double>) throws(EngineError) {
     let isTopKOn = topK > 0 && topK < scores.count
     if isTopKOn || isTypicalOn || isTopPOn {
       if isTopKOn { try selection.takeBest(topK, scores) } else { try selection.takeAll(scores) }

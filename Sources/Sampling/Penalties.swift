@@ -2,7 +2,7 @@
 import Base
 
 /// Counts the tokens of a window and lowers their scores.
-struct Penalties: Sendable {
+package struct Penalties: Sendable {
   private let repetition: Double
   private let frequency: Double
   private let presence: Double
@@ -10,7 +10,7 @@ struct Penalties: Sendable {
   /// How often each token was seen; all zero between two calls.
   private var counts = Growable<UInt32>()
 
-  init(_ options: SamplerOptions) {
+  package init(_ options: SamplerOptions) {
     repetition = options.repetitionPenalty == 0 ? 1 : Double(options.repetitionPenalty)
     frequency = Double(options.frequencyPenalty)
     presence = Double(options.presencePenalty)
@@ -21,7 +21,7 @@ struct Penalties: Sendable {
   var isOn: Bool { repetition != 1 || frequency != 0 || presence != 0 }
 
   /// Makes room for a vocabulary.
-  mutating func prepare(vocabulary: Int) throws(EngineError) {
+  package mutating func prepare(vocabulary: Int) throws(EngineError) {
     if isOn, counts.count != vocabulary {
       counts = try Growable(filled: 0, count: vocabulary)
     }
@@ -32,7 +32,7 @@ struct Penalties: Sendable {
   /// Minus infinity stays, and everything else stays finite: a float times, through or less floats
   /// is far inside the range of doubles. Tokens beyond the vocabulary are passed over.
   /// Source: N. S. Keskar et al., CTRL, section 4.1; the reference of OpenAI's API for the others.
-  mutating func apply(
+  package mutating func apply(
     to scores: inout Growable<Double>, history: UnsafeBufferPointer<Int32>
   ) throws(EngineError) {
     guard isOn else { return }

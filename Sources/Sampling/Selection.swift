@@ -4,9 +4,9 @@
 import Base
 
 /// A token and what it is ranked by.
-struct RankedToken: Sendable {
+package struct RankedToken: BitwiseCopyable, Sendable {
   var key: Double
-  var token: Int32
+  package var token: Int32
 
   /// Whether this one is better than another.
   @inline(__always) func precedes(_ other: RankedToken) -> Bool {
@@ -17,22 +17,24 @@ struct RankedToken: Sendable {
 /// Some tokens of a vocabulary.
 ///
 /// Operations allocate nothing within the reserved capacity.
-struct Selection: Sendable {
+package struct Selection: Sendable {
   private var entries = Growable<RankedToken>()
 
+  package init() {}
+
   /// How many tokens there are.
-  var count: Int { entries.count }
+  package var count: Int { entries.count }
 
   /// Makes room for `capacity` tokens.
   mutating func reserve(_ capacity: Int) throws(EngineError) { try entries.reserve(capacity) }
 
   /// The token at a place of 0..<count.
-  @inline(__always) func at(_ place: Int) throws(EngineError) -> RankedToken {
+  @inline(__always) package func at(_ place: Int) throws(EngineError) -> RankedToken {
     try entries.at(place)
   }
 
   /// Takes the tokens whose score is above minus infinity; the keys are the scores.
-  mutating func takeAll(_ scores: Growable<Double>) throws(EngineError) {
+  package mutating func takeAll(_ scores: Growable<Double>) throws(EngineError) {
     entries.shorten(to: 0)
     var token = 0
     while token < scores.count {
@@ -45,7 +47,7 @@ struct Selection: Sendable {
   /// Takes the `wanted` best tokens, in no order; the keys are the scores.
   ///
   /// A heap of the best so far with the worst of them on top: most scores cost one comparison.
-  mutating func takeBest(_ wanted: Int, _ scores: Growable<Double>) throws(EngineError) {
+  package mutating func takeBest(_ wanted: Int, _ scores: Growable<Double>) throws(EngineError) {
     entries.shorten(to: 0)
     guard wanted > 0 else { return }
     var token = 0
@@ -68,7 +70,7 @@ struct Selection: Sendable {
   }
 
   /// Sorts the tokens, best first.
-  mutating func sort() throws(EngineError) { try entries.heapSort(count, Self.bestFirst) }
+  package mutating func sort() throws(EngineError) { try entries.heapSort(count, Self.bestFirst) }
 
   /// Gives every token a new key.
   mutating func rank(by key: (Int32) throws(EngineError) -> Double) throws(EngineError) {
@@ -83,7 +85,7 @@ struct Selection: Sendable {
   /// Keeps the best tokens, one after another, until `isEnough` has been told of one and says so.
   ///
   /// At least one token is kept, unless there is none.
-  mutating func keepBest(
+  package mutating func keepBest(
     until isEnough: (RankedToken) throws(EngineError) -> Bool
   ) throws(EngineError) {
     try entries.makeHeap(count, Self.bestFirst)

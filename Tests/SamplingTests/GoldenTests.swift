@@ -1,9 +1,8 @@
 // Against llama.cpp's samplers, and a plain sampler in Python: see Tests/Oracle/sampling.
 
+import Sampling
 import Support
 import Testing
-
-@testable import Sampling
 
 @Suite struct GoldenTests {
   private func options(_ line: [Substring]) throws -> SamplerOptions {

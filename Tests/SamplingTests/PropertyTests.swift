@@ -2,10 +2,9 @@
 
 import Base
 import Glibc
+import Sampling
 import Support
 import Testing
-
-@testable import Sampling
 
 @Suite struct PropertyTests {
   /// Probabilities of a softmax at a temperature.
