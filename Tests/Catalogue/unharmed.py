@@ -128,6 +128,8 @@ class Host:
         self.threads = thread_count()
         if module not in Host._mappings:
             golden_tokens()
+            # What has been loaded by now is nobody's garbage: every collection would search it again.
+            gc.freeze()
             Host._mappings[module] = len(nameless())
         self.most_mappings = Host._mappings[module] + Host.SPARE_MAPPINGS
         self.models = mapped_models()
