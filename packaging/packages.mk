@@ -35,36 +35,18 @@ built:
 	@if command -v swift > /dev/null && test -f Package.swift; then $(MAKE) --no-print-directory library; fi
 	@test -f $(LIBRARY) || { echo "$(LIBRARY) is missing: run make first" >&2; exit 1; }
 
-# The headers as programs include them, from the list of the Makefile.
-INCLUDED := $(HEADERS:$(INCLUDE)/%=%)
-
-# fill TEMPLATE,TARGET: libdir and includedir stay below ${prefix} when they are.
-fill = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(SONAME)|g' -e 's|@PREFIX@|$(PC_PREFIX)|g' \
-	-e 's|@HEADERS@|$(INCLUDED)|g' \
-	-e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|g' \
-	-e 's|@INCLUDEDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(INCLUDEDIR))|g' \
-	-e "s|@INCLUDEDIR_FROM_CMAKE@|$$(realpath -ms --relative-to=$(LIBDIR)/cmake/mixtral $(INCLUDEDIR))|g" \
-	$(1) > $(2) && chmod 644 $(2)
+# Folders reach the shell through the environment, so that they may have spaces and other characters in their
+# names; a dollar sign is doubled on make's command line.
+PLACES := DESTDIR PREFIX LIBDIR INCLUDEDIR DOCDIR PC_PREFIX LIBRARY SONAME VERSION INCLUDE HEADERS DOCUMENTS
+$(foreach place,$(PLACES),$(eval install uninstall: export $(place) := $$($(place))))
 
 ## make install [PREFIX=/usr/local] [LIBDIR=...] [DESTDIR=...]: headers, library, pkg-config, CMake, documents.
 install: built
-	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(LIBDIR)/cmake/mixtral" \
-	  "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(DOCDIR)"
-	install -m 644 $(LIBRARY) "$(DESTDIR)$(LIBDIR)/$(REAL_NAME)"
-	ln -sf $(REAL_NAME) "$(DESTDIR)$(LIBDIR)/$(SONAME)"
-	ln -sf $(SONAME) "$(DESTDIR)$(LIBDIR)/libmixtral.so"
-	for each in $(INCLUDED); do install -D -m 644 "$(INCLUDE)/$$each" "$(DESTDIR)$(INCLUDEDIR)/$$each"; done
-	@$(call fill,bindings/c/mixtral.pc.in,"$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc")
-	@$(call fill,bindings/c/mixtral-config.cmake.in,"$(DESTDIR)$(LIBDIR)/cmake/mixtral/mixtral-config.cmake")
-	@$(call fill,bindings/c/mixtral-config-version.cmake.in,"$(DESTDIR)$(LIBDIR)/cmake/mixtral/mixtral-config-version.cmake")
-	install -m 644 $(DOCUMENTS) "$(DESTDIR)$(DOCDIR)"
+	packaging/install.sh install
 
 ## make uninstall [the same variables]: removes what install put there.
 uninstall:
-	rm -f "$(DESTDIR)$(LIBDIR)/$(REAL_NAME)" "$(DESTDIR)$(LIBDIR)/$(SONAME)" "$(DESTDIR)$(LIBDIR)/libmixtral.so" \
-	  $(INCLUDED:%="$(DESTDIR)$(INCLUDEDIR)/%") "$(DESTDIR)$(LIBDIR)/pkgconfig/mixtral.pc"
-	rmdir --ignore-fail-on-non-empty "$(DESTDIR)$(INCLUDEDIR)/mixtral" 2> /dev/null || true
-	rm -rf "$(DESTDIR)$(LIBDIR)/cmake/mixtral" "$(DESTDIR)$(DOCDIR)"
+	packaging/install.sh uninstall
 
 ## make dist: a tarball of what install makes, to be unpacked anywhere, and its SHA-256.
 dist: built
@@ -75,13 +57,15 @@ dist: built
 	cp -r examples/c .build/dist/$(NAME)/examples
 	chmod -R u=rwX,go=rX .build/dist
 	tar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --format=ustar \
-	  -C .build/dist -c $(NAME) | gzip -9n > $(PACKAGES)/$(NAME).tar.gz
-	cd $(PACKAGES) && sha256sum $(NAME).tar.gz > $(NAME).tar.gz.sha256 && cat $(NAME).tar.gz.sha256
+	  -C .build/dist -c $(NAME) | gzip -9n > .build/dist/tar.gz
+	mv .build/dist/tar.gz $(PACKAGES)/$(NAME).tar.gz
+	cd $(PACKAGES) && sha256sum $(NAME).tar.gz > $(NAME).part && mv $(NAME).part $(NAME).tar.gz.sha256
+	cat $(PACKAGES)/$(NAME).tar.gz.sha256
 
 ## make wheel: a Python wheel with the library inside; auditwheel finds the oldest system that it runs on.
 wheel: built $(TOOLS)
 	rm -rf .build/wheel $(PACKAGES)/mixtral-*.whl
-	MIXTRAL_WHEEL_LIBRARY=$(abspath $(LIBRARY)) $(PYTHON) -m build --wheel --no-isolation \
+	MIXTRAL_WHEEL_LIBRARY="$(CURDIR)/$(LIBRARY)" $(PYTHON) -m build --wheel --no-isolation \
 	  --outdir .build/wheel bindings/python
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m auditwheel repair --wheel-dir $(PACKAGES) .build/wheel/mixtral-*.whl
 
@@ -99,7 +83,7 @@ deb: built
 	rm -rf .build/deb $(PACKAGES)/*.deb
 	mkdir -p .build/deb/source $(PACKAGES)
 	cp -r --parents $(sort $(DEBIAN_INPUTS)) .build/deb/source
-	find .build/deb/source -name '__pycache__' -o -name '.*_cache' | xargs rm -rf
+	find .build/deb/source '(' -name '__pycache__' -o -name '.*_cache' ')' -prune -exec rm -rf {} +
 	mv .build/deb/source/packaging/debian .build/deb/source/debian
 	sed -i -e 's|@VERSION@|$(VERSION)|' -e 's|@MAINTAINER@|$(MAINTAINER)|' \
 	  -e "s|@DATE@|$$(date -uR -d @$(SOURCE_DATE_EPOCH))|" .build/deb/source/debian/{control,changelog}
@@ -109,4 +93,4 @@ deb: built
 
 ## make test-packages: installs each package somewhere and uses it from outside the checkout.
 test-packages: built $(TOOLS)
-	$(PYTHON) -m pytest -q Tests/Packages
+	$(call pytest,Tests/Packages)

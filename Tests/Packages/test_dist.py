@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
+import shlex
 import tarfile
 
 import headers
@@ -22,7 +23,8 @@ def tarball(version: str) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def tree(tarball: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("dist")
+    folder = tmp_path_factory.mktemp("dist") / "any folder"
+    folder.mkdir()
     run("tar", "-xzf", tarball, "-C", folder)
     (tree,) = folder.iterdir()
     assert f"{tree.name}.tar.gz" == tarball.name
@@ -42,7 +44,7 @@ def test_the_files(tree: pathlib.Path, version: str) -> None:
 
 def test_a_program(tree: pathlib.Path, bundled: Golden, tmp_path: pathlib.Path) -> None:
     environment = clean_environment(PKG_CONFIG_PATH=str(tree / "lib/pkgconfig"))
-    flags = run("pkg-config", "--cflags", "--libs", "mixtral", env=environment).split()
+    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "mixtral", env=environment))
     run(*C99, SOURCE, "-o", tmp_path / "greedy", *flags, f"-Wl,-rpath,{tree / 'lib'}")
     says_golden([tmp_path / "greedy"], bundled)
 

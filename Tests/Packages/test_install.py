@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import pathlib
+import shlex
 import shutil
+import subprocess
 
 import headers
 import pytest
 
-from conftest import C99, SOURCE, Golden, clean_environment, elf, files, make, run, says_golden
+from conftest import (
+    C99,
+    ROOT,
+    SOURCE,
+    Golden,
+    clean_environment,
+    elf,
+    files,
+    make,
+    run,
+    says_golden,
+)
 
 CONFIGS = ("mixtral-config.cmake", "mixtral-config-version.cmake")
 CMAKE = """
@@ -31,7 +44,7 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def with_pkg_config(libdir: pathlib.Path, folder: pathlib.Path, **more: str) -> pathlib.Path:
     """greedy.c built with the flags of pkg-config alone."""
     environment = clean_environment(PKG_CONFIG_PATH=str(libdir / "pkgconfig"), **more)
-    flags = run("pkg-config", "--cflags", "--libs", "mixtral", env=environment).split()
+    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "mixtral", env=environment))
     run(*C99, SOURCE, "-o", folder / "greedy", *flags, cwd=folder)
     return folder / "greedy"
 
@@ -130,6 +143,55 @@ def test_a_second_header(bundled: Golden, tmp_path: pathlib.Path) -> None:
     (tmp_path / "probe.h").rename(prefix / "include" / "mixtral" / "probe.h")
     make("uninstall", *words)
     assert not files(prefix) and not (prefix / "include" / "mixtral").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "a  b&|c'd$e"])
+def test_folders_with_any_name(name: str, bundled: Golden, tmp_path: pathlib.Path) -> None:
+    """Names are no words of a shell, of make, of sed or of mixtral.pc; make wants $ twice."""
+    prefix, libdir = tmp_path / name, tmp_path / name / "lib 64"
+    folders = [f"{each}".replace("$", "$$") for each in (f"PREFIX={prefix}", f"LIBDIR={libdir}")]
+    make("install", *folders)
+    installed = files(prefix)
+    assert {path.split("/")[-1] for path in installed} >= {"mixtral.h", "mixtral.pc", *CONFIGS}
+    program = with_pkg_config(libdir, tmp_path)
+    says_golden([program], bundled, LD_LIBRARY_PATH=str(libdir))
+    if name == "a b":  # The makefiles that CMake writes know no more.
+        program = with_cmake(tmp_path / "project", mixtral_DIR=libdir / "cmake/mixtral")
+        says_golden([program], bundled)
+    make("uninstall", *folders)
+    assert files(prefix) == set()
+    stage = tmp_path / "stage of a b"
+    make("install", f"DESTDIR={stage}", *folders)
+    assert files(pathlib.Path(f"{stage}{prefix}")) == installed
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a#b"])
+def test_a_name_that_a_file_cannot_say_is_refused(name: str, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(AssertionError, match="folder is /tmp.* allowed any characters but"):
+        make("install", f"PREFIX={tmp_path / name}")
+    assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("tool", ["sed", "chmod", "mv", "install"])
+def test_a_step_that_fails_leaves_no_part_of_a_file(tool: str, tmp_path: pathlib.Path) -> None:
+    """An install over another one whose tool fails in the middle of what it writes."""
+    tools, prefix = tmp_path / "tools", tmp_path / "prefix"
+    make("install", f"PREFIX={prefix}")
+    before = {name: (prefix / name).read_bytes() for name in files(prefix)}
+    tools.mkdir()
+    fails = 'test "$#" != 2 || echo half > "$2"; echo half; exit 1'
+    real = f'exec {shutil.which(tool)} "$@"'
+    # sed serves other steps too.
+    which = f'case "{tool} $*" in sed*VERSION@*|[!s]*) {fails} ;; *) {real} ;; esac'
+    (tools / tool).write_text(f"#!/bin/sh\n{which}\n")
+    (tools / tool).chmod(0o755)
+    environment = clean_environment()
+    environment["PATH"] = f"{tools}:{environment['PATH']}"
+    failed = subprocess.run(
+        ["make", "install", f"PREFIX={prefix}"], cwd=ROOT, env=environment, capture_output=True
+    )
+    assert failed.returncode != 0
+    assert {name: (prefix / name).read_bytes() for name in files(prefix)} == before
 
 
 def test_uninstall(tmp_path: pathlib.Path) -> None:
