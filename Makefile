@@ -18,9 +18,11 @@ NEED := scripts/need.sh
 # pytest of a folder, or of what ONLY names in it: make test-boundary ONLY=test_laws.py
 pytest = $(PYTHON) -m pytest -q $(or $(addprefix $(1)/,$(ONLY)),$(1))
 CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
-# One set of flags for every build, or each would undo another's work. No RUNPATH: whoever loads the library
-# says where it is.
-SWIFT_FLAGS := -c release --disable-local-rpath
+# One set of flags for every build, or each would undo another's work: no colours, which a terminal has and a pipe
+# has not; an index, which the tests need; no testable imports, which want builds of their own. No RUNPATH: whoever
+# loads the library says where it is.
+SWIFT_FLAGS := -c release --disable-local-rpath --no-color-diagnostics --enable-index-store
+SWIFT_TEST := swift test $(SWIFT_FLAGS) --disable-testable-imports
 # The public headers, as scripts/headers.py lists them.
 INCLUDE := include
 HEADERS := $(wildcard $(INCLUDE)/mixtral.h $(INCLUDE)/mixtral/*.h)
@@ -36,13 +38,14 @@ library: $(LIBRARY)
 help:
 	@sed -n 's/^## make /  /p' $(MAKEFILE_LIST)
 
-# Swift decides itself what is out of date; the copy is stripped and is what programs link.
-$(LIBRARY): FORCE
+# Swift decides itself what is out of date; the copy is stripped and is what programs link. BUILT=1 says that all
+# was built just now.
+$(LIBRARY): $(if $(BUILT),,FORCE)
 	swift build $(SWIFT_FLAGS) --product mixtral
 	mkdir -p $(@D)
-	cmp -s $(BUILD)/libmixtral.so .build/lib/unstripped 2>/dev/null || { \
-	  cp $(BUILD)/libmixtral.so .build/lib/unstripped; \
-	  strip -o $@ $(BUILD)/libmixtral.so; ln -sf libmixtral.so.1 $(@D)/libmixtral.so; }
+	test -e $@ && cmp -s $(BUILD)/libmixtral.so .build/lib/unstripped || { \
+	  strip -o $@ $(BUILD)/libmixtral.so; ln -sf libmixtral.so.1 $(@D)/libmixtral.so; \
+	  cp $(BUILD)/libmixtral.so .build/lib/unstripped; }
 FORCE:
 
 .build/examples/%: examples/c/%.c $(HEADERS) $(LIBRARY)
@@ -86,14 +89,24 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	.venv/bin/pip install -q -r Tests/requirements.txt
 	touch $@
 
-## make test: everything.
-test: test-style test-swift test-boundary test-ffi test-faults test-catalogue test-soak test-oracle test-counts test-traps test-embed test-fuzz-corpus
-	@echo "all tests passed"
+# The longest first, so that none is left alone at the end.
+PARTS := test-swift test-fuzz-corpus test-faults test-catalogue test-boundary test-docs test-oracle test-counts \
+  test-embed test-baseline-quick test-traps test-ffi test-soak test-style
+
+## make test: everything, as many parts at once as there are processors; ends with the seconds of each.
+# What parts share is made before them, once: one build of the rooms and of their tests serves all.
+test: .venv/ready $(SMOLLM2) tests-built $(LIBRARY) $(EXAMPLES)
+	$(if $(ONLY),$(error ONLY is for one part: make test-boundary ONLY=$(ONLY)))
+	python3 Tests/parts.py --make $(MAKE) $(PARTS)
+
+.PHONY: tests-built
+tests-built:
+	$(if $(BUILT),,swift build $(SWIFT_FLAGS) --build-tests)
 
 ## make test-swift [ONLY=KernelsTests]: the rooms from inside; ONLY is a pattern of test names.
 # The real model is part of the tests: its tokenizer and its goldens.
 test-swift: $(SMOLLM2)
-	MIXTRAL_SMOLLM2="$(CURDIR)/$(SMOLLM2)" swift test $(SWIFT_FLAGS) $(addprefix --filter ,$(ONLY))
+	MIXTRAL_SMOLLM2="$(CURDIR)/$(SMOLLM2)" $(SWIFT_TEST) $(addprefix --filter ,$(ONLY))
 
 ## make test-style [ONLY=test_arrows.py]: arrows, sizes and words of the code; ONLY works for all that follow.
 test-style: .venv/ready
@@ -136,7 +149,7 @@ test-fuzz-corpus:
 # of a C program. The sanitizers map memory of their own, which one test would count. Leaks are looked for by
 # the fuzz targets: here globals whose pointers hold bits of Swift's enums would count.
 SANITIZE := SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1 \
-  swift test $(SWIFT_FLAGS) -Xlinker --warn-unresolved-symbols --skip noLeak
+  $(SWIFT_TEST) -Xlinker --warn-unresolved-symbols --skip noLeak
 UNDEFINED := -fsanitize=undefined -fno-sanitize-recover=all
 
 ## make sanitize: the Swift tests under the address and thread sanitizers, C under that of undefined behaviour.
@@ -197,7 +210,6 @@ docs: $(LIBRARY) .venv/docs
 	$(PYTHON) -m sphinx -W --keep-going -E -q -b html -d .build/doctrees docs .build/site
 
 ## make test-docs: what the guides show is compiled and run; the site's links lead somewhere.
-test: test-docs
 test-docs: docs
 	$(call pytest,Tests/Docs)
 
@@ -214,7 +226,7 @@ lint: .venv/ready
 
 ## make oracle MODELS=DIR: the F16 masters of the demo models against transformers and llama.cpp.
 oracle: $(LIBRARY) .venv/peer $(SMOLLM2)
-	PYTHONPATH=bindings/python $(PYTHON) Tests/Oracle/oracle.py $(MODELS) --work .build/oracle --smollm2 $(SMOLLM2)
+	PYTHONPATH=bindings/python $(PYTHON) Tests/Oracle/oracle.py "$(MODELS)" --work .build/oracle --smollm2 $(SMOLLM2)
 
 # Packages of the benchmarks.
 .venv/bench: .venv/ready
@@ -224,11 +236,11 @@ oracle: $(LIBRARY) .venv/peer $(SMOLLM2)
 
 ## make bench [FILE=model.gguf] [ARGUMENTS=...]: speed and memory beside the floors of this machine.
 bench: $(LIBRARY) .venv/bench
-	$(PYTHON) Tests/Benchmarks/bench.py $(or $(FILE),$(MODEL)) $(ARGUMENTS)
+	$(PYTHON) Tests/Benchmarks/bench.py "$(or $(FILE),$(MODEL))" $(ARGUMENTS)
 
 ## make bench-peers [FILE=model.gguf] [ARGUMENTS=...]: the same with llama.cpp in turn.
 bench-peers: $(LIBRARY) .venv/bench .venv/peer
-	$(PYTHON) Tests/Benchmarks/bench.py --peers $(or $(FILE),$(MODEL)) $(ARGUMENTS)
+	$(PYTHON) Tests/Benchmarks/bench.py --peers "$(or $(FILE),$(MODEL))" $(ARGUMENTS)
 
 ## make clean: removes .build and .venv.
 clean:

@@ -59,7 +59,8 @@ filled() {
     -e "s|@PREFIX@|$(quoted "$(word "$PC_PREFIX")")|g" \
     -e "s|@LIBDIR@|$(quoted "$(below_prefix "$LIBDIR")")|g" \
     -e "s|@INCLUDEDIR@|$(quoted "$(below_prefix "$INCLUDEDIR")")|g" \
-    -e "s|@INCLUDEDIR_FROM_CMAKE@|$(quoted "$from_cmake")|g" -e "s|@HEADERS@|$(quoted "${headers# }")|g" "$1" > "$2"
+    -e "s|@INCLUDEDIR_FROM_CMAKE@|$(quoted "$from_cmake")|g" \
+    -e "s|@HEADERS@|$(quoted "${headers# }")|g" "$1" > "$2"
   chmod 644 "$2"
 }
 

@@ -7,7 +7,6 @@ qemu: .venv/ready
 	@$(NEED) qemu-x86_64:qemu-user
 
 ## make test-baseline-quick: golden tokens, one hash of the logits, and which table each processor gets.
-test: test-baseline-quick
 test-baseline-quick: $(LIBRARY) qemu
 	$(call pytest,Tests/Baseline) -m "not slow and not machine"
 
@@ -23,8 +22,7 @@ BASELINE_FILES := $(patsubst %,Tests/Boundary/test_%.py,errors lifetimes load_er
 ## make test-baseline: most of the suite on an emulated Nehalem and an emulated Haswell; takes minutes.
 test-baseline: test-baseline-nehalem test-baseline-haswell
 	$(PYTHON) -m pytest -q -m "not machine" Tests/Baseline
-test-baseline-%: $(LIBRARY) qemu
-	swift test $(SWIFT_FLAGS) list > /dev/null
+test-baseline-%: tests-built $(LIBRARY) qemu
 	$(EMULATE) $* $(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing \
 	  $(addprefix --filter ,$(BASELINE_ROOMS)) $(addprefix --skip ,$(BASELINE_SKIPPED) $(BASELINE_SKIPPED_$*))
 	$(EMULATE) $* $(PYTHON) -m pytest -q $(BASELINE_FILES)
@@ -33,7 +31,6 @@ test-baseline-%: $(LIBRARY) qemu
 # Golden tokens, hashes of the logits, the kernel tests. The first time Bochs is built.
 .PHONY: test-avx512
 MACHINE := $(PYTHON) Tests/Baseline/machine.py
-test-avx512: $(LIBRARY) .venv/ready
-	swift test $(SWIFT_FLAGS) list > /dev/null
+test-avx512: tests-built $(LIBRARY) .venv/ready
 	$(PYTHON) -m pytest -q -m machine Tests/Baseline
 	$(MACHINE) sapphire "$(BUILD)/mixtralPackageTests.xctest --testing-library swift-testing --filter KernelsTests"
