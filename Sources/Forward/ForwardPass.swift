@@ -27,7 +27,7 @@ package final class ForwardPass {
   var layer: UnsafePointer<Layer>
   /// Where the parts of a page lie, by `CacheType.rawValue`.
   let layouts: UnsafePointer<PageLayout>
-  let faults = FaultFlag()
+  let faults: FaultFlag
 
   package init(
     shape: Hyperparameters, weights: LayerWeights, table: KernelTable, workers: Workers,
@@ -38,6 +38,7 @@ package final class ForwardPass {
     self.table = table
     self.workers = workers
     self.scratch = scratch
+    faults = FaultFlag()
     rotary = Rotary(shape, factors: weights.ropeFactors)
     queue = ProductQueue(
       capacity: 2 * max(2, shape.experts), workers: workers, scratch: scratch, faults: faults,

@@ -78,7 +78,7 @@ package struct Layer {
   package let gate: UnsafePointer<Matrix>
   package let up: UnsafePointer<Matrix>
   package let down: UnsafePointer<Matrix>
-  /// What query, key and value read; what gates and ups of all experts read; what downs read.
+  /// The forms that query, key and value read; gates and ups of all experts; downs.
   package let attentionForms: FormSet
   package let gateForms: FormSet
   package let downForms: FormSet
@@ -104,7 +104,7 @@ package struct Layer {
     self.downForms = downForms
   }
 
-  /// What the router, gates and ups read of the normalised stream.
+  /// The forms that router, gates and ups read of the normalised stream.
   ///
   /// Plain values are always there for a router.
   var feedForwardForms: FormSet {
@@ -113,13 +113,13 @@ package struct Layer {
   }
 }
 
-/// All that the pass reads of a model.
+/// The weights of a model, as the pass reads them.
 package struct LayerWeights {
   /// [layers].
   let layers: UnsafePointer<Layer>
   let output: Matrix
   let outputNorm: UnsafePointer<Float>
-  /// What divides the frequency of each pair of the rotary embedding.
+  /// The divisors of the frequencies of the rotary embedding, one a pair; nil for none.
   let ropeFactors: UnsafeBufferPointer<Float>?
   /// Writes the embedding of a token: hiddenWidth floats.
   let embed: (Int, UnsafeMutablePointer<Float>) -> Void

@@ -42,7 +42,7 @@ extension Scratch {
     package init(
       _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int, floatsApart: Bool
     ) throws(EngineError) {
-      // What a row needs is bounded by the limits of `Hyperparameters`: 512 experts of at most 2^20
+      // The limits of `Hyperparameters` bound the bytes of a row: 512 experts of at most 2^20
       // floats. Rows and threads are multiplied by `Sizes` alone.
       let slots = max(1, shape.expertsPerToken)
       let experts = max(1, shape.experts)
