@@ -265,6 +265,7 @@ enum {
  * @param count   receives the ids needed; buffer holds `capacity` ids.
  * @param text    `size` bytes, at most 1 GiB; NULL only with size 0. NUL bytes are text.
  * @param flags   MIXTRAL_TOKENIZE_*; 0: plain text, no BOS.
+ *                BOS with SPECIAL adds no mark that the text brings: one that begins with "<s>" has one.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, LIMIT_EXCEEDED, OUT_OF_MEMORY.
  * O(n log n). Threads: any. Since 0.1.
  */

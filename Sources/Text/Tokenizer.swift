@@ -8,7 +8,8 @@ package final class Tokenizer: Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Add what the file says belongs before and after a text.
+    /// Add what the file says belongs before and after a text; with `special` not what the text
+    /// itself begins or ends with.
     package static let bos = EncodeOptions(rawValue: 1)
     /// Control pieces spelled in the text become control tokens: for trusted text only.
     package static let special = EncodeOptions(rawValue: 2)
@@ -127,10 +128,14 @@ package final class Tokenizer: Sendable {
     unsafe try bytes.append(contentsOf: text.assumingMemoryBound(to: UInt8.self))
     var state = EncodingWork()
     let addsMarks = options.contains(.bos)
-    if addsMarks, addsBOS, bos >= 0 { try state.output(bos) }
+    let hasMarks = options.contains(.special) && !special.isEmpty
+    // Templates of chats bring their own BOS, and two of them are not what the model has learned.
+    let first = try hasMarks ? special.longest(bytes, at: 0, end: bytes.count)?.id : nil
+    if addsMarks, addsBOS, bos >= 0, first != bos { try state.output(bos) }
     var start = 0
+    var last: Int32 = -1
     var isPrefixed = addsSpacePrefix && !options.contains(.continuation)
-    if options.contains(.special), !special.isEmpty {
+    if hasMarks {
       var position = 0
       while position < bytes.count {
         guard let piece = try special.longest(bytes, at: position, end: bytes.count) else {
@@ -141,11 +146,13 @@ package final class Tokenizer: Sendable {
         try state.output(piece.id)
         position &+= piece.length
         start = position
+        last = piece.id
         isPrefixed = addsSpacePrefix
       }
     }
     try encode(bytes, try checkedRange(start, bytes.count), prefixed: isPrefixed, with: &state)
-    if addsMarks, addsEOS, eos >= 0 { try state.output(eos) }
+    let endsInEOS = start == bytes.count && last == eos
+    if addsMarks, addsEOS, eos >= 0, !endsInEOS { try state.output(eos) }
     work.symbols &+= state.run.work.symbols
     work.pushes &+= state.run.work.pushes
     work.moves &+= state.run.work.moves
