@@ -500,7 +500,9 @@ mixtral_status mixtral_sample_report(size_t *count, mixtral_candidate *buffer, s
 /* ----------------------------------------------------------------------------- Ending and freeing */
 
 /** Ends a call that runs on this session, from any thread, with CANCELLED, within a layer's time. Nothing
- *  happens when none runs. @param object a mixtral_session. @return OK; INVALID_HANDLE. Since 0.1. */
+ *  happens when none runs. @param object a mixtral_session. @return OK; INVALID_HANDLE. Threads: any; with a
+ *  session that is not freed meanwhile also in a signal handler, where no other function may be called.
+ *  Since 0.1. */
 mixtral_status mixtral_cancel(void *object);
 
 /** Frees any object of this library. NULL is OK; a second time is INVALID_HANDLE. Works from any thread, in
