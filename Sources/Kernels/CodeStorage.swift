@@ -141,3 +141,34 @@ public enum Codes3: CodeStorage {
     placeBit(2, low, high, group + 128)
   }
 }
+
+/// Sixteen unsigned bytes.
+public protocol CodeTable: SendableMetatype {
+  /// Bytes 0...7, the first the lowest, and 8...15.
+  static var bytes: (low: UInt64, high: UInt64) { get }
+}
+
+/// Codes of four bits that stand for the bytes of a table, which take their place when they are
+/// read.
+public enum LookupCodes<Table: CodeTable>: CodeStorage {
+  @inlinable @inline(__always) public static var bits: Int { 4 }
+  @inlinable @inline(__always)
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers { ISA.lookup16(Table.bytes, Codes4.vector(isa, group, i)) }
+
+  @inlinable @inline(__always)
+  public static func place(_ low: FourRows, _ high: FourRows, _ group: UnsafeMutableRawPointer) {
+    placeNibbles(low, high, group)
+  }
+}
+
+/// The steps of IQ4_NL and IQ4_XS plus 128: -127 -104 -83 -65 -49 -35 -22 -10, 1 13 25 38 53 69 89
+/// 113.
+///
+/// Source: ggml, kvalues_iq4nl.
+public enum IQ4Steps: CodeTable {
+  @inlinable @inline(__always) public static var bytes: (low: UInt64, high: UInt64) {
+    (0x766a_5d4f_3f2d_1801, 0xf1d9_c5b5_a699_8d81)
+  }
+}

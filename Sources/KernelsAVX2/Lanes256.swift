@@ -27,6 +27,9 @@ extension Lanes256 {
   @inline(__always) static func byte(_ a: __m256i, _ i: Int) -> __m256i {
     v256_byte(a, Int32(truncatingIfNeeded: i))
   }
+  @inline(__always) static func lookup16(
+    _ table: (low: UInt64, high: UInt64), _ codes: __m256i
+  ) -> __m256i { v256_lookup_16(table.low, table.high, codes) }
   @inline(__always) static func or(_ a: __m256i, _ b: __m256i) -> __m256i { v256_or(a, b) }
   @inline(__always) static func shiftRight16(_ a: __m256i, _ count: Int32) -> __m256i {
     v256_shift_right_16(a, count)

@@ -122,6 +122,14 @@ extension Reference: ProductISA {
   package static func byte(_ a: Integers, _ i: Int) -> Integers {
     a &>> Integers(repeating: Int32(truncatingIfNeeded: i * 8)) & Integers(repeating: 255)
   }
+  package static func lookup16(
+    _ table: (low: UInt64, high: UInt64), _ codes: Integers
+  ) -> Integers {
+    let bytes = unsafeBitCast(SIMD2(table.low, table.high), to: SIMD16<UInt8>.self)
+    var result = Reference.codes(codes)
+    for i in 0..<64 { result[i] = bytes[Int(result[i] & 15)] }
+    return lanes(result)
+  }
   package static func or(_ a: Integers, _ b: Integers) -> Integers { a | b }
   package static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers {
     lanes(words(a) &>> SIMD32(repeating: UInt16(truncatingIfNeeded: count)))

@@ -25,6 +25,10 @@ OP __m512i v512_low_bits(__m512i a, uint8_t mask) { return _mm512_and_si512(a, _
 OP __m512i v512_byte(__m512i a, int32_t i) {
   return _mm512_and_si512(_mm512_srli_epi32(a, (unsigned)i * 8), _mm512_set1_epi32(255));
 }
+// Of each byte, below 16, that byte of high:low.
+OP __m512i v512_lookup_16(uint64_t low, uint64_t high, __m512i codes) {
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_set_epi64x((int64_t)high, (int64_t)low)), codes);
+}
 OP __m512i v512_or(__m512i a, __m512i b) { return _mm512_or_si512(a, b); }
 OP __m512i v512_shift_right_16(__m512i a, int32_t n) { return _mm512_srli_epi16(a, (unsigned)n); }
 OP __m512i v512_shift_left_16(__m512i a, int32_t n) { return _mm512_slli_epi16(a, (unsigned)n); }
@@ -94,6 +98,9 @@ OP __m256i v256_broadcast_from(const void *p) {
 OP __m256i v256_low_bits(__m256i a, uint8_t mask) { return _mm256_and_si256(a, _mm256_set1_epi8((char)mask)); }
 OP __m256i v256_byte(__m256i a, int32_t i) {
   return _mm256_and_si256(_mm256_srli_epi32(a, i * 8), _mm256_set1_epi32(255));
+}
+OP __m256i v256_lookup_16(uint64_t low, uint64_t high, __m256i codes) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_set_epi64x((int64_t)high, (int64_t)low)), codes);
 }
 OP __m256i v256_or(__m256i a, __m256i b) { return _mm256_or_si256(a, b); }
 OP __m256i v256_shift_right_16(__m256i a, int32_t n) { return _mm256_srli_epi16(a, n); }
