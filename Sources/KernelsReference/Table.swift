@@ -74,6 +74,10 @@ enum Table {
       PanelKernels(
         { PanelQ6_K.product(Dots.self, $0, $1, $2, $3, $4, $5, $6, $7) },
         { PanelQ6_K.tile(Dots.self, $0, $1, $2) })
+    case .iq4_NL:
+      PanelKernels(
+        { PanelIQ4_NL.product(Dots.self, $0, $1, $2, $3, $4, $5, $6, $7) },
+        { PanelIQ4_NL.tile(Dots.self, $0, $1, $2) })
     }
   }
 

@@ -58,6 +58,7 @@ package struct PanelFormat: Sendable {
     PanelFormat(Q4_K.self),
     PanelFormat(Q5_K.self),
     PanelFormat(Q6_K.self),
+    PanelFormat(IQ4_NL.self),
   ]
 
   private init<Plain: PlainType>(

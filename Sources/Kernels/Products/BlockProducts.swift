@@ -83,7 +83,7 @@ public enum OffsetBlock<Codes: CodeStorage, Shift: OffsetShift>: SmallBlock {
   }
 }
 
-/// d (code - 128): Q8_0, its signed bytes plus 128.
+/// d (code - 128): Q8_0, its signed bytes plus 128; IQ4_NL, whose codes are of a table.
 ///
 /// Block: one group of codes, d.
 public enum ByteBlock<Codes: CodeStorage>: SmallBlock {
