@@ -13,8 +13,8 @@ package struct Matrix {
   package let form: ActivationForm
   package let panels: UnsafeRawPointer
   let product: KernelTable.Product
-  /// The product of interleaved rows; nil where activations stay as they are.
-  let tiles: KernelTable.Tiles?
+  /// The product of row bundles; nil where activations stay as they are.
+  let tiles: KernelTable.BundledProduct?
   let floatRows: FloatRows
 
   /// `interleaves`: several rows of plain values are read interleaved, where the table does so.
@@ -29,7 +29,7 @@ package struct Matrix {
     self.form = form
     self.panels = panels
     product = table.product(type)
-    tiles = interleaves ? table.tiles(type) : nil
+    tiles = interleaves ? table.bundledProduct(type) : nil
     floatRows = table.floatRows
   }
 
@@ -46,7 +46,7 @@ package struct Matrix {
     let target = out.base + range.lowerBound * panelRows
     var done = 0
     if let tiles {
-      done = floatRows.interleaved(rowCount)
+      done = floatRows.bundled(rowCount)
       tiles(panels, range.count, blocks, activations, done, target, out.stride, workspace)
     }
     product(
@@ -121,13 +121,13 @@ package struct LayerWeights {
   let outputNorm: UnsafePointer<Float>
   /// The divisors of the frequencies of the rotary embedding, one a pair; nil for none.
   let ropeFactors: UnsafeBufferPointer<Float>?
-  /// Writes the embedding of a token: hiddenWidth floats.
-  let embed: (Int, UnsafeMutablePointer<Float>) -> Void
+  /// Writes the embedding of a token: hiddenWidth floats; works in a thread's workspace.
+  let embed: (Int, UnsafeMutablePointer<Float>, UnsafeMutableRawPointer) -> Void
 
   package init(
     layers: UnsafePointer<Layer>, output: Matrix, outputNorm: UnsafePointer<Float>,
     ropeFactors: UnsafeBufferPointer<Float>?,
-    embed: @escaping (Int, UnsafeMutablePointer<Float>) -> Void
+    embed: @escaping (Int, UnsafeMutablePointer<Float>, UnsafeMutableRawPointer) -> Void
   ) {
     self.layers = layers
     self.output = output

@@ -76,7 +76,8 @@ extension Scratch {
       up = buffer(slots, of: rows, shape.feedForwardWidth)
       logits = buffer(1, of: Scratch.outputRows, vocabulary)
       workspaceStride = max(
-        OnlineSoftmax.byteCount(headStride: padded(shape.headWidth)), FloatRows.workspaceByteCount)
+        OnlineSoftmax.byteCount(headStride: padded(shape.headWidth)), FloatRows.workspaceByteCount,
+        tileByteCount)
       workspaces = sizes.add(threads, workspaceStride)
       guard let total = sizes.total else {
         throw EngineError(.limitExceeded, "the sizes of a pass of \(rows) rows overflow 64 bits")

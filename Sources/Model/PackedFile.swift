@@ -62,7 +62,7 @@ package enum PackedFile {
   package static func write(
     _ target: UnsafePointer<CChar>, of source: UnsafePointer<CChar>, _ options: PackOptions
   ) throws(EngineError) {
-    let file = try GGUFFile(path: source)
+    let file = try GGUFFile(path: source, packedBlock: PanelFormat.packedBlock)
     if let tensor = try packedTensor(of: file) {
       throw EngineError(
         .invalidArgument,
@@ -289,7 +289,7 @@ private final class PackedWriter {
     if rows < panelRows, matrix.panelStride > 0 {
       panel.initializeMemory(as: UInt8.self, repeating: 0, count: matrix.panelStride)
     }
-    matrix.format.pack(
+    try matrix.format.pack(
       rows: source, rowStride: matrix.rowByteCount, rowCount: rows, blocks: matrix.blocks,
       into: panel)
     try output.write(

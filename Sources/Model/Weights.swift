@@ -13,7 +13,7 @@ import Workers
 package final class Weights: @unchecked Sendable {
   let layers: UnsafeMutablePointer<Layer>
   let embedding: Matrix
-  let embeddingFormat: PanelFormat
+  private let embeddingReader: RowReader
   let output: Matrix
   let outputNorm: UnsafePointer<Float>
   let ropeFactors: UnsafeBufferPointer<Float>?
@@ -76,7 +76,7 @@ package final class Weights: @unchecked Sendable {
       index &+= 1
     }
     embedding = try places.matrix(plan.embedding)
-    embeddingFormat = try plan.matrices.at(plan.embedding).format
+    embeddingReader = RowReader(try plan.matrices.at(plan.embedding).format, table)
     output = try places.matrix(plan.output)
     outputNorm = UnsafePointer(try places.vector(plan.outputNorm))
     ropeFactors = try plan.ropeFactors.map(places.values)
@@ -126,10 +126,10 @@ package final class Weights: @unchecked Sendable {
   var forPass: LayerWeights {
     LayerWeights(
       layers: layers, output: output, outputNorm: outputNorm, ropeFactors: ropeFactors,
-      embed: { [embedding, embeddingFormat] token, out in
-        embeddingFormat.decode(
+      embed: { [embedding, embeddingReader] token, out, workspace in
+        embeddingReader.read(
           panel: embedding.panels + (token &>> 4) &* embedding.panelStride, lane: token & 15,
-          blocks: embedding.blocks, into: out)
+          blocks: embedding.blocks, into: out, workspace: workspace)
       })
   }
 }
@@ -245,7 +245,7 @@ private final class WeightLoader {
     let out = (base + vector.offset).assumingMemoryBound(to: Float.self)
     var i = 0
     while i < vector.count {
-      out[i] = vector.format.plainValue(bytes.base, i)
+      out[i] = try vector.format.plainValue(bytes.base, i)
       i &+= 1
     }
   }
@@ -290,7 +290,7 @@ private final class WeightLoader {
     var panel = first
     while panel < last {
       let row = (panel &- first) &* panelRows
-      matrix.format.pack(
+      try matrix.format.pack(
         rows: buffer + row &* matrix.rowByteCount, rowStride: matrix.rowByteCount,
         rowCount: min(panelRows, rows &- row), blocks: matrix.blocks,
         into: target + panel &* matrix.panelStride)

@@ -18,12 +18,13 @@ ARROWS: dict[str, set[str]] = {
     "Platform": set(),
     "Intrinsics": set(),
     "Kernels": set(),
+    "KernelsReference": {"Kernels"},
     "KernelsAVX2": {"Intrinsics", "Kernels"},
-    "KernelsAVXVNNI": {"Intrinsics", "Kernels", "KernelsAVX2"},
+    "KernelsAVXVNNI": {"Intrinsics", "Kernels"},
     "KernelsAVX512": {"Intrinsics", "Kernels"},
     "Base": {"Platform"},
     "Formats": {"Base", "Platform"},
-    "Quantization": {"Base", "Formats", "Intrinsics", "Kernels"},
+    "Quantization": {"Base", "Formats", "Kernels"},
     "Text": {"Base", "Formats"},
     "Sampling": {"Base", "Kernels"},
     "Workers": {"Base", "Platform"},
@@ -31,7 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "Model": {"Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"},
     "Mixtral": {
         *("Base", "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
-        *("KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
+        *("KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
     },
 }
 # The files that own a room's system calls; no other file imports Glibc.

@@ -22,13 +22,19 @@ package final class GGUFFile: Sendable {
   ///
   /// Throws `.notFound`, `.inputOutput`, `.malformed`, `.unsupported`, `.limitExceeded`,
   /// `.outOfMemory`, `.changed`; the sentence names the file, the field and the byte offset.
-  package convenience init(path: UnsafePointer<CChar>) throws(EngineError) {
-    try unsafe self.init(path: path, calls: .system)
+  /// `packedBlock` says the sizes of packed types; without it a file that has one is unsupported.
+  package convenience init(
+    path: UnsafePointer<CChar>, packedBlock: @escaping PackedBlock = { _ in nil }
+  ) throws(EngineError) {
+    try unsafe self.init(path: path, calls: .system, packedBlock: packedBlock)
   }
 
   /// Opens a model through the given system calls.
-  package init(path: UnsafePointer<CChar>, calls: FileCalls) throws(EngineError) {
-    let parts = try unsafe GGUFSplit.open(path: path, calls: calls)
+  package init(
+    path: UnsafePointer<CChar>, calls: FileCalls,
+    packedBlock: @escaping PackedBlock = { _ in nil }
+  ) throws(EngineError) {
+    let parts = try unsafe GGUFSplit.open(path: path, calls: calls, packedBlock)
     var tensors: [GGUFTensor] = []
     var names = NameTable()
     var byteCount: UInt64 = 0

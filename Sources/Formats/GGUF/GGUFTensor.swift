@@ -5,7 +5,7 @@ import Base
 package struct GGUFTensor: Sendable {
   /// Its name: 1 to 64 bytes of UTF-8, unique in the model.
   package let name: String
-  /// How its weights are stored; `weightsPerBlock` and `bytesPerBlock` are known.
+  /// How its weights are stored; the sizes of its blocks are known.
   package let type: TensorType
   /// One to four sizes, each at least 1; the first is contiguous and whole blocks.
   package let dimensions: [Int]
@@ -31,12 +31,17 @@ struct TensorRecord {
 
 extension CheckedReader {
   /// Reads the record of tensor `index`.
-  mutating func tensorRecord(_ index: UInt64) throws(EngineError) -> TensorRecord {
+  mutating func tensorRecord(
+    _ index: UInt64, _ packedBlock: PackedBlock
+  ) throws(EngineError) -> TensorRecord {
     let name = try tensorName(index)
     let dimensions = try tensorDimensions(of: name)
     let type = TensorType(
       rawValue: try integer("the type of tensor \(quoted(name))", as: UInt32.self))
-    guard let weightsPerBlock = type.weightsPerBlock, let bytesPerBlock = type.bytesPerBlock else {
+    let packed = type.isPacked ? packedBlock(type) : nil
+    guard let weightsPerBlock = packed?.weights ?? type.weightsPerBlock,
+      let bytesPerBlock = packed?.bytes ?? type.bytesPerBlock
+    else {
       throw error(
         .unsupported,
         "tensor \(quoted(name)) has type id \(type.rawValue), which is not a known tensor type"
