@@ -99,7 +99,7 @@ package final class Model: @unchecked Sendable {
     batch = rows
     host = options.host
     workers = Workers(count: options.threads)
-    try options.log.describe(workers, asked: options.threads, table)
+    try options.log.describe(tokenizer, workers, asked: options.threads, table)
     let forms = try plan.productForms()
     let scratch = try Scratch(
       try Scratch.Layout(

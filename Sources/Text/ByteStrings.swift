@@ -44,6 +44,20 @@ package struct ByteStrings: Sendable {
     ends.append(bytes.count)
   }
 
+  /// Appends a sentence.
+  mutating func append(text: String) throws(EngineError) {
+    var bytes = Growable<UInt8>()
+    try bytes.append(text)
+    append(try bytes.array())
+  }
+
+  /// These and other ones.
+  func followed(by others: ByteStrings) throws(EngineError) -> ByteStrings {
+    var all = self
+    for index in below(others.count) { all.append(try others[index]) }
+    return all
+  }
+
   mutating func append(byte: UInt8) {
     bytes.append(byte)
     ends.append(bytes.count)
@@ -64,10 +78,8 @@ extension Growable {
   /// Appends `elements[range]`; `internal` where they are not there.
   mutating func append(_ elements: [Element], _ range: Range<Int>) throws(EngineError) {
     try reserve(count &+ range.length)
-    var index = range.lowerBound
-    while index < range.upperBound {
+    for index in below(range.upperBound, from: range.lowerBound) {
       try append(try elements.at(index))
-      index &+= 1
     }
   }
 }

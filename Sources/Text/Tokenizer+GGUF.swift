@@ -10,6 +10,8 @@ extension Tokenizer {
   ///
   /// `rows` are the embedding's; the file may not have more tokens. Throws `malformed` (key, value,
   /// allowed range), `unsupported` for a model or splitter that is not ours, and `limitExceeded`.
+  /// Faults of what no computation needs are in `warnings` instead: ids that are no tokens, types
+  /// that are none.
   package convenience init(metadata: GGUFMetadata, rows: Int) throws(EngineError) {
     let algorithm = try Self.algorithm(metadata)
     guard let tokens = try metadata.strings(Self.prefix + "tokens") else {
@@ -31,11 +33,16 @@ extension Tokenizer {
       }
       try Self.require(types.count, "token_type", tokens.count)
     }
-    let count = tokens.count
-    description.bos = try Self.id("bos", metadata, count)
-    description.eos = try Self.id("eos", metadata, count)
-    description.unknown = try Self.id("unknown", metadata, count)
-    description.padding = try Self.id("padding", metadata, count)
+    description.bos = try Self.id("bos", metadata, &description)
+    description.eos = try Self.id("eos", metadata, &description)
+    description.unknown = try Self.id("unknown", metadata, &description)
+    description.padding = try Self.id("padding", metadata, &description)
+    let (eot, eom) = (
+      try Self.id("eot", metadata, &description), try Self.id("eom", metadata, &description)
+    )
+    try description.ends.append(description.eos)
+    try description.ends.append(eot)
+    try description.ends.append(eom)
     description.addsBOS = try metadata.bool(Self.prefix + "add_bos_token") ?? false
     description.addsEOS = try metadata.bool(Self.prefix + "add_eos_token") ?? false
     switch algorithm {
@@ -72,15 +79,18 @@ extension Tokenizer {
   ) throws(EngineError) {
     let count = description.pieces.count
     guard let scores = try metadata.floats(prefix + "scores") else { throw absent("scores") }
-    guard !description.types.isEmpty else { throw absent("token_type") }
+    if description.types.isEmpty {
+      try description.warnings.append(
+        text: "key 'tokenizer.ggml.token_type' is absent; pieces are what their spelling says")
+    }
     try require(scores.count, "scores", count)
     description.scores.reserveCapacity(count)
     while description.scores.count < count {
       description.scores.append(scores.float(description.scores.count))
     }
-    if !metadata.contains(prefix + "bos_token_id"), count > 1 { description.bos = 1 }
-    if !metadata.contains(prefix + "eos_token_id"), count > 2 { description.eos = 2 }
-    if !metadata.contains(prefix + "unknown_token_id") { description.unknown = 0 }
+    if description.bos < 0, count > 1 { description.bos = 1 }
+    if description.eos < 0, count > 2 { description.eos = 2 }
+    if description.unknown < 0 { description.unknown = 0 }
     if !metadata.contains(prefix + "add_bos_token") { description.addsBOS = true }
     description.addsSpacePrefix = try metadata.bool(prefix + "add_space_prefix") ?? true
   }
@@ -109,12 +119,28 @@ extension Tokenizer {
     return strings
   }
 
+  /// The id under a key; -1 when it is absent or no token's, of which only the latter is noted.
   private static func id(
-    _ name: String, _ metadata: GGUFMetadata, _ count: Int
+    _ name: String, _ metadata: GGUFMetadata, _ description: inout TokenizerDescription
   ) throws(EngineError) -> Int32 {
-    let id = try metadata.unsigned(
-      prefix + name + "_token_id", in: 0...UInt64(clamping: count &- 1))
-    return id.map { Int32(clamping: $0) } ?? -1
+    let key = prefix + name + "_token_id"
+    let last = description.pieces.count &- 1
+    let given: String
+    switch metadata.value(key) {
+    case nil: return -1
+    case .unsigned(let value):
+      if value <= UInt64(clamping: last) { return Int32(clamping: value) }
+      given = "\(value)"
+    case .signed(let value):
+      if value >= 0, value <= Int64(clamping: last) { return Int32(clamping: value) }
+      given = "\(value)"
+    default:
+      _ = try metadata.unsigned(key, in: 0...UInt64(clamping: last))
+      return -1
+    }
+    try description.warnings.append(
+      text: "\(key) is \(given); allowed 0..\(last); taken for absent")
+    return -1
   }
 
   private static func require(
