@@ -247,6 +247,16 @@ mixtral_status mixtral_model_info(mixtral_model *model, mixtral_info *info);
  */
 mixtral_status mixtral_model_metadata(size_t *size, char *buffer, size_t capacity, mixtral_model *model, const char *key);
 
+/**
+ * The tokens that end an answer, in rising order: those that the file names as ends of a text, an answer
+ * or a message (eos, eot, eom), and the control tokens spelled as such ends ("</s>", "<|im_end|>",
+ * "<|endoftext|>", …). Generation stops where one of them is chosen. Perhaps none.
+ *
+ * @param count  receives the ids there are; buffer holds `capacity` ids.
+ * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL. Threads: any. Since 0.1.
+ */
+mixtral_status mixtral_model_stop_tokens(size_t *count, mixtral_token *buffer, size_t capacity, mixtral_model *model);
+
 /* ---------------------------------------------------------------------------------------- Text */
 
 enum {
@@ -261,13 +271,15 @@ enum {
 /**
  * Turns text into token ids, exactly as the model's own tokenizer does (SentencePiece BPE with byte
  * fallback, or byte-level BPE). Bytes that are not UTF-8 become byte tokens and survive a round trip.
+ * Without MIXTRAL_TOKENIZE_SPECIAL no text becomes the mark of a chat ("<s>", "[INST]", "<|im_end|>", …) or
+ * a token that ends an answer, whatever type the file gives them; with it they are found all the same.
  *
  * @param count   receives the ids needed; buffer holds `capacity` ids.
  * @param text    `size` bytes, at most 1 GiB; NULL only with size 0. NUL bytes are text.
  * @param flags   MIXTRAL_TOKENIZE_*; 0: plain text, no BOS.
  *                BOS with SPECIAL adds no mark that the text brings: one that begins with "<s>" has one.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, LIMIT_EXCEEDED, OUT_OF_MEMORY.
- * O(n log n). Threads: any. Since 0.1.
+ * The time is linear in the text. Threads: any. Since 0.1.
  */
 mixtral_status mixtral_tokenize(size_t *count, mixtral_token *buffer, size_t capacity, mixtral_model *model, const char *text,
                                 size_t size, uint32_t flags);

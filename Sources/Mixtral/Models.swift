@@ -204,6 +204,18 @@ private func info(_ model: Model) -> mixtral_info {
 }
 
 @c @implementation
+public func mixtral_model_stop_tokens(
+  _ count: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<mixtral_token>?,
+  _ capacity: Int, _ model: OpaquePointer?
+) -> mixtral_status {
+  count?.pointee = 0
+  return call { () throws(EngineError) in
+    let model: Model = try HandleTable.shared.object(model)
+    try writeTokens(model.tokenizer.stopTokens, count, buffer, capacity)
+  }
+}
+
+@c @implementation
 public func mixtral_model_metadata(
   _ size: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int,
   _ model: OpaquePointer?, _ key: UnsafePointer<CChar>?

@@ -21,10 +21,10 @@ def main() -> None:
                     raise error
             for i in list(live):
                 token = sessions[i].sample()
-                if token != model.info.eos_token:
+                if token not in model.stop_tokens:
                     answers[i].append(token)
                     inputs[i] = [token]
-                if token == model.info.eos_token or len(answers[i]) == TOKENS:
+                if token in model.stop_tokens or len(answers[i]) == TOKENS:
                     live.remove(i)
         for prompt, answer in zip(prompts, answers):
             print(prompt + model.detokenize(answer, continuation=True))

@@ -163,6 +163,15 @@ mixtral_model_metadata = declare(
     c_char_p,
 )
 
+mixtral_model_stop_tokens = declare(
+    "mixtral_model_stop_tokens",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(mixtral_token),
+    c_size_t,
+    mixtral_model,
+)
+
 # Text
 
 MIXTRAL_TOKENIZE_BOS = 1
