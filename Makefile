@@ -244,6 +244,11 @@ oracle: $(LIBRARY) .venv/peer $(SMOLLM2)
 bench: $(LIBRARY) .venv/bench
 	$(PYTHON) Tests/Benchmarks/bench.py "$(or $(FILE),$(MODEL))" $(ARGUMENTS)
 
+## make bench-sampling [ARGUMENTS="--other LIBRARY"]: microseconds of a draw, by options.
+.PHONY: bench-sampling
+bench-sampling: $(LIBRARY) .venv/bench
+	$(PYTHON) Tests/Benchmarks/bench_sampling.py $(ARGUMENTS)
+
 ## make bench-peers [FILE=model.gguf] [ARGUMENTS=...]: the same with llama.cpp in turn.
 bench-peers: $(LIBRARY) .venv/bench .venv/peer
 	$(PYTHON) Tests/Benchmarks/bench.py --peers "$(or $(FILE),$(MODEL))" $(ARGUMENTS)

@@ -499,6 +499,24 @@ mixtral_status mixtral_sampler_seed(uint64_t *seed, mixtral_sampler *sampler);
  *          NUMERIC (every token is banned, or a NaN), CANCELLED, BUSY. Since 0.1. */
 mixtral_status mixtral_sample(mixtral_token *token, mixtral_session *session, mixtral_sampler *sampler);
 
+/**
+ * Chooses the next tokens of many sessions of one model together, on the model's threads. Every session gets the
+ * token that mixtral_sample would choose.
+ *
+ * @param tokens    receives `count` tokens, 0 where there is none; apart from the other arrays.
+ * @param sessions  `count` different sessions of one model, 1..4096.
+ * @param samplers  `count` different samplers, one a session, NULL in the place of one: greedy; or NULL: all greedy.
+ * @param statuses  `count` statuses, apart from the other arrays, or NULL. A session that has no token (nothing
+ *                  stepped yet, NUMERIC, BUSY, …) gets its own status and the others go on.
+ * @return OK when every session is OK; otherwise the first failing session's status, whose sentence names its
+ *         index: INVALID_HANDLE, INVALID_ARGUMENT, NUMERIC, CANCELLED, BUSY. INVALID_ARGUMENT with no token at all
+ *         for a session or a sampler given twice or a session of another model.
+ * Threads: draws take a turn of the model, as a pass does. Filter callbacks run before it, one after another on
+ *         the calling thread; the sessions and samplers of the call are BUSY for them. Since 0.1.
+ */
+mixtral_status mixtral_sample_many(mixtral_token *tokens, mixtral_session *const *sessions,
+                                   mixtral_sampler *const *samplers, size_t count, mixtral_status *statuses);
+
 typedef struct mixtral_candidate {
   mixtral_token token;
   float logit;           /* of the model, before filter, bias, penalties and temperature */

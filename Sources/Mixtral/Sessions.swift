@@ -108,7 +108,7 @@ public func mixtral_step_many(
 }
 
 /// The model of the first handle that is a session; the first error when none is.
-private func firstModel(
+func firstModel(
   _ handles: UnsafeBufferPointer<OpaquePointer?>, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) throws(EngineError) -> Model {
   var first = EngineError(.internal, "no session was given")
@@ -188,7 +188,7 @@ private func beginRequest(
   return StepRequest(session: session, tokens: tokens, place: place)
 }
 
-private func named(_ error: EngineError, _ index: Int) -> EngineError {
+func named(_ error: EngineError, _ index: Int) -> EngineError {
   EngineError(error.kind, "sessions[\(index)]: \(error.message)")
 }
 

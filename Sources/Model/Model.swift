@@ -114,7 +114,8 @@ package final class Model: @unchecked Sendable {
       shape: shape, weights: weights.forPass, table: table, workers: workers,
       scratch: scratch)
     turn = Turn()
-    requests = try Self.requestMemory(Self.mostRequests, from: host)
+    requests = try Self.requestMemory(
+      Self.mostRequests, of: StepRequest.self, from: host)
   }
 }
 

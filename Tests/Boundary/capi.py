@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "mixtral_sampler_create": ("out", "optional"),
     "mixtral_sampler_seed": ("out", "sampler"),
     "mixtral_sample": ("out", "session", "sampler?"),
+    "mixtral_sample_many": ("pointer", "pointer", "optional", "number", "optional"),
     "mixtral_sample_report": ("out", "buffer", "number", "sampler"),
     "mixtral_cancel": ("session",),
 }
@@ -210,6 +211,10 @@ class World:
             "mixtral_sampler_create": [handle, sized(_raw.mixtral_sampler_options)],
             "mixtral_sampler_seed": [ctypes.c_uint64(GARBAGE), self.sampler],
             "mixtral_sample": [_raw.mixtral_token(GARBAGE), self.session, self.sampler],
+            "mixtral_sample_many": [
+                *((_raw.mixtral_token * 1)(GARBAGE), sessions),
+                *((ctypes.c_void_p * 1)(self.sampler), 1, (_raw.mixtral_status * 1)()),
+            ],
             "mixtral_sample_report": [size, (_raw.mixtral_candidate * 9)(), 9, self.sampler],
             "mixtral_cancel": [self.session],
         }

@@ -2,7 +2,7 @@
 
 import sys
 
-from mixtral import Model, step_many
+from mixtral import Model, sample_many, step_many
 
 TOKENS = 32
 
@@ -19,8 +19,10 @@ def main() -> None:
             for error in errors:
                 if error is not None:
                     raise error
-            for i in list(live):
-                token = sessions[i].sample()
+            tokens = sample_many([sessions[i] for i in live])
+            for i, token in zip(list(live), tokens):
+                if isinstance(token, Exception):
+                    raise token
                 if token not in model.stop_tokens:
                     answers[i].append(token)
                     inputs[i] = [token]

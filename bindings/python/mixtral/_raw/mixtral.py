@@ -376,6 +376,16 @@ mixtral_sample = declare(
     "mixtral_sample", mixtral_status, POINTER(mixtral_token), mixtral_session, mixtral_sampler
 )
 
+mixtral_sample_many = declare(
+    "mixtral_sample_many",
+    mixtral_status,
+    POINTER(mixtral_token),
+    POINTER(mixtral_session),
+    POINTER(mixtral_sampler),
+    c_size_t,
+    POINTER(mixtral_status),
+)
+
 
 class mixtral_candidate(Structure):
     _fields_ = [
