@@ -44,11 +44,16 @@ package struct ByteStrings: Sendable {
     ends.append(bytes.count)
   }
 
+  mutating func append(_ string: borrowing Growable<UInt8>) throws(EngineError) {
+    for index in below(string.count) { bytes.append(try string.at(index)) }
+    ends.append(bytes.count)
+  }
+
   /// Appends a sentence.
   mutating func append(text: String) throws(EngineError) {
     var bytes = Growable<UInt8>()
     try bytes.append(text)
-    append(try bytes.array())
+    try append(bytes)
   }
 
   /// These and other ones.

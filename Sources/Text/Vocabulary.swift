@@ -36,6 +36,7 @@ struct Vocabulary: Sendable {
     surfaces.reserve(count: spellings.count, byteCount: spellings.bytes.count)
     var bytePieces = try Growable<Int32>(filled: -1, count: 256)
     var spellsText = try Growable(filled: true, count: spellings.count)
+    var work = SurfaceWork()
     for id in below(spellings.count) {
       let spelling = try spellings.range(id)
       guard spelling.length <= Self.longestSpelling else {
@@ -56,7 +57,7 @@ struct Vocabulary: Sendable {
       case .normal, .userDefined, .unused:
         let matches = try Self.appendSurface(
           of: spellings, id: id, userDefined: type == .userDefined,
-          algorithm: description.algorithm, to: &surfaces)
+          algorithm: description.algorithm, to: &surfaces, with: &work)
         if !matches { try spellsText.put(false, at: id) }
       }
     }
@@ -90,21 +91,28 @@ struct Vocabulary: Sendable {
     return sentences
   }
 
+  /// Buffers of `appendSurface`, kept from piece to piece.
+  private struct SurfaceWork {
+    var text = Growable<UInt8>()
+    var surface = Growable<UInt8>()
+  }
+
   /// Appends what a spelling stands for; false when no text of this tokenizer can hold it.
   private static func appendSurface(
     of spellings: ByteStrings, id: Int, userDefined: Bool,
-    algorithm: TokenizerDescription.Algorithm, to surfaces: inout ByteStrings
+    algorithm: TokenizerDescription.Algorithm, to surfaces: inout ByteStrings,
+    with work: inout SurfaceWork
   ) throws(EngineError) -> Bool {
     let (bytes, spelling) = (spellings.bytes, try spellings.range(id))
     switch algorithm {
     case .sentencePiece:
       // U+2581 and the space are the same to this tokenizer, and the space is shorter. A normal
       // piece that is spelled with a space itself could never match: text has none after escaping.
-      var (text, surface) = (Growable<UInt8>(), Growable<UInt8>())
-      try text.append(bytes, spelling)
+      work.text.shorten(to: 0)
+      try work.text.append(bytes, spelling)
       let holdsSpace = try LowerBlock.replace(
-        in: text, try checkedRange(0, text.count), prefixed: false, into: &surface)
-      surfaces.append(try surface.array())
+        in: work.text, try checkedRange(0, work.text.count), prefixed: false, into: &work.surface)
+      try surfaces.append(work.surface)
       return userDefined || !holdsSpace
     case .byteLevel:
       if !userDefined, let spelled = try ByteTable.bytes(of: bytes, spelling) {
