@@ -99,7 +99,7 @@ private func checkThreads(_ count: UInt32) throws(EngineError) {
 }
 
 private func threads(_ given: UInt32) -> Int {
-  Int(given == 0 ? platform_processor_count() : given)
+  Int(given == 0 ? min(platform_processor_count(), 512) : given)
 }
 
 @c @implementation

@@ -28,6 +28,8 @@ package struct LoadLog {
     throw EngineError(.cancelled, "loading was stopped by the log callback")
   }
 
+  func warn(_ text: @autoclosure () -> String) throws(EngineError) { try say(text(), .warning) }
+
   /// The file, the shape, the types of tensors, what is not used, the window.
   func describe(
     _ file: GGUFFile, _ plan: WeightPlan, _ shape: Hyperparameters, slidingWindow: Int64

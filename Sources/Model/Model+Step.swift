@@ -186,10 +186,10 @@ extension Model {
     let isWhole = pass.run(unless: {
       weights.isDamaged || requests.contains { $0.taken > 0 && $0.session.isCancelled }
     })
-    if isWhole { readLogits(requests) }
+    let change = isWhole ? readLogits(requests) : weights.change
     if let fault = pass.takeFault() { return requests.each { breakDown(&$0, fault) } }
-    if let damage = weights.damage {
-      return requests.each { if $0.taken > 0 { fail(&$0, damage) } }
+    if let change {
+      return requests.each { if $0.taken > 0 { fail(&$0, change) } }
     }
     guard isWhole else {
       return requests.each {
@@ -215,19 +215,23 @@ extension Model {
     request.taken = count
   }
 
-  /// Computes the wanted logits, a few rows at a time, and copies them where they belong.
-  private func readLogits(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
+  /// Computes the wanted logits, a few rows at a time, and copies them where they belong; why
+  /// neither these nor the pass may be used, nil when they may.
+  private func readLogits(
+    _ requests: UnsafeMutableBufferPointer<StepRequest>
+  ) -> EngineError? {
     var first = 0
     while first < pass.batch.outputCount {
       let count = min(Scratch.outputRows, pass.batch.outputCount &- first)
       pass.logits(from: first, count: count)
-      if weights.isDamaged { return }
+      if let change = weights.change { return change }
       for i in below(count) {
         let row = pass.batch.rows[pass.batch.outputs[first &+ i]]
         store(pass.scratch.logits.row(i), of: row, for: &requests[row.owner])
       }
       first &+= count
     }
+    return first == 0 ? weights.change : nil
   }
 
   private func store(

@@ -106,7 +106,7 @@ package final class Model: @unchecked Sendable {
         shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
         floatsApart: table.floatRows.rowBundle > 1 && forms.contains(FormSet(.float))),
       from: host)
-    try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
+    try LoadMemory(plan, file, scratch: scratch.byteCount).check(plan, rows: rows, options)
     weights = try Weights(
       plan, file: file, table: table, workers: workers, from: host, progress: options.progress)
     size = ModelSize(file: file, plan: plan, shape: shape, scratch: scratch.byteCount)
