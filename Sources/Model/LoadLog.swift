@@ -77,8 +77,8 @@ package struct LoadLog {
   private func describe(_ tokenizer: Tokenizer) throws(EngineError) {
     guard write != nil else { return }
     for index in below(tokenizer.warnings.count) {
-      let warning = try tokenizer.warnings[index]
-      try say(String(decoding: warning, as: UTF8.self), .warning)
+      let warning = try tokenizer.warnings.text(index)
+      try say(warning, .warning)
     }
   }
 

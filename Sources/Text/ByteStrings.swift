@@ -25,6 +25,16 @@ package struct ByteStrings: Sendable {
     get throws(EngineError) { bytes[try range(index)] }
   }
 
+  /// A string of UTF-8 bytes as text.
+  @inline(never)
+  package func text(_ index: Int) throws(EngineError) -> String {
+    let range = try range(index)
+    return unsafe bytes.withUnsafeBufferPointer { bytes in
+      // SAFETY: `range` lies within `bytes`.
+      unsafe String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+    }
+  }
+
   /// Whether two strings are equal, and whether the first comes before the second, byte by byte.
   func compare(
     _ first: Int, _ second: Int
