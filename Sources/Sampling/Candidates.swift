@@ -64,7 +64,8 @@ package struct Candidates: Sendable {
   mutating func removeAll() { count = 0 }
 
   /// One of them.
-  package func at(_ place: Int) throws(EngineError) -> (token: Int32, score: Double, weight: Double) {
+  package func at(_ place: Int) throws(EngineError) -> (token: Int32, score: Double, weight: Double)
+  {
     (try tokens.at(place), try scores.at(place), try weights.at(place))
   }
 

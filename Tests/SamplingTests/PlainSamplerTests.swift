@@ -129,7 +129,7 @@ private struct PlainSampler {
       }
     }
     if shape == .banned {
-      for place in logits.indices where place % 3 != 1 { logits[place] = -.infinity }
+      for place in logits.indices where place % 3 != 0 { logits[place] = -.infinity }
     }
     return logits
   }
