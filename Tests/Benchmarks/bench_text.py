@@ -47,7 +47,9 @@ def samples() -> dict[str, str]:
     locales = pathlib.Path(found.submodule_search_locations[0]) / "conf" / "locale"
     translated = []
     for path in sorted(locales.glob("*/LC_MESSAGES/django.po")):
-        lines = re.findall(r'^(?:msgstr(?:\[\d\])? )?"(.*)"$', path.read_text("utf-8"), re.MULTILINE)
+        lines = re.findall(
+            r'^(?:msgstr(?:\[\d\])? )?"(.*)"$', path.read_text("utf-8"), re.MULTILINE
+        )
         translated.append("\n".join(line for line in lines if not line.isascii())[:8000])
     rng = random.Random(1)
     words = [word for word in texts.WORDS if not word.isascii()]

@@ -33,7 +33,7 @@ SHARED_HELPERS = re.compile(r"__swift_instantiate\w+|\$s7Kernels11KernelTableVWO
 # standard library, and these of C, which are built for the baseline.
 UNDEFINED = re.compile(
     r"swift_\w+|\$s7Kernels(11KernelTableV(N|_9floatRows\w+fC)"
-    r"|(5Lanes|9VectorISA|10ProductISA|9TileSizes)Mp)"
+    r"|(5Lanes|9VectorISA|10ProductISA|9TileSizes|11DoubleLanes)Mp)"
     r"|\$ss\w+Mn|\$sytWV|memset|memcpy|memmove|sqrtf|__stack_chk_fail"
 )
 # Mnemonics of AVX and later begin with v; these came with AVX2-era processors without it.

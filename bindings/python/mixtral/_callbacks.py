@@ -157,8 +157,14 @@ def log_callback(log: Log | None) -> Any:
     return _raw.log_callback(call)
 
 
-def filter_callback(filter: Callable[[Any, int], object] | None) -> Any:
-    """Of a function that gets the pointer to the logits and their count."""
+def filter_callback(
+    filter: Callable[[Any, int], object] | None, raised: list[BaseException | None]
+) -> Any:
+    """Of a function that gets the pointer to the logits and their count.
+
+    What it raises is put into `raised`, a list of one entry, as well: several filters may raise in one
+    call of the library.
+    """
     if filter is None:
         return _raw.filter_callback()
 
@@ -167,7 +173,7 @@ def filter_callback(filter: Callable[[Any, int], object] | None) -> Any:
         try:
             return 1 if filter(logits, count) else 0
         except BaseException as error:  # noqa: BLE001
-            _raised.error = error
+            _raised.error = raised[0] = error
             return 1
 
     return _raw.filter_callback(call)

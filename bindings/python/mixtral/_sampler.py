@@ -73,7 +73,9 @@ class Sampler(Handle):
         logit_bias: Mapping[int, float] | None = None,
         filter: Filter | None = None,
     ) -> None:
-        callback = filter_callback(_changing(filter))
+        # What the filter raised in the call that runs.
+        self._raised: list[BaseException | None] = [None]
+        callback = filter_callback(_changing(filter), self._raised)
         biases = _bias_array(logit_bias or {})
         options = _raw.mixtral_sampler_options(
             struct_size=ctypes.sizeof(_raw.mixtral_sampler_options),

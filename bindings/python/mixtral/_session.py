@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
 from . import _raw
-from ._callbacks import run
+from ._callbacks import outcome, run
 from ._errors import BufferTooSmallError, MixtralError, check, error, last_error, status_name
 from ._sampler import Sampler, SamplerOptions
 from ._support import (
@@ -269,19 +269,20 @@ def sample_many(
     statuses = (_raw.mixtral_status * count)()
     for one in given:
         if one is not None:
-            one._raised.clear()
-    status = _raw.mixtral_sample_many(tokens, handles, drawing, count, statuses)
+            one._raised[0] = None
+    status, raised = outcome(_raw.mixtral_sample_many, tokens, handles, drawing, count, statuses)
+    if raised is not None and not isinstance(raised, Exception):
+        raise raised
     first = None if status == _raw.MIXTRAL_OK else last_error(status)
     results: list[int | Exception] = []
     for index, status in enumerate(statuses):
         sampler = given[index]
         if status == _raw.MIXTRAL_OK:
             results.append(tokens[index])
-        elif status == _raw.MIXTRAL_CANCELLED and sampler is not None and sampler._raised:
-            raised = sampler._raised.pop()
-            if not isinstance(raised, Exception):
-                raise raised
-            results.append(raised)
+            if sampler is not None:
+                sampler._numbers += sampler._draws
+        elif sampler is not None and isinstance(sampler._raised[0], Exception):
+            results.append(sampler._raised[0])
             first = None
         elif first is not None:
             # The library's sentence is about the first session that failed.
