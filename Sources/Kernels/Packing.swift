@@ -9,7 +9,7 @@ public enum Unpacked {
   /// Of 256 columns: 16 bytes of scales and minimums, as the family has them in a panel.
   ///
   /// `Affine32`: 8 scales, then 8 minimums; `Affine16`: 16 scales, minimums in the high nibbles;
-  /// `Offset16`: 16 scales, signed.
+  /// `Offset16`: 16 scales, signed; `Byte32`: 8 scales, signed.
   @inlinable @inline(__always) public static var scales: Int { 256 }
   /// d, half precision.
   @inlinable @inline(__always) public static var d: Int { 272 }
@@ -34,11 +34,13 @@ extension PanelBlock {
       }
     }
     var halves = block + tail
-    if columns == 256 {
-      let pairs = rows + Unpacked.scales
-      EightRows(pairs, Unpacked.byteCount).store(halves, 32)
-      EightRows(pairs + 8 &* Unpacked.byteCount, Unpacked.byteCount).store(halves + 16, 32)
-      halves += 256
+    if scaleByteCount > 0 {
+      let scales = rows + Unpacked.scales
+      let pairs = scaleByteCount / 2
+      EightRows(scales, Unpacked.byteCount).store(halves, 32, count: pairs)
+      EightRows(scales + 8 &* Unpacked.byteCount, Unpacked.byteCount)
+        .store(halves + 16, 32, count: pairs)
+      halves += scaleByteCount &* panelRows
     }
     placeHalves(rows + Unpacked.d, into: halves)
     if hasMinimums { placeHalves(rows + Unpacked.m, into: halves + 32) }

@@ -9,6 +9,8 @@
 //   minimums      row 1, ...: 32 bytes a pair. Q2_K: both in one byte, the scale in the low nibble
 //   d, dmin or m  sixteen half-precision values each
 //
+// IQ4_XS has eight scales a row and no minimums.
+//
 // Float matrices have no blocks: a column of a panel is sixteen values.
 
 /// Rows of a panel.
@@ -26,6 +28,8 @@ public protocol PanelBlock: SendableMetatype {
   /// Columns of a block: 32 or 256.
   static var columns: Int { get }
   static var byteCount: Int { get }
+  /// Bytes of scales and minimums a row, between the codes and d: 16, 8 or none.
+  static var scaleByteCount: Int { get }
   /// Whether an `m` (or dmin) of each row follows its d.
   static var hasMinimums: Bool { get }
 

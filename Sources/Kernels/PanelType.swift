@@ -3,7 +3,7 @@
 
 /// The types of panel that have kernels.
 public enum PanelType: Int, CaseIterable, Sendable {
-  case f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_K, q3_K, q4_K, q5_K, q6_K, iq4_NL
+  case f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_K, q3_K, q4_K, q5_K, q6_K, iq4_NL, iq4_XS
 }
 
 public typealias PanelQ4_0 = OffsetBlock<Codes4, Offset8>
@@ -17,3 +17,4 @@ public typealias PanelQ4_K = Affine32<Codes4>
 public typealias PanelQ5_K = Affine32<Codes5>
 public typealias PanelQ6_K = Offset16<Codes6, Offset32>
 public typealias PanelIQ4_NL = ByteBlock<LookupCodes<IQ4Steps>>
+public typealias PanelIQ4_XS = Byte32<LookupCodes<IQ4Steps>>

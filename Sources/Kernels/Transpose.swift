@@ -105,9 +105,11 @@ public struct EightRows {
     columns = now
   }
 
-  /// Stores the columns `stride` bytes apart.
+  /// Stores the first `count` columns `stride` bytes apart.
   @inlinable @inline(__always)
-  public func store(_ out: UnsafeMutableRawPointer, _ stride: Int) {
-    for i in 0..<8 { (out + i &* stride).storeBytes(of: columns[i], as: Halves.self) }
+  public func store(_ out: UnsafeMutableRawPointer, _ stride: Int, count: Int = 8) {
+    for i in 0..<8 where i < count {
+      (out + i &* stride).storeBytes(of: columns[i], as: Halves.self)
+    }
   }
 }

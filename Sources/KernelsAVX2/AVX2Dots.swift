@@ -42,15 +42,14 @@ enum AVX2Dots: Lanes256 {
     _ sum: __m256i, _ pairs: __m256i, _ activations: UnsafeRawPointer
   ) -> __m256i { v256_add(sum, v256_pair_dot(pairs, v256_broadcast_from(activations))) }
 
-  /// Signed codes need no correction.
-  @inline(__always) static func start128(_ bias: __m256i) -> __m256i { v256_zero() }
   /// |code - 128| times the activation with the sign of code - 128: 2 x 128 x 127 fits 16 bits.
   @inline(__always) static func dot4Minus128(
-    _ sum: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer
+    _ partial: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer
   ) -> __m256i {
     let signed = v256_flip_top_bits(codes)
     let x = v256_with_sign(v256_broadcast_from(activations), signed)
-    let products = v256_multiply_bytes(v256_magnitudes(signed), x)
-    return v256_add(sum, v256_pair_dot(products, v256_ones_16()))
+    return v256_add_16(partial, v256_multiply_bytes(v256_magnitudes(signed), x))
   }
+  @inline(__always) static var keeps128: Bool { false }
+  @inline(__always) static var capacity128: Int { 1 }
 }

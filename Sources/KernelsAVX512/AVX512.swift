@@ -139,7 +139,8 @@ extension AVX512: ProductISA {
   @inline(__always) static func addPartial(_ sum: __m512i, _ partial: __m512i) -> __m512i {
     v512_add(sum, partial)
   }
-  @inline(__always) static func start128(_ bias: __m512i) -> __m512i { bias }
+  @inline(__always) static var keeps128: Bool { true }
+  @inline(__always) static var capacity128: Int { 8 }
   @inline(__always) static func dot4Minus128(
     _ sum: __m512i, _ codes: __m512i, _ activations: UnsafeRawPointer
   ) -> __m512i { v512_dot4(sum, codes, v512_broadcast_from(activations)) }

@@ -30,7 +30,8 @@ enum AVXVNNIDots: Lanes256 {
     _ sum: __m256i, _ pairs: __m256i, _ activations: UnsafeRawPointer
   ) -> __m256i { v256_add_pair_dot(sum, pairs, v256_broadcast_from(activations)) }
 
-  @inline(__always) static func start128(_ bias: __m256i) -> __m256i { bias }
+  @inline(__always) static var keeps128: Bool { true }
+  @inline(__always) static var capacity128: Int { 8 }
   @inline(__always) static func dot4Minus128(
     _ sum: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer
   ) -> __m256i { v256_dot4(sum, codes, v256_broadcast_from(activations)) }

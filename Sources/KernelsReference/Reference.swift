@@ -185,7 +185,8 @@ extension Reference: ProductISA {
   package static func addPartial(_ sum: Integers, _ partial: Integers) -> Integers {
     sum &+ partial
   }
-  package static func start128(_ bias: Integers) -> Integers { bias }
+  @inline(__always) package static var keeps128: Bool { true }
+  @inline(__always) package static var capacity128: Int { 8 }
   package static func dot4Minus128(
     _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
   ) -> Integers { dot4(sum, codes, activations) }

@@ -82,6 +82,10 @@ enum Table {
       PanelKernels(
         { PanelIQ4_NL.product(Dots.self, $0, $1, $2, $3, $4, $5, $6, $7) },
         { PanelIQ4_NL.tile(Dots.self, $0, $1, $2) })
+    case .iq4_XS:
+      PanelKernels(
+        { PanelIQ4_XS.product(Dots.self, $0, $1, $2, $3, $4, $5, $6, $7) },
+        { PanelIQ4_XS.tile(Dots.self, $0, $1, $2) })
     }
   }
 

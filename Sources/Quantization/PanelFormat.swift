@@ -59,6 +59,7 @@ package struct PanelFormat: Sendable {
     PanelFormat(Q5_K.self),
     PanelFormat(Q6_K.self),
     PanelFormat(IQ4_NL.self),
+    PanelFormat(IQ4_XS.self),
   ]
 
   private init<Plain: PlainType>(

@@ -18,7 +18,7 @@ struct PackedTypeTests {
       (TensorType.f32, 1, 64), (.f16, 1, 32), (.bf16, 1, 32), (.q4_0, 32, 288), (.q4_1, 32, 320),
       (.q5_0, 32, 352), (.q5_1, 32, 384), (.q8_0, 32, 544), (.q2_K, 256, 1344), (.q3_K, 256, 1824),
       (.q4_K, 256, 2368), (.q5_K, 256, 2880), (.q6_K, 256, 3360),
-      (.iq4_NL, 32, 288),
+      (.iq4_NL, 32, 288), (.iq4_XS, 256, 2208),
     ])
   func layout(type: TensorType, weights: Int, bytes: Int) throws {
     let block = try #require(PanelFormat.packedBlock(type.packed))

@@ -29,6 +29,7 @@ package struct BlockParts: Sendable {
     BlockParts(.q5_K, 256, 176, [0, 2], [16..<176], true),
     BlockParts(.q6_K, 256, 210, [208], [0..<192], false),
     BlockParts(.iq4_NL, 32, 18, [0], [2..<18], false),
+    BlockParts(.iq4_XS, 256, 136, [0], [8..<136], false),
   ]
 
   /// The parts of a type; nil for plain values.

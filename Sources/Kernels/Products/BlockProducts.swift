@@ -13,6 +13,7 @@ public protocol SmallBlock: PanelBlock {
 
 extension SmallBlock {
   @inlinable @inline(__always) public static var columns: Int { 32 }
+  @inlinable @inline(__always) public static var scaleByteCount: Int { 0 }
 
   @inlinable @inline(__always)
   public static func product<ISA: ProductISA>(
@@ -97,9 +98,11 @@ public enum ByteBlock<Codes: CodeStorage>: SmallBlock {
   ) {
     var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for m in 0..<M {
-      sums[m] = ISA.start128(ISA.broadcast(from: a + (m * rowStride + Activation32.bias)))
+      if ISA.keeps128 {
+        sums[m] = ISA.broadcast(from: a + (m * rowStride + Activation32.bias))
+      }
     }
-    byteGroupDot(ISA.self, Codes.self, &sums, w + part * ISA.lanes * 4, a, rowStride)
+    byteGroupDot(ISA.self, Codes.self, &sums, w + part * ISA.lanes * 4, a, rowStride, nil)
     let d = ISA.loadHalves(w + (tail + part * ISA.lanes * 2))
     addScaled32(ISA.self, &outputs, part, sums, d, a, rowStride)
   }

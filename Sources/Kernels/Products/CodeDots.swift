@@ -53,6 +53,48 @@ public func vectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
   }
   let done = i + 1
   guard done % count == 0 || done % ISA.capacity(bits: Codes.bits) == 0 else { return }
+  add(isa, &sums, &partials, scale)
+}
+
+/// `groupDot` for codes of eight bits that stand for code - 128 (`ProductISA.dot4Minus128`).
+@inlinable @inline(__always)
+public func byteGroupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+  _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
+  _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ scale: ISA.Scale?
+) {
+  var partials = InlineArray<M, ISA.Partial>(repeating: ISA.noPartial())
+  byteVectorDot(isa, codes, &sums, &partials, group, 0, a, rowStride, scale)
+  byteVectorDot(isa, codes, &sums, &partials, group, 1, a, rowStride, scale)
+  byteVectorDot(isa, codes, &sums, &partials, group, 2, a, rowStride, scale)
+  byteVectorDot(isa, codes, &sums, &partials, group, 3, a, rowStride, scale)
+  byteVectorDot(isa, codes, &sums, &partials, group, 4, a, rowStride, scale)
+  byteVectorDot(isa, codes, &sums, &partials, group, 5, a, rowStride, scale)
+  byteVectorDot(isa, codes, &sums, &partials, group, 6, a, rowStride, scale)
+  byteVectorDot(isa, codes, &sums, &partials, group, 7, a, rowStride, scale)
+}
+
+/// One code vector of `byteGroupDot`.
+@inlinable @inline(__always)
+public func byteVectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+  _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
+  _ partials: inout InlineArray<M, ISA.Partial>, _ group: UnsafeRawPointer, _ i: Int,
+  _ a: UnsafeRawPointer, _ rowStride: Int, _ scale: ISA.Scale?
+) {
+  let vector = Codes.vector(isa, group, i)
+  for m in 0..<M {
+    partials[m] = ISA.dot4Minus128(partials[m], vector, a + (m * rowStride + i * 4))
+  }
+  let done = i + 1
+  guard done == 8 || done % ISA.capacity128 == 0 else { return }
+  add(isa, &sums, &partials, scale)
+}
+
+/// Adds the partials, times `scale` (nil: 1), to the sums, and empties them.
+@inlinable @inline(__always)
+public func add<ISA: ProductISA, let M: Int>(
+  _ isa: ISA.Type, _ sums: inout InlineArray<M, ISA.Integers>,
+  _ partials: inout InlineArray<M, ISA.Partial>, _ scale: ISA.Scale?
+) {
   for m in 0..<M {
     if let scale {
       sums[m] = ISA.addScaled(sums[m], partials[m], scale)
@@ -60,34 +102,6 @@ public func vectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
       sums[m] = ISA.addPartial(sums[m], partials[m])
     }
     partials[m] = ISA.noPartial()
-  }
-}
-
-/// `groupDot` for codes of eight bits that stand for code - 128; the sums begin at `start128`.
-@inlinable @inline(__always)
-public func byteGroupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
-  _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
-  _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int
-) {
-  byteVectorDot(isa, codes, &sums, group, 0, a, rowStride)
-  byteVectorDot(isa, codes, &sums, group, 1, a, rowStride)
-  byteVectorDot(isa, codes, &sums, group, 2, a, rowStride)
-  byteVectorDot(isa, codes, &sums, group, 3, a, rowStride)
-  byteVectorDot(isa, codes, &sums, group, 4, a, rowStride)
-  byteVectorDot(isa, codes, &sums, group, 5, a, rowStride)
-  byteVectorDot(isa, codes, &sums, group, 6, a, rowStride)
-  byteVectorDot(isa, codes, &sums, group, 7, a, rowStride)
-}
-
-/// One code vector of `byteGroupDot`.
-@inlinable @inline(__always)
-public func byteVectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
-  _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
-  _ group: UnsafeRawPointer, _ i: Int, _ a: UnsafeRawPointer, _ rowStride: Int
-) {
-  let vector = Codes.vector(isa, group, i)
-  for m in 0..<M {
-    sums[m] = ISA.dot4Minus128(sums[m], vector, a + (m * rowStride + i * 4))
   }
 }
 

@@ -57,12 +57,15 @@ public protocol ProductISA: Lanes, TileSizes {
   static func addScaled(_ sum: Integers, _ partial: Partial, _ scale: Scale) -> Integers
   static func addPartial(_ sum: Integers, _ partial: Partial) -> Integers
 
-  /// Codes of eight bits that stand for code - 128: where their sum starts, given -128 times the
-  /// sum of the activations, and the sum with four codes of each lane more.
-  static func start128(_ bias: Integers) -> Integers
+  /// `dot4` of codes of eight bits that stand for code - 128.
+  ///
+  /// Where `keeps128` the 128 stay in, and who adds up takes 128 times the sum of the activations
+  /// off. A partial holds `capacity128` of these.
   static func dot4Minus128(
-    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
-  ) -> Integers
+    _ partial: Partial, _ codes: Integers, _ activations: UnsafeRawPointer
+  ) -> Partial
+  static var keeps128: Bool { get }
+  static var capacity128: Int { get }
 
   /// bfloat16 values.
   static func loadBrains(_ p: UnsafeRawPointer) -> Floats

@@ -13,6 +13,7 @@ public protocol Superblock: PanelBlock {
 
 extension Superblock {
   @inlinable @inline(__always) public static var columns: Int { 256 }
+  @inlinable @inline(__always) public static var scaleByteCount: Int { 16 }
 
   @inlinable @inline(__always)
   public static func product<ISA: ProductISA>(
@@ -199,15 +200,8 @@ public enum Offset16<Codes: CodeStorage, Shift: OffsetShift>: Superblock {
       }
     }
     if streams { prefetchGroup(ISA.self, w + tail, 288) }
-    let d = ISA.loadHalves(scales + 256)
-    for m in 0..<M {
-      let scale = ISA.broadcast(
-        (a + (m * rowStride + Activation256.scale)).loadUnaligned(as: Float.self))
-      let sum = ISA.subtract(block[m], ISA.shiftLeft(offsets[m], Shift.bits))
-      let output = ISA.fma(
-        ISA.output(outputs[m], part), ISA.multiply(d, scale), ISA.float(sum))
-      ISA.setOutput(&outputs[m], part, output)
-    }
+    for m in 0..<M { block[m] = ISA.subtract(block[m], ISA.shiftLeft(offsets[m], Shift.bits)) }
+    addScaled256(ISA.self, &outputs, part, block, ISA.loadHalves(scales + 256), a, rowStride)
   }
 
   @inlinable @inline(__always)
@@ -223,6 +217,74 @@ public enum Offset16<Codes: CodeStorage, Shift: OffsetShift>: Superblock {
         ISA.multiply(scale, ISA.add($0, less))
       }
     }
+  }
+}
+
+/// d scale (code - 128) with sub-blocks of 32 and signed scales: IQ4_XS, whose codes are of a table.
+///
+/// Block: 8 groups of codes, 4 pairs of scales, d. Where the instruction set leaves the 128 in, they
+/// come off once a block, as the offset of `Offset16` does.
+public enum Byte32<Codes: CodeStorage>: Superblock {
+  @inlinable @inline(__always) public static var byteCount: Int { tail + 160 }
+  @inlinable @inline(__always) public static var scaleByteCount: Int { 8 }
+  @inlinable @inline(__always) public static var hasMinimums: Bool { false }
+
+  @inlinable @inline(__always)
+  public static func add<ISA: ProductISA, let M: Int>(
+    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
+    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  ) {
+    let codes = w + part * ISA.lanes * 4
+    let scales = w + (tail + part * ISA.lanes * 2)
+    var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+    for pair in 0..<4 {
+      let pairs = ISA.pairs(signed: scales + pair * 32)
+      let group = codes + pair * 2 * Codes.groupByteCount
+      byteGroupDot(
+        ISA.self, Codes.self, &block, group, a + pair * 64, rowStride, ISA.firstScale(pairs))
+      byteGroupDot(
+        ISA.self, Codes.self, &block, group + Codes.groupByteCount, a + (pair * 64 + 32),
+        rowStride, ISA.secondScale(pairs))
+      if streams { prefetchGroup(ISA.self, group, 2 * Codes.groupByteCount) }
+    }
+    if ISA.keeps128 {
+      var offsets = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
+      for pair in 0..<4 {
+        let pairs = ISA.pairs(signed: scales + pair * 32)
+        for m in 0..<M {
+          offsets[m] = ISA.pairDot(
+            offsets[m], pairs, a + (m * rowStride + Activation256.sums32 + pair * 4))
+        }
+      }
+      for m in 0..<M { block[m] = ISA.subtract(block[m], ISA.shiftLeft(offsets[m], 7)) }
+    }
+    if streams { prefetchGroup(ISA.self, w + tail, 160) }
+    addScaled256(ISA.self, &outputs, part, block, ISA.loadHalves(scales + 128), a, rowStride)
+  }
+
+  @inlinable @inline(__always)
+  public static func values<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer,
+    _ out: UnsafeMutablePointer<Float>
+  ) {
+    let pairs = ISA.pairs(signed: tail + group / 2 * 32)
+    let scale = ISA.multiply(ISA.loadHalves(tail + 128), pairHalf(isa, pairs, group % 2))
+    let less = ISA.broadcast(-128)
+    writeColumns(isa, Codes.self, codes, 0..<8, out) { ISA.multiply(scale, ISA.add($0, less)) }
+  }
+}
+
+/// Adds d times the sums, times the scale of each row of activations.
+@inlinable @inline(__always)
+public func addScaled256<ISA: ProductISA, let M: Int>(
+  _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
+  _ sums: InlineArray<M, ISA.Integers>, _ d: ISA.Floats, _ a: UnsafeRawPointer, _ rowStride: Int
+) {
+  for m in 0..<M {
+    let scale = ISA.broadcast(
+      (a + (m * rowStride + Activation256.scale)).loadUnaligned(as: Float.self))
+    let sum = ISA.fma(ISA.output(outputs[m], part), ISA.multiply(d, scale), ISA.float(sums[m]))
+    ISA.setOutput(&outputs[m], part, sum)
   }
 }
 
