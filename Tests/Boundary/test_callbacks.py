@@ -67,7 +67,7 @@ def never(*_):
         ("progress", lambda: _callbacks.progress_callback(never)),
         ("progress", lambda: _callbacks.progress_callback(None)),
         ("log", lambda: _callbacks.log_callback(never)),
-        ("filter", lambda: _callbacks.filter_callback(never)),
+        ("filter", lambda: _callbacks.filter_callback(never, [None])),
     ],
 )
 def test_a_signal_before_a_callback(host, unraised, arising, name, callback):
