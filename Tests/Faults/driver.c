@@ -106,6 +106,9 @@ static long try(void (*hinder)(long), long number) {
   return refusals;
 }
 
+/// Seconds after which a run hangs; nothing that passes comes near.
+static const unsigned hangs = 240;
+
 static struct fault fault;
 
 static void arm(long number) {
@@ -192,7 +195,7 @@ int main(int count, char **words) {
   snprintf(packed, sizeof packed, "%s/packed-%ld.gguf", words[9], (long)getpid());
   plan = (struct plan){words[6], packed, parse_ids(words[7]), parse_ids(words[8]), atoi(words[5]), lift,
                        NULL, NULL};
-  if (!strcmp(way, "cold")) return in_children(arm, first, stride, 20);
+  if (!strcmp(way, "cold")) return in_children(arm, first, stride, hangs);
   if (!strcmp(way, "warm")) return in_this_process(arm, first, stride);
   if (!strcmp(way, "host")) {
     host.is_on = 1;
@@ -204,11 +207,11 @@ int main(int count, char **words) {
   }
   if (!strcmp(way, "limit")) {
     resource = kind;
-    return in_children(limit, first, stride, 20);
+    return in_children(limit, first, stride, hangs);
   }
   if (!strcmp(way, "closed")) {
     for (int i = 0; i < 3; i++) close(i);
-    return in_children(nothing, 0, 0, 20);
+    return in_children(nothing, 0, 0, hangs);
   }
   if (!strcmp(way, "storm")) {
     interrupt(200);

@@ -64,14 +64,14 @@ MEASURES: dict[str, Callable[[pathlib.Path], list[int]]] = {
 def places(measure: str, room: str) -> list[str]:
     return [
         f"{swift_text.name(path)}:{number}"
-        for path in swift_text.SOURCES
+        for path in swift_text.TEXTS
         if swift_text.room(path) == room
         for number in MEASURES[measure](path)
     ]
 
 
 def rooms() -> list[str]:
-    return sorted({swift_text.room(path) for path in swift_text.SOURCES})
+    return sorted({swift_text.room(path) for path in swift_text.TEXTS})
 
 
 def counts(measure: str) -> dict[str, int]:
@@ -81,7 +81,7 @@ def counts(measure: str) -> dict[str, int]:
 def long_functions() -> dict[str, int]:
     """The functions over 40 lines, and of how many each has."""
     found: collections.Counter[str] = collections.Counter()
-    for path in swift_text.SOURCES:
+    for path in swift_text.TEXTS:
         for function in swift_text.functions(path):
             if function.line_count > LONG_FUNCTION:
                 found[function.name] = max(found[function.name], function.line_count)

@@ -22,7 +22,7 @@ NOT_EMBEDDED = re.compile(
 )
 LONGEST_FUNCTION = 70
 
-every_source = pytest.mark.parametrize("path", swift_text.SOURCES, ids=swift_text.name)
+every_source = pytest.mark.parametrize("path", swift_text.TEXTS, ids=swift_text.name)
 
 
 def found(pattern: re.Pattern[str], path: pathlib.Path) -> list[str]:
@@ -88,7 +88,7 @@ def test_the_public_interface_is_the_header():
     """`public` belongs to the boundary; the generic kernels need it to inline into the ISA modules."""
     public = {
         swift_text.room(path)
-        for path in swift_text.SOURCES
+        for path in swift_text.TEXTS
         if re.search(r"^\s*(@\w+(\(.*\))? )*public ", swift_text.code(path), re.MULTILINE)
     }
     assert {room for room in public if not room.startswith("Kernels")} == {"Mixtral"}
