@@ -28,8 +28,8 @@ public struct FloatRows: Sendable {
   /// of each row.
   public static var workspaceByteCount: Int { valuesByteCount + rowsTogether * 4 * 64 }
 
-  /// How many of `count` rows are bundled: none of less than two bundles, which wait for the weights
-  /// and not for the activations.
+  /// How many of `count` rows are bundled: none of less than two bundles, which wait for the
+  /// weights and not for the activations.
   @inlinable @inline(__always)
   public func bundled(_ count: Int) -> Int {
     rowBundle == 1 || count < 2 &* rowBundle ? 0 : count / rowBundle &* rowBundle

@@ -16,8 +16,8 @@
 /// Rows of a panel.
 @inlinable @inline(__always) public var panelRows: Int { 16 }
 
-/// Bytes of the values of 256 columns of a panel (`KernelTable.Tile`): the largest block, or as many
-/// of smaller ones.
+/// Bytes of the values of 256 columns of a panel (`KernelTable.Tile`): the largest block, or as
+/// many smaller ones.
 @inlinable @inline(__always) public var tileByteCount: Int { 256 * 16 * 4 }
 
 /// A block of a panel of one type: how it lies in memory, how it is written, read and multiplied.

@@ -1,5 +1,5 @@
 // Products on eight lanes in one register of 256 bits: all but the products of codes, which AVX2
-// and AVX-VNNI do each in their way. Both rooms compile this text, the other through a symbolic link.
+// and AVX-VNNI do each in their way. Both rooms compile this text, the other by a symbolic link.
 import Intrinsics
 import Kernels
 

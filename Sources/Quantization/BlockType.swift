@@ -42,10 +42,8 @@ extension BlockType {
       var to = panel
       var left = blocks
       while left > 0 {
-        var row = 0
-        while row < rowCount {
+        for row in below(rowCount) {
           unpack(from + row &* rowStride, unpacked + row &* Unpacked.byteCount)
-          row &+= 1
         }
         Panel.place(unpacked, into: to)
         from += fileByteCount

@@ -95,11 +95,9 @@ package struct Candidates: Sendable {
   package mutating func largest() throws(EngineError) -> Double {
     var largest = -Double.infinity
     let (columns, count) = unsafe (try columns(), count)
-    var place = 0
-    while place < count {
+    for place in below(count) {
       // SAFETY: `columns` has checked that each has room for all; so in all loops below.
       largest = max(largest, unsafe columns.scores[place])
-      place &+= 1
     }
     return largest
   }
@@ -128,14 +126,12 @@ package struct Candidates: Sendable {
   mutating func keep(notBelow threshold: Double, _ largest: Double) throws(EngineError) {
     let (columns, count) = unsafe (try columns(), count)
     var kept = 0
-    var place = 0
-    while place < count {
+    for place in below(count) {
       let score = unsafe columns.scores[place]
       unsafe columns.scores[kept] = score
       unsafe columns.tokens[kept] = unsafe columns.tokens[place]
       let excess = (score - largest) - threshold
       kept &+= 1 &- Int(truncatingIfNeeded: excess.bitPattern &>> 63)
-      place &+= 1
     }
     self.count = kept
   }
@@ -193,10 +189,8 @@ package struct Candidates: Sendable {
   /// Gives every candidate the weight 1.
   mutating func weighEqually() throws(EngineError) {
     let (columns, count) = unsafe (try columns(), count)
-    var place = 0
-    while place < count {
+    for place in below(count) {
       unsafe columns.weights[place] = 1
-      place &+= 1
     }
   }
 
@@ -205,11 +199,9 @@ package struct Candidates: Sendable {
     let logTotal = Elementary.log(total)
     let (columns, count) = unsafe (try columns(), count)
     var entropy = 0.0
-    var place = 0
-    while place < count {
+    for place in below(count) {
       let distance = unsafe columns.scores[place] - largest
       entropy += unsafe columns.weights[place] / total * (logTotal - distance)
-      place &+= 1
     }
     return entropy
   }
@@ -219,11 +211,9 @@ package struct Candidates: Sendable {
     _ entropy: Double, _ logTotal: Double, _ largest: Double
   ) throws(EngineError) {
     let (columns, count) = unsafe (try columns(byScore: false), count)
-    var place = 0
-    while place < count {
+    for place in below(count) {
       let information = logTotal - (unsafe columns.scores[place] - largest)
       unsafe columns.ranks[place] = -(information - entropy).magnitude
-      place &+= 1
     }
   }
 
@@ -338,21 +328,17 @@ extension Candidates {
     let (columns, count) = unsafe (try columns(byScore: byScore), count)
     // The sign of a difference, as in `keep`: one branch that is hardly ever taken.
     let (low, high) = (window.low + 0, window.high + 0)
-    var place = 0
-    while place < count {
+    for place in below(count) {
       let rank = unsafe columns.ranks[place] + 0
       let signs = (rank - low).bitPattern | (high - rank).bitPattern
       if signs &>> 63 == 0 { try sorted.append(rank, place) }
-      place &+= 1
     }
     if window.low < window.high { try sorted.sort() }
-    var next = 0
-    while next < sorted.count {
+    for next in below(sorted.count) {
       let entry = try sorted.at(next)
       sum += try weights.at(Int(entry.token))
       if (sum - quota.target).magnitude <= error { return nil }
       if quota.isMet(by: sum) { return (entry.key, Int(entry.token)) }
-      next &+= 1
     }
     // Not even all of them suffice: all are kept.
     return window.countAbove == 0 && sorted.count == count && quota.error == 0
@@ -371,8 +357,7 @@ extension Candidates {
     let reach = 2 * quota.rankError
     let rounding = 0x1p-48 * (quota.magnitude + cut.rank.magnitude)
     var isUncertain = false
-    var place = 0
-    while place < count {
+    for place in below(count) {
       let rank = unsafe columns.ranks[place]
       let distance = (rank - cut.rank).magnitude
       if distance <= reach {
@@ -380,7 +365,6 @@ extension Candidates {
         let isOpposite = (other > quota.center) != isAbove || rank >= -reach
         if other != score, isOpposite || distance <= rounding { isUncertain = true }
       }
-      place &+= 1
     }
     return isUncertain
   }

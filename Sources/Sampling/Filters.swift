@@ -69,11 +69,9 @@ package struct Filters: Sendable {
     try best.takeBest(topK, scores)
     try best.sortByToken()
     candidates.removeAll()
-    var place = 0
-    while place < best.count {
+    for place in below(best.count) {
       let entry = try best.at(place)
       if entry.key > -.infinity { try candidates.append(entry.key, Int(entry.token)) }
-      place &+= 1
     }
   }
 

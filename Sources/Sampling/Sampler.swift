@@ -97,12 +97,10 @@ package struct Sampler: Sendable {
   /// Applies bias and penalties.
   private mutating func change(_ history: UnsafeBufferPointer<Int32>) throws(EngineError) {
     guard mayChange else { return }
-    var place = 0
-    while place < options.bias.count {
+    for place in below(options.bias.count) {
       let entry = try options.bias.at(place)
       let token = Int(entry.token)
       try scores.put(try scores.at(token) + Double(entry.bias), at: token)
-      place &+= 1
     }
     try unsafe penalties.apply(to: &scores, history: history)
     try scores.settle()

@@ -126,8 +126,7 @@ package struct Sums: Sendable {
     guard hasChanges else { return }
     largest = -.infinity
     var first = 0
-    var block = 0
-    while block < blocks {
+    for block in below(blocks) {
       if try changed.at(block) != 0 {
         var top = -Double.infinity
         var token = block &* scoreBlock
@@ -139,7 +138,6 @@ package struct Sums: Sendable {
       }
       let top = try maxima.at(block)
       if top > largest { (largest, first) = (top, block) }
-      block &+= 1
     }
     mostLikely = first &* scoreBlock
     while mostLikely < end(of: first) &- 1, try at(mostLikely) != largest { mostLikely &+= 1 }
@@ -167,8 +165,7 @@ package struct Sums: Sendable {
     if !(floor > -.greatestFiniteMagnitude) { floor = -.greatestFiniteMagnitude }
     candidates.removeAll()
     guard let base = unsafe logits.baseAddress else { return }
-    var block = 0
-    while block < blocks {
+    for block in below(blocks) {
       let top = try maxima.at(block)
       if top >= bound, top > -.infinity {
         if hasChanges, try changed.at(block) != 0 {
@@ -185,7 +182,6 @@ package struct Sums: Sendable {
             base + first, end(of: block) &- first, first, floor, kernels)
         }
       }
-      block &+= 1
     }
   }
 
@@ -194,13 +190,11 @@ package struct Sums: Sendable {
   package mutating func weigh(temperature: Double) throws(EngineError) -> Sums {
     var total = 0.0
     var moment = 0.0
-    var index = 0
-    while index < sums.count {
+    for index in below(sums.count) {
       let pass = try weigh(chunk: index, temperature, total)
       total = pass.total
       moment += pass.moment
       try sums.put(total, at: index)
-      index &+= 1
     }
     return Sums(total: total, moment: moment)
   }
@@ -265,10 +259,8 @@ package struct Sums: Sendable {
       word &+= 1
     }
     guard bits != 0 else { return false }
-    var place = 0
-    while place < length {
+    for place in below(length) {
       try workspace.put(try at(start &+ place), at: place)
-      place &+= 1
     }
     return true
   }
@@ -283,11 +275,9 @@ package struct Sums: Sendable {
     if chunk < sums.count {
       var sum = chunk > 0 ? try sums.at(chunk &- 1) : 0
       _ = try weigh(chunk: chunk, temperature, sum)
-      var place = 0
-      while place < Self.chunk {
+      for place in below(Self.chunk) {
         sum += try workspace.at(Self.chunk &+ place)
         if sum > target { return chunk &* Self.chunk &+ place }
-        place &+= 1
       }
     }
     // The product was rounded up to the total: the last token that has a weight.
@@ -303,8 +293,7 @@ package struct Sums: Sendable {
   mutating func entropy(total: Double) throws(EngineError) -> Double {
     let logTotal = Elementary.log(total)
     var entropy = 0.0
-    var chunk = 0
-    while chunk < sums.count {
+    for chunk in below(sums.count) {
       _ = try weigh(chunk: chunk, 1, 0)
       var place = 0
       while place < min(Self.chunk, count &- chunk &* Self.chunk) {
@@ -315,7 +304,6 @@ package struct Sums: Sendable {
         }
         place &+= 1
       }
-      chunk &+= 1
     }
     return entropy
   }

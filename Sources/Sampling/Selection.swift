@@ -46,16 +46,13 @@ package struct Selection: Sendable {
     guard wanted > 0 else { return }
     var bound = -Double.infinity
     if wanted < scores.blocks {
-      var block = 0
-      while block < scores.blocks {
+      for block in below(scores.blocks) {
         try offer(try scores.maximum(of: block), block, wanted)
-        block &+= 1
       }
       bound = try entries.at(0).key
       removeAll()
     }
-    var block = 0
-    while block < scores.blocks {
+    for block in below(scores.blocks) {
       if try scores.maximum(of: block) >= bound {
         var token = block &* scoreBlock
         while token < scores.end(of: block) {
@@ -64,7 +61,6 @@ package struct Selection: Sendable {
           token &+= 1
         }
       }
-      block &+= 1
     }
   }
 

@@ -91,6 +91,21 @@ static void together(mixtral_session **sessions, mixtral_token token) {
   for (int i = 0; i < SESSIONS; i++) need(statuses[i]);
 }
 
+/* Draws of all sessions together. */
+static void draw_together(mixtral_session **sessions, const mixtral_sampler_options *sampling) {
+  mixtral_sampler *samplers[SESSIONS];
+  mixtral_token tokens[SESSIONS];
+  mixtral_status statuses[SESSIONS];
+  mixtral_session *const *all = (mixtral_session *const *)sessions;
+  mixtral_sampler *const *drawing = (mixtral_sampler *const *)samplers;
+  for (int i = 0; i < SESSIONS; i++) need(mixtral_sampler_create(&samplers[i], sampling));
+  need(mixtral_sample_many(tokens, all, drawing, SESSIONS, NULL));
+  start();
+  for (int i = 0; i < 40; i++) need(mixtral_sample_many(tokens, all, drawing, SESSIONS, statuses));
+  tell("sample_many", 1);
+  for (int i = 0; i < SESSIONS; i++) need(mixtral_free(samplers[i]));
+}
+
 int main(int count, char **arguments) {
   if (count < 2) return 2;
   mixtral_model *model;
@@ -151,17 +166,7 @@ int main(int count, char **arguments) {
   start();
   for (int i = 0; i < 40; i++) together(others, tokens[i]);
   tell("step_many", 0);
-  mixtral_sampler *samplers[SESSIONS];
-  for (int i = 0; i < SESSIONS; i++) need(mixtral_sampler_create(&samplers[i], &sampling));
-  need(mixtral_sample_many(tokens, (mixtral_session *const *)others, (mixtral_sampler *const *)samplers, SESSIONS, NULL));
-  start();
-  for (int i = 0; i < 40; i++) {
-    mixtral_status statuses[SESSIONS];
-    need(mixtral_sample_many(
-        tokens, (mixtral_session *const *)others, (mixtral_sampler *const *)samplers, SESSIONS, statuses));
-  }
-  tell("sample_many", 1);
-  for (int i = 0; i < SESSIONS; i++) need(mixtral_free(samplers[i]));
+  draw_together(others, &sampling);
   printf("}\n");
   for (int i = 0; i < SESSIONS; i++) need(mixtral_free(others[i]));
   need(mixtral_free(detokenizer));

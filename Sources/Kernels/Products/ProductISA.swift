@@ -25,8 +25,8 @@ public protocol ProductISA: Lanes, TileSizes {
   static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers
   /// Byte `i` (0...3) of each lane, unsigned.
   static func byte(_ a: Integers, _ i: Int) -> Integers
-  /// The byte that `table` has for each code of four bits: codes 0...7 are bytes of `table.low`, the
-  /// first the lowest, and 8...15 of `table.high`.
+  /// The byte that `table` has for each code of four bits: codes 0...7 are bytes of `table.low`,
+  /// the first the lowest, and 8...15 of `table.high`.
   static func lookup16(_ table: (low: UInt64, high: UInt64), _ codes: Integers) -> Integers
   static func or(_ a: Integers, _ b: Integers) -> Integers
   /// Shifts 16-bit lanes: bits move between the two bytes of a pair, so a mask follows.

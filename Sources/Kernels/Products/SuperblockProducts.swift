@@ -220,10 +220,10 @@ public enum Offset16<Codes: CodeStorage, Shift: OffsetShift>: Superblock {
   }
 }
 
-/// d scale (code - 128) with sub-blocks of 32 and signed scales: IQ4_XS, whose codes are of a table.
+/// d scale (code - 128) with sub-blocks of 32 and signed scales: IQ4_XS, of codes in a table.
 ///
-/// Block: 8 groups of codes, 4 pairs of scales, d. Where the instruction set leaves the 128 in, they
-/// come off once a block, as the offset of `Offset16` does.
+/// Block: 8 groups of codes, 4 pairs of scales, d. Where the instruction set leaves the 128 in,
+/// they come off once a block, as the offset of `Offset16` does.
 public enum Byte32<Codes: CodeStorage>: Superblock {
   @inlinable @inline(__always) public static var byteCount: Int { tail + 160 }
   @inlinable @inline(__always) public static var scaleByteCount: Int { 8 }
