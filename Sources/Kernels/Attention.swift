@@ -7,7 +7,7 @@
 /// Positions of a page.
 @inlinable @inline(__always) public var pagePositions: Int { 64 }
 
-/// One call of the attention kernel: `count` queries that share a key-value head, and one page.
+/// The argument of the attention kernel: `count` queries that share a key-value head, and one page.
 public struct AttentionPage {
   public var keys: UnsafeRawPointer
   public var values: UnsafeRawPointer

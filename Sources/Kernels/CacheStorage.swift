@@ -38,7 +38,7 @@ public struct CacheEntry {
   }
 }
 
-/// One way to hold keys and values.
+/// A way to hold keys and values.
 public protocol CacheStorage {
   /// Bytes of the keys, or of the values, of a head in one page.
   static func byteCount(headWidth: Int) -> Int

@@ -1,7 +1,7 @@
 // Eight lanes of Double, for what is done with the scores of a vocabulary. As with `Lanes`, every
 // conformance gives the same bits, and `Reference` defines them.
 
-/// What the kernels of sampling do with eight doubles; pointers need no alignment.
+/// The operations of the sampling kernels on eight doubles; pointers need no alignment.
 public protocol DoubleLanes: VectorISA {
   associatedtype Doubles
 

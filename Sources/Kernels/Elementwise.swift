@@ -1,4 +1,4 @@
-// What happens to rows of activations between products: quantisation to 8 bits, RMS norm, SwiGLU.
+// Rows of activations between products: quantisation to 8 bits, RMS norm, SwiGLU.
 // Rows are padded to whole vectors of sixteen; the padding is zero and stays zero.
 
 /// The elementwise kernels of one instruction set.

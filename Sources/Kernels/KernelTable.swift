@@ -70,7 +70,7 @@ public struct KernelTable: Sendable {
   public let quantize32: Quantize
   public let rmsNorm: Norm
   public let swiGLU: SwiGLU
-  /// What sampling does with a vocabulary.
+  /// The kernels of sampling over a vocabulary.
   public let scores: ScoreKernels
   /// Indexed by `CacheType.rawValue`.
   let attends: [Attend]

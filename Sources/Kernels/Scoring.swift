@@ -1,4 +1,4 @@
-// What sampling does with all tokens of a vocabulary. The rest of it, in the room Sampling, works
+// Sampling over all tokens of a vocabulary. The rest of it, in the room Sampling, works
 // on the few tokens that are left, or on sums.
 //
 // The sums of weights that decide which token is drawn go from token to token, in the order of the
@@ -22,7 +22,7 @@ public struct ScoreKernels: Sendable {
   /// (ScoreCollection).
   public let collect: Scan
 
-  /// What does nothing, until there is a table.
+  /// The kernel that does nothing, until there is a table.
   public static let none = ScoreKernels(
     scan: { _ in }, weigh: { _ in }, estimate: { _ in }, mass: { _ in }, collect: { _ in })
 

@@ -3,7 +3,7 @@
 // of `sum`. How many registers the lanes take is the affair of the instruction set; every
 // conformance gives the same bits, and `Reference` defines them.
 
-/// What all kernels do with the lanes of one instruction set; pointers need no alignment.
+/// The operations of the kernels on the lanes of one instruction set; pointers need no alignment.
 public protocol Lanes {
   /// Int32 lanes, or the same bytes as pairs of Int16 or four codes of eight bits a lane.
   associatedtype Integers

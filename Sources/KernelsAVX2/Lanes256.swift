@@ -3,7 +3,7 @@
 import Intrinsics
 import Kernels
 
-/// What the products of AVX2 and of AVX-VNNI share.
+/// The operations that the products of AVX2 and of AVX-VNNI share.
 protocol Lanes256: ProductISA
 where
   Integers == __m256i, Floats == __m256, Partial == __m256i, Scale == __m256i,

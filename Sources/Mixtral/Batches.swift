@@ -4,7 +4,7 @@ import CMixtral
 import Model
 import Sampling
 
-/// One session of a joint draw.
+/// A session of a joint draw.
 private struct DrawRequest {
   let session: Session
   /// Nil: greedy.
@@ -136,7 +136,7 @@ private func draw(
       if !request.pointee.hasFilter { request.pointee.draw() }
     }
   } catch {
-    // One of the draws met a failure half-way.
+    // A draw met a failure half-way.
     for request in members { request.breakDown() }
     throw error
   }

@@ -16,7 +16,7 @@ func stops(_ callback: () -> Int32) -> Bool {
   return answer != 0
 }
 
-/// What a callback that gives or takes memory answers; what it did to the floating-point state is
+/// The answer of a callback that gives or takes memory; what it did to the floating-point state is
 /// undone.
 ///
 /// The model's turn may be taken, so that a step from there would wait for ever: calls but

@@ -13,7 +13,7 @@ import Sampling
 import Synchronization
 import Text
 
-/// What a handle stands for.
+/// The kinds of object that have handles.
 enum HandleKind {
   case model
   case session

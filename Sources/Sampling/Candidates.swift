@@ -9,7 +9,7 @@ import Kernels
 
 /// When the weights of the best candidates suffice.
 struct Quota: Sendable {
-  /// What their sum has to reach.
+  /// The sum that they have to reach.
   var target: Double
   /// Whether it has to exceed it.
   var strictly = false
@@ -63,7 +63,7 @@ package struct Candidates: Sendable {
 
   mutating func removeAll() { count = 0 }
 
-  /// One of them.
+  /// A candidate by its place.
   package func at(_ place: Int) throws(EngineError) -> (token: Int32, score: Double, weight: Double)
   {
     (try tokens.at(place), try scores.at(place), try weights.at(place))

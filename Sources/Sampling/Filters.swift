@@ -128,7 +128,7 @@ package struct Filters: Sendable {
     // mean as its information is from the entropy.
     let mean = sums.moment / sums.total
     let nearest = (scores.largest + (2 * (mean - rankError) - 1e-6)).nextDown
-    // What is kept is nearer than the largest score is, or, from there on, the most likely.
+    // The kept ones are nearer than the largest score is, or, from there on, the most likely.
     let likely = bound(
       keeping: typicalP, of: sums, within: 2 * error + orderError(scores), scores)
     try scores.collect(from: min(nearest, likely), into: &candidates)

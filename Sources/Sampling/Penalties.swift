@@ -1,4 +1,4 @@
-// What tokens that were seen before lose: repetition, frequency and presence.
+// The penalties of tokens that were seen before: repetition, frequency and presence.
 import Base
 
 /// Counts the tokens of a window and lowers their scores.

@@ -31,7 +31,7 @@ package struct Sampler: Sendable {
   private var filters: Filters
   private var reported = Growable<Candidate>()
   private var best = Selection()
-  /// What the filter callback may change.
+  /// The logits that the filter callback may change.
   private var changeable = Growable<Float>()
   private var scores = Scores()
   /// The vocabulary that there are workspaces for.
@@ -48,7 +48,7 @@ package struct Sampler: Sendable {
     filters = Filters(options)
   }
 
-  /// What the last draw saw, for a sampler whose `report` option is above 0.
+  /// The candidates of the last draw, for a sampler whose `report` option is above 0.
   ///
   /// First the token drawn, then the `report` most likely ones best first,
   /// ties to the lower id. Empty before the first draw.
@@ -147,7 +147,7 @@ package struct Sampler: Sendable {
     prepared = vocabulary
   }
 
-  /// What the options say of tokens, which a sampler without a model could not check before.
+  /// Checks what the options say of tokens, which a sampler without a model could not check before.
   private func check(vocabulary: Int) throws(EngineError) {
     guard Int(options.report) <= vocabulary else {
       throw EngineError(

@@ -1,4 +1,4 @@
-// What a sampler does, as mixtral_sampler_options of include/mixtral.h says. Zero in any field
+// The options of a sampler, as mixtral_sampler_options of include/mixtral.h says. Zero in any field
 // means that the field does nothing; all zero is greedy.
 import Base
 

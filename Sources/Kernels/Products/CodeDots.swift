@@ -73,7 +73,7 @@ public func byteGroupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
   byteVectorDot(isa, codes, &sums, &partials, group, 7, a, rowStride, scale)
 }
 
-/// One code vector of `byteGroupDot`.
+/// A code vector of `byteGroupDot`.
 @inlinable @inline(__always)
 public func byteVectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,

@@ -151,7 +151,7 @@ public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int, let 
     for c in 0..<C { chains[first + c] = sums[c] }
   }
 
-  /// One column into one chain of each row.
+  /// Adds a column to one chain of each row.
   @inlinable @inline(__always)
   public static func step(
     _ chain: inout Chain, _ column: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int

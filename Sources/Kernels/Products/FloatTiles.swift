@@ -18,7 +18,7 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
   /// The sums of one chain of a bundle.
   public typealias Chain = InlineArray<M, ISA.Outputs>
 
-  /// One panel times `rows` rows, a multiple of M; see `FloatRows.workspaceByteCount`.
+  /// A panel times `rows` rows, a multiple of M; see `FloatRows.workspaceByteCount`.
   @inlinable @inline(__always)
   public static func run(
     _ weights: UnsafeRawPointer, _ columns: Int, _ activations: UnsafeRawPointer, _ rows: Int,
@@ -36,7 +36,7 @@ public enum FloatTiles<ISA: ProductISA, Values: ValueStorage, let M: Int> {
     }
   }
 
-  /// One panel times `count` bundles of rows from bundle `first` of `all` on.
+  /// A panel times `count` bundles of rows from bundle `first` of `all` on.
   @inlinable @inline(__always)
   static func run(
     _ weights: UnsafeRawPointer, _ columns: Int, _ activations: UnsafeRawPointer, _ all: Int,
