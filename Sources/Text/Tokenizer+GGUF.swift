@@ -10,7 +10,7 @@ extension Tokenizer {
   ///
   /// `rows` are the embedding's; the file may not have more tokens. Throws `malformed` (key, value,
   /// allowed range), `unsupported` for a model or splitter that is not ours, and `limitExceeded`.
-  package convenience init(metadata: GGUFMetadata, rows: Int) throws(EngineError) {
+  package convenience init(metadata: Metadata, rows: Int) throws(EngineError) {
     let algorithm = try Self.algorithm(metadata)
     guard let tokens = try metadata.strings(Self.prefix + "tokens") else {
       throw Self.absent("tokens")
@@ -46,7 +46,7 @@ extension Tokenizer {
   }
 
   private static func algorithm(
-    _ metadata: GGUFMetadata
+    _ metadata: Metadata
   ) throws(EngineError) -> TokenizerDescription.Algorithm {
     guard let model = try metadata.string(prefix + "model") else { throw absent("model") }
     switch model {
@@ -68,7 +68,7 @@ extension Tokenizer {
 
   /// SentencePiece: scores and types are needed; absent settings are those of Llama's model.
   private static func completeSentencePiece(
-    _ description: inout TokenizerDescription, _ metadata: GGUFMetadata
+    _ description: inout TokenizerDescription, _ metadata: Metadata
   ) throws(EngineError) {
     let count = description.pieces.count
     guard let scores = try metadata.floats(prefix + "scores") else { throw absent("scores") }
@@ -87,7 +87,7 @@ extension Tokenizer {
 
   /// Byte-level: merges, except for Tekken, whose ids are the order.
   private static func completeByteLevel(
-    _ description: inout TokenizerDescription, _ splitter: Splitter, _ metadata: GGUFMetadata
+    _ description: inout TokenizerDescription, _ splitter: Splitter, _ metadata: Metadata
   ) throws(EngineError) {
     if splitter == .tekken {
       if !metadata.contains(prefix + "add_bos_token") { description.addsBOS = true }
@@ -102,7 +102,7 @@ extension Tokenizer {
     description.merges = strings(merges)
   }
 
-  private static func strings(_ array: GGUFArray) -> ByteStrings {
+  private static func strings(_ array: MetadataArray) -> ByteStrings {
     var strings = ByteStrings()
     strings.reserve(count: array.count, byteCount: 0)
     while strings.count < array.count { strings.append(array.bytes(strings.count)) }
@@ -110,7 +110,7 @@ extension Tokenizer {
   }
 
   private static func id(
-    _ name: String, _ metadata: GGUFMetadata, _ count: Int
+    _ name: String, _ metadata: Metadata, _ count: Int
   ) throws(EngineError) -> Int32 {
     let id = try metadata.unsigned(
       prefix + name + "_token_id", in: 0...UInt64(clamping: count &- 1))

@@ -29,8 +29,9 @@ ARROWS: dict[str, set[str]] = {
     "Workers": {"Base", "Platform"},
     "Forward": {"Base", "Kernels", "Workers"},
     "Model": {"Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"},
+    "Conversion": {"Base", "Formats", "Model", "Workers"},
     "Mixtral": {
-        *("Base", "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
+        *("Base", "CMixtral", "Conversion", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
         *("KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
     },
 }

@@ -37,7 +37,7 @@ private func load(
     let path = directory + "/vocabulary.gguf"
     try writer.write(to: path)
     let metadata = try path.withCString { path throws(EngineError) in
-      try GGUFFile(path: path).metadata
+      try Checkpoint.open(path: path).metadata
     }
     return try Tokenizer(metadata: metadata, rows: rows)
   }

@@ -97,7 +97,7 @@ let nemoShapePath = "Tests/Oracle/models/nemo-shape-demo-f16.gguf"
 /// The tokenizer of a GGUF file.
 func tokenizer(at path: String) throws -> Tokenizer {
   let metadata = try path.withCString { path throws(EngineError) in
-    try GGUFFile(path: path).metadata
+    try Checkpoint.open(path: path).metadata
   }
   let tokens = try metadata.strings("tokenizer.ggml.tokens")
   return try Tokenizer(metadata: metadata, rows: tokens?.count ?? 0)

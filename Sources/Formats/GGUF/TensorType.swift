@@ -58,7 +58,7 @@ package struct TensorType: RawRepresentable, Hashable, Sendable {
   package var bytesPerBlock: Int? { isPacked ? panelBlock?.bytes : description?.bytes }
 
   /// The upper half of the numbers of packed files' types ("mx"), above the type whose blocks lie
-  /// in panels (Model/PackedFile.swift).
+  /// in panels (Conversion/Pack.swift).
   ///
   /// Other readers of GGUF refuse such a tensor.
   private static let packedBase: UInt32 = 0x6d78_0000

@@ -1,21 +1,5 @@
-// A tensor of a GGUF file: what and where, not its weights.
+// The records of tensors in the header of a GGUF file.
 import Base
-
-/// A tensor's description, checked: its type is known and its bytes lie inside its file.
-package struct GGUFTensor: Sendable {
-  /// Its name: 1 to 64 bytes of UTF-8, unique in the model.
-  package let name: String
-  /// How its weights are stored; `weightsPerBlock` and `bytesPerBlock` are known.
-  package let type: TensorType
-  /// One to four sizes, each at least 1; the first is contiguous and whole blocks.
-  package let dimensions: [Int]
-  /// The index of the file that holds it, from 0.
-  package let part: Int
-  /// Where its bytes start in that file; a multiple of the file's alignment.
-  package let offset: UInt64
-  /// The size of its bytes.
-  package let byteCount: Int
-}
 
 /// A tensor's record in the header, its offset still relative to the data.
 struct TensorRecord {
@@ -120,11 +104,6 @@ extension CheckedReader {
 private func panelCount(_ dimensions: [Int]) -> Int {
   let rows = dimensions.count > 1 ? dimensions[1] : 1
   return dimensions.dropFirst(2).reduce((rows &+ 15) / 16) { $0 &* $1 }
-}
-
-/// Spells dimensions as sentences do: "4096 x 14336 x 8".
-package func shape(_ dimensions: [Int]) -> String {
-  dimensions.map(String.init).joined(separator: " x ")
 }
 
 private func product(_ dimensions: [Int]) -> (value: Int, overflow: Bool) {

@@ -1,0 +1,36 @@
+// Packed files: a GGUF whose matrices lie in panels, as the engine has them in memory. Their types
+// are `TensorType.packed`, which other readers refuse; a key tells the version of the layout.
+import Base
+
+extension GGUF {
+  /// The key with the version of the panels' layout.
+  package static let packedVersionKey = "mixtral.packed.version"
+  /// The version of the panels that this engine has.
+  package static let packedVersion: UInt32 = 1
+
+  /// The first of the tensors that is packed.
+  package static func packedTensor(
+    _ tensors: [StoredTensor]
+  ) throws(EngineError) -> StoredTensor? {
+    var index = 0
+    while index < tensors.count {
+      let tensor = try tensors.at(index)
+      if tensor.type.isPacked { return tensor }
+      index &+= 1
+    }
+    return nil
+  }
+
+  /// Throws `.unsupported` for panels of another layout.
+  static func checkPacked(_ tensors: [StoredTensor], _ first: GGUFPart) throws(EngineError) {
+    guard let tensor = try packedTensor(tensors) else { return }
+    let found = try first.metadata.unsigned(packedVersionKey, in: 0...UInt64.max)
+    guard found == UInt64(packedVersion) else {
+      throw first.file.error(
+        .unsupported,
+        "tensor \(quoted(tensor.name)) is packed in version "
+          + "\(found.map(String.init) ?? "unknown"); supported is \(packedVersion): "
+          + "pack the source again")
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// What a model consists of, by our names: its numbers and its tensors. A format says how its files
+// spell them (`CheckpointSpelling`); whoever builds a model asks by these names alone.
+import Base
+
+/// A number or word of a model that says how it computes.
+package enum Setting: Sendable {
+  case architecture, quantizationVersion
+  case layers, hiddenWidth, heads, kvHeads, keyWidth, valueWidth, feedForwardWidth
+  case experts, expertsPerToken
+  case contextLength, slidingWindow
+  case ropeBase, ropeWidth, ropeScaling, ropeFactor
+  /// The factor by its older name.
+  case ropeScale
+  case normEpsilon
+}
+
+/// A tensor of a layer.
+package enum LayerTensor: Sendable {
+  case attentionNorm, query, key, value, attentionOutput
+  case feedForwardNorm, router, gate, up, down
+}
+
+/// A tensor by its role in a model.
+package enum TensorRole: Sendable {
+  case tokenEmbedding, outputNorm, output, ropeFactors
+  /// Of a layer, from 0.
+  case layer(Int, LayerTensor)
+  /// The matrices of all experts of a layer in one tensor.
+  case experts(Int, LayerTensor)
+  /// The matrix of one expert, from 0.
+  case expert(Int, LayerTensor, expert: Int)
+}
+
+/// How the files of a format spell what a model consists of.
+package struct CheckpointSpelling: Sendable {
+  /// The key of a setting.
+  let key: @Sendable (Setting) -> String
+  /// The name of a tensor.
+  let tensor: @Sendable (TensorRole) -> String
+}
