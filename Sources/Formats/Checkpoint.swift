@@ -32,7 +32,7 @@ package final class Checkpoint: Sendable {
   /// of `names` is that of the tensor at its index.
   init(
     format: String, metadata: Metadata, tensors: [StoredTensor], names: NameTable,
-    files: [InputFile], firstFile: InputFile, spelling: CheckpointSpelling
+    files: [InputFile], firstFile: InputFile, byteCount: UInt64, spelling: CheckpointSpelling
   ) {
     self.format = format
     self.metadata = metadata
@@ -41,18 +41,19 @@ package final class Checkpoint: Sendable {
     self.files = files
     self.firstFile = firstFile
     self.spelling = spelling
-    var byteCount: UInt64 = 0
-    for file in files {
-      // 1024 sparse files of 2^63 bytes wrap; a size that is only shown may be clamped.
-      let (sum, overflow) = byteCount.addingReportingOverflow(file.byteCount)
-      byteCount = overflow ? .max : sum
-    }
     self.byteCount = byteCount
   }
 
   /// What the files say of a setting, under their own key.
   package func said(_ setting: Setting) -> MetadataEntry {
     metadata.entry(spelling.key(setting))
+  }
+
+  /// What the files say of the tokenizer; `rows` are the embedding's.
+  ///
+  /// Throws `.malformed`, `.unsupported`, `.limitExceeded`, naming key and value.
+  package func tokenizer(rows: Int) throws(EngineError) -> TokenizerDescription {
+    try spelling.tokenizer(metadata, rows)
   }
 
   /// How the files spell a tensor's name.

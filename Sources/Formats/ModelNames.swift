@@ -37,4 +37,6 @@ package struct CheckpointSpelling: Sendable {
   let key: @Sendable (Setting) -> String
   /// The name of a tensor.
   let tensor: @Sendable (TensorRole) -> String
+  /// (metadata, rows of the embedding): what they say of the tokenizer.
+  let tokenizer: @Sendable (Metadata, Int) throws(EngineError) -> TokenizerDescription
 }

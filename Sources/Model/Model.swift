@@ -90,7 +90,7 @@ package final class Model: @unchecked Sendable {
     try options.log.describe(checkpoint, plan, shape, slidingWindow: options.slidingWindow)
     vocabulary = plan.vocabulary
     tokenizer = try checkpoint.naming { () throws(EngineError) in
-      try Tokenizer(metadata: checkpoint.metadata, rows: plan.vocabulary)
+      try Tokenizer(checkpoint.tokenizer(rows: plan.vocabulary), rows: plan.vocabulary)
     }
     metadata = checkpoint.metadata
     metadataText = try checkpoint.json(nil) ?? []
@@ -108,7 +108,8 @@ package final class Model: @unchecked Sendable {
       from: host)
     try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
     weights = try Weights(
-      plan, checkpoint: checkpoint, table: table, workers: workers, from: host, progress: options.progress)
+      plan, checkpoint: checkpoint, table: table, workers: workers, from: host,
+      progress: options.progress)
     size = ModelSize(checkpoint: checkpoint, plan: plan, shape: shape, scratch: scratch.byteCount)
     pass = ForwardPass(
       shape: shape, weights: weights.forPass, table: table, workers: workers,

@@ -2,6 +2,7 @@
 // Sources: openai/gpt-2 src/encoder.py; mistralai/mistral-common tokens/tokenizers/tekken.py, where
 // a pair's rank is the rank of what it makes.
 import Base
+import Formats
 
 /// The pieces of a byte-level tokenizer, ready to encode.
 struct ByteLevelBPE: Sendable {

@@ -2,6 +2,7 @@
 // always. A sorted list that is narrowed byte by byte: its memory is one number a piece, whatever
 // the file says.
 import Base
+import Formats
 
 /// Finds the longest of some pieces at a place of a text.
 struct WholePieces: Sendable {

@@ -10,6 +10,7 @@ package enum GGUF {
     let parts = try unsafe GGUFSplit.open(path: path, calls: calls)
     var tensors: [StoredTensor] = []
     var names = NameTable()
+    var byteCount: UInt64 = 0
     var files: [InputFile] = []
     var number = 0
     while number < parts.count {
@@ -30,6 +31,9 @@ package enum GGUF {
         }
         tensors.append(tensor)
       }
+      // 1024 sparse files of 2^63 bytes wrap; a size that is only shown may be clamped.
+      let (sum, overflow) = byteCount.addingReportingOverflow(part.file.byteCount)
+      byteCount = overflow ? .max : sum
     }
     let first = try parts.at(0)
     if parts.count > 1,
@@ -47,6 +51,7 @@ package enum GGUF {
     try checkPacked(tensors, first)
     return Checkpoint(
       format: "GGUF version \(first.version)", metadata: first.metadata, tensors: tensors,
-      names: names, files: files, firstFile: first.file, spelling: spelling)
+      names: names, files: files, firstFile: first.file, byteCount: byteCount,
+      spelling: spelling)
   }
 }

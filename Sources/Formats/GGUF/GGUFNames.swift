@@ -1,9 +1,12 @@
 // How GGUF files of architecture `llama` spell the settings and tensors of a model. Source:
 // ggml-org/llama.cpp `gguf-py/gguf/constants.py`.
+import Base
 
 extension GGUF {
-  /// The keys and the names of tensors.
-  static let spelling = CheckpointSpelling(key: { key($0) }, tensor: { name($0) })
+  /// The keys, the names of tensors and the tokenizer.
+  static let spelling = CheckpointSpelling(
+    key: { key($0) }, tensor: { name($0) },
+    tokenizer: { (metadata, rows) throws(EngineError) in try tokenizer(metadata, rows: rows) })
 
   private static func key(_ setting: Setting) -> String {
     switch setting {

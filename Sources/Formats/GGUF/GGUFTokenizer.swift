@@ -1,20 +1,18 @@
-// A tokenizer out of a GGUF file's metadata: keys, their types, and what absent ones mean.
+// What a GGUF file's metadata says of its tokenizer: keys, their types, and what absent ones mean.
 // Source of the defaults: ggml-org/llama.cpp src/llama-vocab.cpp.
 import Base
-import Formats
 
-extension Tokenizer {
+extension GGUF {
   private static let prefix = "tokenizer.ggml."
 
   /// Reads the keys `tokenizer.ggml.*`.
   ///
   /// `rows` are the embedding's; the file may not have more tokens. Throws `malformed` (key, value,
   /// allowed range), `unsupported` for a model or splitter that is not ours, and `limitExceeded`.
-  package convenience init(metadata: Metadata, rows: Int) throws(EngineError) {
-    let algorithm = try Self.algorithm(metadata)
-    guard let tokens = try metadata.strings(Self.prefix + "tokens") else {
-      throw Self.absent("tokens")
-    }
+  static func tokenizer(_ metadata: Metadata, rows: Int) throws(EngineError) -> TokenizerDescription
+  {
+    let algorithm = try algorithm(metadata)
+    guard let tokens = try metadata.strings(prefix + "tokens") else { throw absent("tokens") }
     // Said before the pieces are copied: a count of the wrong file is the likeliest mistake.
     guard (1...max(rows, 1)).contains(tokens.count) else {
       throw EngineError(
@@ -23,26 +21,28 @@ extension Tokenizer {
           + "allowed 1..\(rows), the embedding's rows"
       )
     }
-    var description = TokenizerDescription(algorithm: algorithm, pieces: Self.strings(tokens))
-    if let types = try metadata.integers(Self.prefix + "token_type") {
-      description.types.reserveCapacity(types.count)
-      while description.types.count < types.count {
-        description.types.append(Int32(clamping: types.integer(description.types.count)))
+    var description = try TokenizerDescription(algorithm: algorithm, pieces: ByteStrings(tokens))
+    if let types = try metadata.integers(prefix + "token_type") {
+      var kinds = Growable<Int32>()
+      try kinds.reserve(types.count)
+      while kinds.count < types.count {
+        try kinds.append(Int32(clamping: types.integer(kinds.count)))
       }
-      try Self.require(types.count, "token_type", tokens.count)
+      description.types = try kinds.array()
+      try require(types.count, "token_type", tokens.count)
     }
     let count = tokens.count
-    description.bos = try Self.id("bos", metadata, count)
-    description.eos = try Self.id("eos", metadata, count)
-    description.unknown = try Self.id("unknown", metadata, count)
-    description.padding = try Self.id("padding", metadata, count)
-    description.addsBOS = try metadata.bool(Self.prefix + "add_bos_token") ?? false
-    description.addsEOS = try metadata.bool(Self.prefix + "add_eos_token") ?? false
+    description.bos = try id("bos", metadata, count)
+    description.eos = try id("eos", metadata, count)
+    description.unknown = try id("unknown", metadata, count)
+    description.padding = try id("padding", metadata, count)
+    description.addsBOS = try metadata.bool(prefix + "add_bos_token") ?? false
+    description.addsEOS = try metadata.bool(prefix + "add_eos_token") ?? false
     switch algorithm {
-    case .sentencePiece: try Self.completeSentencePiece(&description, metadata)
-    case .byteLevel(let splitter): try Self.completeByteLevel(&description, splitter, metadata)
+    case .sentencePiece: try completeSentencePiece(&description, metadata)
+    case .byteLevel(let splitter): try completeByteLevel(&description, splitter, metadata)
     }
-    try self.init(description, rows: rows)
+    return description
   }
 
   private static func algorithm(
@@ -54,7 +54,10 @@ extension Tokenizer {
     case "gpt2":
       guard let pre = try metadata.string(prefix + "pre") else { throw absent("pre") }
       guard let splitter = Splitter(rawValue: pre) else {
-        let known = Splitter.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        var known = ""
+        for splitter in Splitter.allCases {
+          known += (known.isEmpty ? "'" : ", '") + splitter.rawValue + "'"
+        }
         throw EngineError(
           .unsupported, "tokenizer.ggml.pre is \(quoted(pre)); allowed are \(known)")
       }
@@ -74,10 +77,10 @@ extension Tokenizer {
     guard let scores = try metadata.floats(prefix + "scores") else { throw absent("scores") }
     guard !description.types.isEmpty else { throw absent("token_type") }
     try require(scores.count, "scores", count)
-    description.scores.reserveCapacity(count)
-    while description.scores.count < count {
-      description.scores.append(scores.float(description.scores.count))
-    }
+    var floats = Growable<Float>()
+    try floats.reserve(count)
+    while floats.count < count { try floats.append(scores.float(floats.count)) }
+    description.scores = try floats.array()
     if !metadata.contains(prefix + "bos_token_id"), count > 1 { description.bos = 1 }
     if !metadata.contains(prefix + "eos_token_id"), count > 2 { description.eos = 2 }
     if !metadata.contains(prefix + "unknown_token_id") { description.unknown = 0 }
@@ -99,14 +102,7 @@ extension Tokenizer {
         .limitExceeded,
         "tokenizer.ggml.merges has \(merges.count) entries; allowed 0..\(Int32.max)")
     }
-    description.merges = strings(merges)
-  }
-
-  private static func strings(_ array: MetadataArray) -> ByteStrings {
-    var strings = ByteStrings()
-    strings.reserve(count: array.count, byteCount: 0)
-    while strings.count < array.count { strings.append(array.bytes(strings.count)) }
-    return strings
+    description.merges = try ByteStrings(merges)
   }
 
   private static func id(
