@@ -62,6 +62,28 @@ package final class Checkpoint: Sendable {
   /// The tensor of a role; nil when there is none.
   package func tensor(_ role: TensorRole) -> StoredTensor? { tensor(name(role)) }
 
+  /// The place of a role's tensor among `tensors`; nil when there is none.
+  package func index(_ role: TensorRole) -> Int? { names.index(of: name(role)) }
+
+  /// Whether a tensor is beside the model, so that it computes the same without it.
+  package func isBeside(_ tensor: StoredTensor) -> Bool { spelling.isBeside(tensor.name) }
+
+  /// Throws `.unsupported` for a key that says how a model computes and that none here computes with.
+  package func checkForeignKeys() throws(EngineError) {
+    var index = 0
+    while index < spelling.foreign.count {
+      let foreign = try spelling.foreign.at(index)
+      index &+= 1
+      let said = metadata.entry(foreign.key)
+      guard let value = said.value else { continue }
+      if let number = said.number, foreign.harmless.contains(number) { continue }
+      throw EngineError(
+        .unsupported,
+        "key '\(foreign.key)' is \(value.summary), which changes what the model computes; "
+          + "supported: \(foreign.allowed)")
+    }
+  }
+
   /// The number of files.
   package var partCount: Int { files.count }
 

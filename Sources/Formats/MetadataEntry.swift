@@ -15,6 +15,18 @@ package struct MetadataEntry: Sendable {
     if case .array? = value { true } else { false }
   }
 
+  /// The value of a key of any one number, of which truth is 1; nil for others.
+  var number: Double? {
+    switch value {
+    case .unsigned(let value): Double(value)
+    case .signed(let value): Double(value)
+    case .float32(let value): Double(value)
+    case .float64(let value): value
+    case .bool(let value): value ? 1 : 0
+    case .string, .array, nil: nil
+    }
+  }
+
   /// The value of an integer key of any width; nil when absent.
   ///
   /// Throws `.malformed` when it is not an integer in `range`.
@@ -89,6 +101,13 @@ package struct MetadataEntry: Sendable {
   /// Throws `.malformed` for another type.
   package func integers() throws(EngineError) -> MetadataArray? {
     try array("an array of integers") { $0.isInteger }
+  }
+
+  /// An array of truth values; nil when absent.
+  ///
+  /// Throws `.malformed` for another type.
+  package func flags() throws(EngineError) -> MetadataArray? {
+    try array("an array of bools") { $0 == .bool }
   }
 
   private func array(

@@ -4,7 +4,7 @@
 package struct StoredTensor: Sendable {
   /// Its name in the files, unique in the model; in GGUF 1 to 64 bytes of UTF-8.
   package let name: String
-  /// How its weights are stored; `weightsPerBlock` and `bytesPerBlock` are known.
+  /// How its weights are stored; known, unless the tensor is beside the model.
   package let type: TensorType
   /// One to four sizes, each at least 1; the first is contiguous and whole blocks.
   package let dimensions: [Int]
@@ -12,7 +12,7 @@ package struct StoredTensor: Sendable {
   package let part: Int
   /// Where its bytes start in that file.
   package let offset: UInt64
-  /// The size of its bytes.
+  /// The size of its bytes; 0 where the type is not known.
   package let byteCount: Int
 }
 

@@ -14,6 +14,7 @@ extension Hyperparameters {
     _ checkpoint: Checkpoint, slidingWindow window: Int64, expertsPerToken used: Int
   ) throws(EngineError) {
     try Self.checkArchitecture(checkpoint)
+    try checkpoint.checkForeignKeys()
     let layers = try Self.required(checkpoint.said(.layers), 1...512)
     let hiddenWidth = try Self.required(checkpoint.said(.hiddenWidth), 1...1_048_576)
     let heads = try Self.required(checkpoint.said(.heads), 1...1024)
@@ -26,14 +27,10 @@ extension Hyperparameters {
     }
     let headWidth = try Self.headWidth(checkpoint, hiddenWidth: hiddenWidth, heads: heads)
     let feedForwardWidth = try Self.required(checkpoint.said(.feedForwardWidth), 1...1_048_576)
-    let expertsSaid = checkpoint.said(.experts)
-    let experts = try Self.optional(expertsSaid, 0...512) ?? 0
-    guard experts != 1 else {
-      throw EngineError(.malformed, "key '\(expertsSaid.key)' is 1; allowed 0, 2..512")
-    }
+    let experts = try Self.experts(checkpoint)
     let expertsPerToken = try Self.expertsPerToken(checkpoint, experts: experts, override: used)
     let contextLength = try Self.required(checkpoint.said(.contextLength), 1...4_294_967_295)
-    let slidingWindow = try Self.slidingWindow(checkpoint, override: window)
+    let slidingWindow = try Self.slidingWindow(checkpoint, layers: layers, override: window)
     let ropeBase = try Self.positive(checkpoint.said(.ropeBase)) ?? 10_000
     let ropeWidthSaid = checkpoint.said(.ropeWidth)
     let ropeWidth = try Self.optional(ropeWidthSaid, 1...1024) ?? headWidth
@@ -43,27 +40,31 @@ extension Hyperparameters {
         "key '\(ropeWidthSaid.key)' is \(ropeWidth); allowed an even number 2..\(headWidth)")
     }
     let ropeFactor = try Self.ropeFactor(checkpoint)
+    let ropeMagnitude = try Self.positive(checkpoint.said(.ropeMagnitude)) ?? 1
     let normEpsilon = try Self.normEpsilon(checkpoint.said(.normEpsilon))
     self.init(
       layers: layers, hiddenWidth: hiddenWidth, heads: heads, kvHeads: kvHeads,
       headWidth: headWidth, feedForwardWidth: feedForwardWidth, experts: experts,
       expertsPerToken: expertsPerToken, contextLength: contextLength, slidingWindow: slidingWindow,
-      ropeBase: ropeBase, ropeWidth: ropeWidth, ropeFactor: ropeFactor, normEpsilon: normEpsilon)
+      ropeBase: ropeBase, ropeWidth: ropeWidth, ropeFactor: ropeFactor,
+      ropeMagnitude: ropeMagnitude, normEpsilon: normEpsilon)
   }
 
   private static func checkArchitecture(_ checkpoint: Checkpoint) throws(EngineError) {
     let said = checkpoint.said(.architecture)
     guard let architecture = try said.string() else { throw missing(said) }
     guard architecture == "llama" else {
+      let kind = architecture == "clip" ? ", a tower for images without a language model" : ""
       throw EngineError(
         .unsupported,
-        "architecture is \(quoted(architecture)); supported is 'llama' (Mistral, Mixtral)")
+        "architecture is \(quoted(architecture))\(kind); supported is 'llama' (Mistral, Mixtral)")
     }
-    let quantization = checkpoint.said(.quantizationVersion)
-    if let version = try quantization.unsigned(in: 0...UInt64(UInt32.max)), version > 2 {
-      throw EngineError(
-        .unsupported, "key '\(quantization.key)' is \(version); supported 0..2")
-    }
+  }
+
+  /// One expert without a router is a dense layer.
+  private static func experts(_ checkpoint: Checkpoint) throws(EngineError) -> Int {
+    let count = try optional(checkpoint.said(.experts), 0...512) ?? 0
+    return count == 1 && checkpoint.tensor(.layer(0, .router)) == nil ? 0 : count
   }
 
   private static func missing(_ said: MetadataEntry) -> EngineError {
@@ -175,20 +176,64 @@ extension Hyperparameters {
   }
 
   private static func slidingWindow(
-    _ checkpoint: Checkpoint, override: Int64
+    _ checkpoint: Checkpoint, layers: Int, override: Int64
   ) throws(EngineError) -> Int {
     if override == -1 { return 0 }
     if override > 0 { return Int(clamping: override) }
-    return try optional(checkpoint.said(.slidingWindow), 0...UInt64(UInt32.max)) ?? 0
+    let window = try optional(checkpoint.said(.slidingWindow), 0...UInt64(UInt32.max)) ?? 0
+    guard window > 0 else { return 0 }
+    return try isWindowed(checkpoint.said(.windowPattern), layers: layers) ? window : 0
   }
 
+  /// Whether the layers have the window, which all of them must have or none.
+  ///
+  /// A list says it of each; of a number n, layer i has it unless i % n is n - 1 (0: all have it).
+  private static func isWindowed(
+    _ said: MetadataEntry, layers: Int
+  ) throws(EngineError) -> Bool {
+    let list = try said.isArray ? said.flags() : nil
+    let period = try list == nil ? said.unsigned(in: 0...UInt64(UInt32.max)) : nil
+    if let list, list.count != layers {
+      throw EngineError(
+        .malformed, "key '\(said.key)' has \(list.count) entries; allowed \(layers), one a layer")
+    }
+    var windowed = 0
+    var layer = 0
+    while layer < layers {
+      if let list {
+        if list.integer(layer) != 0 { windowed &+= 1 }
+      } else if let period, period > 0 {
+        if UInt64(clamping: layer) % max(1, period) < period &- 1 { windowed &+= 1 }
+      } else {
+        windowed &+= 1
+      }
+      layer &+= 1
+    }
+    guard windowed == 0 || windowed == layers else {
+      throw EngineError(
+        .unsupported,
+        "key '\(said.key)' gives the window to \(windowed) of \(layers) layers; supported are all "
+          + "or none")
+    }
+    return windowed > 0
+  }
+
+  /// Linear scaling, which a missing type means too; a factor of 0 is none.
   private static func ropeFactor(_ checkpoint: Checkpoint) throws(EngineError) -> Float {
     let said = checkpoint.said(.ropeScaling)
-    let kind = try said.string() ?? "none"
+    let kind = try said.string() ?? "linear"
     guard kind == "none" || kind == "linear" else {
       throw EngineError(
         .unsupported, "key '\(said.key)' is \(quoted(kind)); supported 'none', 'linear'")
     }
-    return try positive(checkpoint.said(kind == "linear" ? .ropeFactor : .ropeScale)) ?? 1
+    guard kind == "linear" else { return 1 }
+    let newer = checkpoint.said(.ropeFactor)
+    let factor = newer.value == nil ? checkpoint.said(.ropeScale) : newer
+    guard let value = try factor.float(), value != 0 else { return 1 }
+    guard value.isFinite, value > 0 else {
+      throw EngineError(
+        .malformed, "key '\(factor.key)' is \(value); allowed 0 (none), > 0, finite")
+    }
+    return value
   }
 }

@@ -57,14 +57,12 @@ package struct LoadLog {
   ) throws(EngineError) {
     let count = checkpoint.tensors.count &- plan.usedTensors
     guard count > 0 else { return }
-    var used: Set<String> = []
-    for matrix in plan.matrices { used.insert(matrix.tensor.name) }
-    for vector in plan.vectors { used.insert(vector.tensor.name) }
     var names: [String] = []
     var index = 0
     while names.count < 3, index < checkpoint.tensors.count {
-      let name = try checkpoint.tensors.at(index).name
-      if !used.contains(name) { names.append(quoted(name)) }
+      if try !plan.uses.at(index) {
+        names.append(quoted(try checkpoint.tensors.at(index).name))
+      }
       index &+= 1
     }
     try say(

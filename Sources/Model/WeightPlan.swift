@@ -21,6 +21,8 @@ package struct PlannedMatrix {
   private(set) var fileOffset: UInt64
   /// Where its panels go in the weights' memory, if they do.
   var offset = 0
+  /// The place of the vector that is added to its outputs.
+  var bias: Int?
 
   init(
     name: String, tensor: StoredTensor, format: PanelFormat, rows: Int, columns: Int, index: Int = 0
@@ -81,7 +83,8 @@ package struct WeightPlan {
   private(set) var ropeFactors: Int?
   /// Bytes of all packed weights.
   private(set) var byteCount = 0
-  /// Tensors of the file that the model uses.
+  /// Of each tensor of the files, whether the model uses it.
+  private(set) var uses: Growable<Bool>
   private(set) var usedTensors = 0
 
   let mapsPacked: Bool
@@ -137,6 +140,7 @@ package struct WeightPlan {
     self.checkpoint = checkpoint
     self.shape = shape
     self.mapsPacked = mapsPacked
+    uses = try Growable(filled: false, count: checkpoint.tensors.count)
     let embeddings = try Self.needed(.tokenEmbedding, of: checkpoint)
     guard embeddings.dimensions.count == 2, embeddings.dimensions[1] <= 1_048_576 else {
       throw EngineError(
@@ -154,6 +158,8 @@ package struct WeightPlan {
       ropeFactors = try vector(.ropeFactors, count: shape.ropeWidth / 2)
     }
     while layers.count < shape.layers { layers.append(try layer(layers.count)) }
+    try checkUnused()
+    try checkQuantizationVersion()
     try place()
   }
 
@@ -169,16 +175,16 @@ package struct WeightPlan {
     let kvWidth = shape.kvHeads &* shape.headWidth
     var layer = PlannedLayer()
     layer.attentionNorm = try vector(.layer(index, .attentionNorm), count: hidden)
-    layer.query = try matrix(.layer(index, .query), rows: queryWidth, columns: hidden)
-    layer.key = try matrix(.layer(index, .key), rows: kvWidth, columns: hidden)
-    layer.value = try matrix(.layer(index, .value), rows: kvWidth, columns: hidden)
-    layer.output = try matrix(.layer(index, .attentionOutput), rows: hidden, columns: queryWidth)
+    layer.query = try biased(index, .query, rows: queryWidth, columns: hidden)
+    layer.key = try biased(index, .key, rows: kvWidth, columns: hidden)
+    layer.value = try biased(index, .value, rows: kvWidth, columns: hidden)
+    layer.output = try biased(index, .attentionOutput, rows: hidden, columns: queryWidth)
     layer.feedForwardNorm = try vector(.layer(index, .feedForwardNorm), count: hidden)
     let width = shape.feedForwardWidth
     if shape.experts == 0 {
-      layer.gate = try matrix(.layer(index, .gate), rows: width, columns: hidden)
-      layer.up = try matrix(.layer(index, .up), rows: width, columns: hidden)
-      layer.down = try matrix(.layer(index, .down), rows: hidden, columns: width)
+      layer.gate = try biased(index, .gate, rows: width, columns: hidden)
+      layer.up = try biased(index, .up, rows: width, columns: hidden)
+      layer.down = try biased(index, .down, rows: hidden, columns: width)
     } else {
       layer.router = try matrix(.layer(index, .router), rows: shape.experts, columns: hidden)
       layer.gate = try experts(index, .gate, rows: width, columns: hidden)
@@ -229,6 +235,20 @@ package struct WeightPlan {
     return first
   }
 
+  /// A matrix of a layer, and what is added to its outputs, if the files have that.
+  private mutating func biased(
+    _ layer: Int, _ role: LayerTensor, rows: Int, columns: Int
+  ) throws(EngineError) -> Int {
+    let place = try matrix(.layer(layer, role), rows: rows, columns: columns)
+    let bias = TensorRole.bias(layer, role)
+    guard checkpoint.tensor(bias) != nil else { return place }
+    let vector = try vector(bias, count: rows)
+    matrices.withUnsafeMutableBufferPointer { matrices in
+      if place < matrices.count { matrices[place].bias = vector }
+    }
+    return place
+  }
+
   private mutating func matrix(
     _ role: TensorRole, rows: Int, columns: Int
   ) throws(EngineError) -> Int {
@@ -273,8 +293,35 @@ package struct WeightPlan {
         "tensor '\(tensor.name)' is \(Formats.shape(tensor.dimensions)); "
           + "expected \(Formats.shape(dimensions))")
     }
-    usedTensors &+= 1
+    if let index = checkpoint.index(role), try !uses.at(index) {
+      try uses.put(true, at: index)
+      usedTensors &+= 1
+    }
     return tensor
+  }
+
+  /// Throws `.unsupported` for a tensor that the model would be computed without.
+  private func checkUnused() throws(EngineError) {
+    var index = 0
+    while index < checkpoint.tensors.count {
+      let tensor = try checkpoint.tensors.at(index)
+      guard try uses.at(index) || checkpoint.isBeside(tensor) else {
+        throw EngineError(
+          .unsupported,
+          "tensor \(quoted(tensor.name)) is none of architecture 'llama' with \(shape.layers) "
+            + "layers; without it the model would compute something else")
+      }
+      index &+= 1
+    }
+  }
+
+  /// Throws `.unsupported` for blocks of a version to come; plain values have none.
+  private func checkQuantizationVersion() throws(EngineError) {
+    guard matrices.contains(where: { $0.format.activationForm != .float }) else { return }
+    let said = checkpoint.said(.quantizationVersion)
+    if let version = try said.unsigned(in: 0...UInt64(UInt32.max)), version > 2 {
+      throw EngineError(.unsupported, "key '\(said.key)' is \(version); supported 0..2")
+    }
   }
 
   /// Whether a tensor has these dimensions, and beyond them only ones.

@@ -27,6 +27,8 @@ package final class Weights: @unchecked Sendable {
   private let lists: [Memory]
   /// All matrices and vectors, in the order of the plan.
   let parts: [UnsafeRawBufferPointer]
+  /// The places of the matrices that have a bias.
+  let biased: Growable<Int>
 
   /// Reads and packs all weights of `plan`.
   ///
@@ -51,11 +53,13 @@ package final class Weights: @unchecked Sendable {
     mapped = mappings.isEmpty ? nil : checkpoint
     let places = Places(plan: plan, base: memory.base, mappings: mappings, table: table)
     var parts = Growable<UnsafeRawBufferPointer>()
+    var biased = Growable<Int>()
 
     let matrices = matrixList.base.assumingMemoryBound(to: Matrix.self)
     var index = 0
     while index < plan.matrices.count {
       let matrix = try places.matrix(index)
+      if try plan.matrices.at(index).bias != nil { try biased.append(index) }
       (matrices + index).initialize(to: matrix)
       let byteCount = matrix.panelCount &* matrix.panelStride
       try parts.append(UnsafeRawBufferPointer(start: matrix.panels, count: byteCount))
@@ -81,6 +85,7 @@ package final class Weights: @unchecked Sendable {
     ropeFactors = try plan.ropeFactors.map(places.values)
     byteCount = plan.byteCount
     self.parts = try parts.array()
+    self.biased = biased
   }
 
   /// Brings vectors and matrices into the weights' memory, each to its place in the plan.
@@ -162,7 +167,7 @@ private struct Places {
       rows: planned.rows, columns: planned.columns, blocks: planned.blocks,
       panelStride: planned.panelStride, form: planned.format.activationForm,
       panels: try panels(planned), type: planned.format.panelType, table: table,
-      interleaves: interleaves)
+      interleaves: interleaves, bias: try planned.bias.map(vector).map { UnsafePointer($0) })
   }
 
   /// Where the panels of a matrix are. (A mapping's base for a part is always there.)

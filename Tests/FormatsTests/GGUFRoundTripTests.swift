@@ -104,7 +104,7 @@ import Testing
     #expect(file.tensor("output.weight") == nil)
   }
 
-  @Test("G69 an alignment of 8 is read", arguments: [8, 64, 65_536])
+  @Test("G69 alignments that are read", arguments: [1, 2, 8, 64, 65_536])
   func alignments(alignment: Int) throws {
     var writer = tinyModel()
     writer.alignment = alignment

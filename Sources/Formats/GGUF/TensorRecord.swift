@@ -21,6 +21,12 @@ extension CheckedReader {
     let type = TensorType(
       rawValue: try integer("the type of tensor \(quoted(name))", as: UInt32.self))
     guard let weightsPerBlock = type.weightsPerBlock, let bytesPerBlock = type.bytesPerBlock else {
+      // Nobody reads it, so nobody needs to know how long it is.
+      if GGUF.isBeside(name) {
+        return TensorRecord(
+          name: name, type: type, dimensions: dimensions,
+          relativeOffset: try integer("the offset of tensor \(quoted(name))"), byteCount: 0)
+      }
       throw error(
         .unsupported,
         "tensor \(quoted(name)) has type id \(type.rawValue), which is not a known tensor type"
