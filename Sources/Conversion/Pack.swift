@@ -1,5 +1,5 @@
-// Packing: a model becomes a GGUF whose matrices lie in panels, as the engine has them in memory, so
-// that a load moves nothing. Metadata and names are those of the source; types are
+// Packing: a model becomes a GGUF whose matrices lie in panels, as the engine has them in memory,
+// so that a load moves nothing. Metadata and names are those of the source; types are
 // `TensorType.packed`, which other readers refuse. No size overflows, for the bounds that
 // PlannedMatrix says; the header is as bounded as its source's.
 import Base
@@ -20,7 +20,7 @@ package struct PackOptions {
 
 /// The writer of packed files.
 package enum Pack {
-  /// What the parts of a split model say of themselves, and where tensors start: not true any more.
+  /// Keys that are not true any more: of the parts of a split model, and of where tensors start.
   private static let leftOut = [
     "split.no", "split.count", "split.tensors.count", "general.alignment", GGUF.packedVersionKey,
   ]
@@ -51,7 +51,8 @@ package enum Pack {
       let offset = start &+ UInt64(clamping: try layout.vectors.at(index))
       return try plan.vectors.at(index).streamed(to: .file(output, offset))
     }
-    try stream.run(plan.matrices.count, progress: options.progress) { (index) throws(EngineError) in
+    let progress = options.progress
+    try stream.run(plan.matrices.count, progress: progress) { (index) throws(EngineError) in
       let offset = start &+ UInt64(clamping: try layout.matrices.at(index))
       return try plan.matrices.at(index).streamed(to: .file(output, offset))
     }
@@ -65,30 +66,22 @@ package enum Pack {
   ) throws(EngineError) -> GGUFHeaderWriter {
     var writer = GGUFHeaderWriter(alignment: alignment)
     let keys = checkpoint.metadata.keys
-    var index = 0
-    while index < keys.count {
-      if !leftOut.contains(try keys.at(index)) {
-        try writer.copyKey(index, of: checkpoint)
-      }
-      index &+= 1
+    for index in below(keys.count) where !leftOut.contains(try keys.at(index)) {
+      try writer.copyKey(index, of: checkpoint)
     }
     try writer.add("general.alignment", UInt32(clamping: alignment))
     try writer.add(GGUF.packedVersionKey, GGUF.packedVersion)
-    index = 0
-    while index < layout.tensorStarts.count {
+    for index in below(layout.tensorStarts.count) {
       let matrix = try layout.tensorStarts.at(index)
       let tensor = try plan.matrices.at(matrix).tensor
       try writer.add(
         tensor: tensor.name, tensor.type.packed, tensor.dimensions,
         offset: try layout.matrices.at(matrix))
-      index &+= 1
     }
-    index = 0
-    while index < plan.vectors.count {
+    for index in below(plan.vectors.count) {
       let tensor = try plan.vectors.at(index).tensor
       try writer.add(
         tensor: tensor.name, tensor.type, tensor.dimensions, offset: try layout.vectors.at(index))
-      index &+= 1
     }
     return writer
   }
@@ -109,8 +102,7 @@ private struct PackedLayout {
     // The experts of a merged tensor follow one another without gaps.
     var end = 0
     var last: String?
-    var index = 0
-    while index < plan.matrices.count {
+    for index in below(plan.matrices.count) {
       let matrix = try plan.matrices.at(index)
       if matrix.tensor.name != last {
         let dimensions = matrix.tensor.dimensions
@@ -121,12 +113,9 @@ private struct PackedLayout {
       }
       try layout.matrices.append(end)
       end &+= matrix.panelByteCount
-      index &+= 1
     }
-    index = 0
-    while index < plan.vectors.count {
+    for index in below(plan.vectors.count) {
       try layout.vectors.append(sizes.add(1, plan.vectors.at(index).tensor.byteCount))
-      index &+= 1
     }
     guard sizes.total != nil else {
       throw EngineError(.limitExceeded, "the sizes of all panels overflow 64 bits")

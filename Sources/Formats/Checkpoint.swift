@@ -10,7 +10,7 @@ import Base
 package final class Checkpoint: Sendable {
   /// The format and its version, for people.
   package let format: String
-  /// What the first file says, by its own names.
+  /// The keys and values of the first file, by its own names.
   package let metadata: Metadata
   /// The tensors of all files, in their order.
   package let tensors: [StoredTensor]
@@ -28,8 +28,8 @@ package final class Checkpoint: Sendable {
     path: UnsafePointer<CChar>, calls: FileCalls = .system
   ) throws(EngineError) -> Checkpoint { try unsafe GGUF.open(path: path, calls: calls) }
 
-  /// What a format has read and checked: `files` are the parts that tensors speak of, and each name
-  /// of `names` is that of the tensor at its index.
+  /// Takes over from a format that has read and checked: `files` are the parts that tensors speak
+  /// of, and each name of `names` is that of the tensor at its index.
   init(
     format: String, metadata: Metadata, tensors: [StoredTensor], names: NameTable,
     files: [InputFile], firstFile: InputFile, byteCount: UInt64, spelling: CheckpointSpelling
@@ -44,12 +44,12 @@ package final class Checkpoint: Sendable {
     self.byteCount = byteCount
   }
 
-  /// What the files say of a setting, under their own key.
+  /// The files' entry for a setting, under their own key.
   package func said(_ setting: Setting) -> MetadataEntry {
     metadata.entry(spelling.key(setting))
   }
 
-  /// What the files say of the tokenizer; `rows` are the embedding's.
+  /// The tokenizer as the files describe it; `rows` are the embedding's.
   ///
   /// Throws `.malformed`, `.unsupported`, `.limitExceeded`, naming key and value.
   package func tokenizer(rows: Int) throws(EngineError) -> TokenizerDescription {
@@ -68,12 +68,10 @@ package final class Checkpoint: Sendable {
   /// Whether a tensor is beside the model, so that it computes the same without it.
   package func isBeside(_ tensor: StoredTensor) -> Bool { spelling.isBeside(tensor.name) }
 
-  /// Throws `.unsupported` for a key that says how a model computes and that none here computes with.
+  /// Throws `.unsupported` for a key by which other models compute and none here does.
   package func checkForeignKeys() throws(EngineError) {
-    var index = 0
-    while index < spelling.foreign.count {
+    for index in below(spelling.foreign.count) {
       let foreign = try spelling.foreign.at(index)
-      index &+= 1
       let said = metadata.entry(foreign.key)
       guard let value = said.value else { continue }
       if let number = said.number, foreign.harmless.contains(number) { continue }

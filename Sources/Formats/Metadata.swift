@@ -34,7 +34,7 @@ package struct Metadata: Sendable {
     return values[index]
   }
 
-  /// What the file says under a key.
+  /// The file's entry for a key.
   package func entry(_ key: String) -> MetadataEntry {
     MetadataEntry(key: key, value: value(key), file: file)
   }

@@ -1,7 +1,7 @@
-// One key of a model's files, to be read as the type that its reader expects.
+// A key of a model's files, to be read as the type that its reader expects.
 import Base
 
-/// What a file says under one key: a value, or nothing.
+/// A file's statement under one key: a value, or nothing.
 package struct MetadataEntry: Sendable {
   /// The key, as the file spells it.
   package let key: String

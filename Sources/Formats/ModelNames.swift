@@ -1,4 +1,4 @@
-// What a model consists of, by our names: its numbers and its tensors. A format says how its files
+// The parts of a model by our names: its numbers and its tensors. A format says how its files
 // spell them (`CheckpointSpelling`); whoever builds a model asks by these names alone.
 import Base
 
@@ -13,7 +13,7 @@ package enum Setting: Sendable {
   case ropeBase, ropeWidth, ropeScaling, ropeFactor
   /// The factor by its older name.
   case ropeScale
-  /// What keys and queries are multiplied by when they are rotated.
+  /// A factor of keys and queries when they are rotated.
   case ropeMagnitude
   case normEpsilon
 }
@@ -29,7 +29,7 @@ package enum TensorRole: Sendable {
   case tokenEmbedding, outputNorm, output, ropeFactors
   /// Of a layer, from 0.
   case layer(Int, LayerTensor)
-  /// What is added to the outputs of a layer's matrix.
+  /// The vector that is added to the outputs of a layer's matrix.
   case bias(Int, LayerTensor)
   /// The matrices of all experts of a layer in one tensor.
   case experts(Int, LayerTensor)
@@ -63,7 +63,7 @@ struct ForeignKey: Sendable {
     self.harmless = harmless
   }
 
-  /// What may stand there, for sentences.
+  /// The values that may stand there, for sentences.
   var allowed: String {
     var text = "none"
     for value in harmless { text += ", \(value)" }

@@ -23,7 +23,7 @@ package struct Hyperparameters: Sendable {
   package let ropeWidth: Int
   /// Positions are divided by this (linear scaling); 1 for none.
   package let ropeFactor: Float
-  /// What rotated values of queries and keys are multiplied by.
+  /// A factor of the rotated values of queries and keys.
   package let ropeMagnitude: Float
   package let normEpsilon: Float
 

@@ -16,7 +16,7 @@ package struct Matrix {
   /// The product of interleaved rows; nil where activations stay as they are.
   let tiles: KernelTable.Tiles?
   let floatRows: FloatRows
-  /// What is added to the outputs, [16 x panels]; nil for nothing.
+  /// The vector that is added to the outputs, [16 x panels]; nil for none.
   let bias: UnsafePointer<Float>?
 
   /// `interleaves`: several rows of plain values are read interleaved, where the table does so.
@@ -56,11 +56,12 @@ package struct Matrix {
     product(
       panels, range.count, blocks, activations + done * rowStride, rowCount - done, rowStride,
       target + done * out.stride, out.stride)
-    guard let bias else { return }
-    let added = bias + range.lowerBound * panelRows
-    for row in 0..<rowCount {
-      let outputs = target + row * out.stride
-      for i in 0..<range.count * panelRows { outputs[i] += added[i] }
+    if let bias {
+      let added = bias + range.lowerBound * panelRows
+      for row in 0..<rowCount {
+        let outputs = target + row * out.stride
+        for i in 0..<range.count * panelRows { outputs[i] += added[i] }
+      }
     }
   }
 }

@@ -61,7 +61,7 @@ extension Hyperparameters {
     }
   }
 
-  /// One expert without a router is a dense layer.
+  /// The number of experts; a single one without a router is a dense layer.
   private static func experts(_ checkpoint: Checkpoint) throws(EngineError) -> Int {
     let count = try optional(checkpoint.said(.experts), 0...512) ?? 0
     return count == 1 && checkpoint.tensor(.layer(0, .router)) == nil ? 0 : count
@@ -90,16 +90,13 @@ extension Hyperparameters {
       throw EngineError(.malformed, "key '\(said.key)' is an empty list; allowed a number")
     }
     let first = list.integer(0)
-    var i = 1
-    while i < list.count {
+    for i in below(list.count, from: 1) {
       guard list.integer(i) == first else {
         throw EngineError(
           .unsupported,
           "key '\(said.key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); "
-            + "supported one number"
-        )
+            + "supported one number")
       }
-      i &+= 1
     }
     guard let value = UInt64(exactly: first), range.contains(value) else {
       throw EngineError(
@@ -198,16 +195,16 @@ extension Hyperparameters {
         .malformed, "key '\(said.key)' has \(list.count) entries; allowed \(layers), one a layer")
     }
     var windowed = 0
-    var layer = 0
-    while layer < layers {
-      if let list {
-        if list.integer(layer) != 0 { windowed &+= 1 }
-      } else if let period, period > 0 {
-        if UInt64(clamping: layer) % max(1, period) < period &- 1 { windowed &+= 1 }
-      } else {
-        windowed &+= 1
-      }
-      layer &+= 1
+    for layer in below(layers) {
+      let isFull =
+        if let list {
+          list.integer(layer) == 0
+        } else if let period, period > 0 {
+          (UInt64(clamping: layer) &+ 1).isMultiple(of: period)
+        } else {
+          false
+        }
+      if !isFull { windowed &+= 1 }
     }
     guard windowed == 0 || windowed == layers else {
       throw EngineError(

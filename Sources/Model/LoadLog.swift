@@ -58,12 +58,10 @@ package struct LoadLog {
     let count = checkpoint.tensors.count &- plan.usedTensors
     guard count > 0 else { return }
     var names: [String] = []
-    var index = 0
-    while names.count < 3, index < checkpoint.tensors.count {
+    for index in below(checkpoint.tensors.count) where names.count < 3 {
       if try !plan.uses.at(index) {
         names.append(quoted(try checkpoint.tensors.at(index).name))
       }
-      index &+= 1
     }
     try say(
       "tensors that are not part of the model and are not used: "

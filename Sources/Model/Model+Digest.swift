@@ -49,10 +49,8 @@ extension Model {
       shape.ropeWidth, vocabulary,
     ] { try sums.append(UInt64(clamping: count)) }
     // Two models may differ in nothing but the matrix that a bias belongs to.
-    var index = 0
-    while index < weights.biased.count {
+    for index in below(weights.biased.count) {
       try sums.append(UInt64(clamping: weights.biased.at(index)))
-      index &+= 1
     }
     if shape.ropeMagnitude != 1 { try sums.append(UInt64(shape.ropeMagnitude.bitPattern)) }
     for value in [shape.ropeBase, shape.ropeFactor, shape.normEpsilon] {

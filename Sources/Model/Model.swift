@@ -108,8 +108,7 @@ package final class Model: @unchecked Sendable {
       from: host)
     try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
     weights = try Weights(
-      plan, checkpoint: checkpoint, table: table, workers: workers, from: host,
-      progress: options.progress)
+      plan, of: checkpoint, table: table, workers: workers, from: host, progress: options.progress)
     size = ModelSize(checkpoint: checkpoint, plan: plan, shape: shape, scratch: scratch.byteCount)
     pass = ForwardPass(
       shape: shape, weights: weights.forPass, table: table, workers: workers,

@@ -1,5 +1,6 @@
 // The one way of tensors from the files of a model to where they are wanted: read with `pread`
-// through small buffers, changed by all threads, and placed in memory or written to another file.
+// through small buffers, changed by all threads, placed in memory or written to another file.
+//
 // Loading and Conversion use it. It is in this room because rows become panels by the plan of the
 // weights, which is here, and no room below knows both files and workers. No size overflows, for
 // the bounds that PlannedMatrix says.
@@ -7,7 +8,7 @@ import Base
 import Formats
 import Workers
 
-/// Moves tensors, the rows of each shared out among the threads; memory is a buffer or two a thread.
+/// Moves tensors, the rows of each shared among the threads; memory is a buffer or two a thread.
 package final class TensorStream {
   /// Where bytes go.
   package enum Target {
@@ -49,13 +50,13 @@ package final class TensorStream {
       max(1, TensorStream.unitByteCount / max(1, rowsInPiece &* rowByteCount))
     }
 
-    fileprivate var pieceCount: Int {
-      (rows &+ rowsInPiece &- 1) / max(1, rowsInPiece)
-    }
+    fileprivate var pieceCount: Int { wholes(rows, of: rowsInPiece) }
 
-    fileprivate var unitCount: Int {
-      let pieces = piecesInUnit
-      return (pieceCount &+ pieces &- 1) / max(1, pieces)
+    fileprivate var unitCount: Int { wholes(pieceCount, of: piecesInUnit) }
+
+    /// Groups of `size`, the last of which may have fewer.
+    private func wholes(_ count: Int, of size: Int) -> Int {
+      (count &+ size &- 1) / max(1, size)
     }
 
     /// Bytes that it has in its file.
@@ -69,7 +70,7 @@ package final class TensorStream {
   private let source: Checkpoint
   private let workers: Workers
   private let host: HostMemory?
-  /// What is done, for sentences: "loading".
+  /// The name of the work, for sentences: "loading".
   private let work: String
   /// A buffer a thread for what is read and is then changed, and for what is written.
   private var inputs: [Memory] = []
@@ -96,25 +97,19 @@ package final class TensorStream {
     _ tensor: (Int) throws(EngineError) -> Tensor?
   ) throws(EngineError) {
     var total: UInt64 = 0
-    var index = 0
-    while index < count {
-      if let tensor = try tensor(index) {
-        try makeBuffers(for: tensor)
-        total &+= tensor.byteCount
-      }
-      index &+= 1
+    for index in below(count) {
+      guard let tensor = try tensor(index) else { continue }
+      try makeBuffers(for: tensor)
+      total &+= tensor.byteCount
     }
     var done: UInt64 = 0
-    index = 0
-    while index < count {
-      if let tensor = try tensor(index) {
-        if progress(done, total) {
-          throw EngineError(.cancelled, "\(work) was stopped by the progress callback")
-        }
-        try move(tensor)
-        done &+= tensor.byteCount
+    for index in below(count) {
+      guard let tensor = try tensor(index) else { continue }
+      if progress(done, total) {
+        throw EngineError(.cancelled, "\(work) was stopped by the progress callback")
       }
-      index &+= 1
+      try move(tensor)
+      done &+= tensor.byteCount
     }
     _ = progress(total, total)
   }
@@ -135,7 +130,7 @@ package final class TensorStream {
   ) throws(EngineError) {
     if let first = buffers.first, first.byteCount >= byteCount { return }
     buffers = []
-    while buffers.count < workers.count {
+    for _ in below(workers.count) {
       buffers.append(try Memory(byteCount: byteCount, for: purpose, from: host))
     }
   }
@@ -182,13 +177,11 @@ package final class TensorStream {
       part: tensor.part,
       at: tensor.offset &+ UInt64(clamping: firstRow &* tensor.rowByteCount))
     guard let change = tensor.change else { return }
-    var piece = 0
-    while piece < pieces {
+    for piece in below(pieces) {
       let row = piece &* tensor.rowsInPiece
       change(
         input + row &* tensor.rowByteCount, min(tensor.rowsInPiece, rows &- row),
         out + piece &* tensor.pieceByteCount)
-      piece &+= 1
     }
   }
 }

@@ -199,11 +199,10 @@ package struct WeightPlan {
     _ layer: Int, _ role: LayerTensor, rows: Int, columns: Int
   ) throws(EngineError) -> Int {
     let first = matrices.count
-    var expert = 0
     let merged = TensorRole.experts(layer, role)
     let mergedName = checkpoint.name(merged)
     guard checkpoint.tensor(merged) != nil else {
-      while expert < shape.experts {
+      for expert in below(shape.experts) {
         let single = TensorRole.expert(layer, role, expert: expert)
         guard checkpoint.tensor(single) != nil else {
           throw EngineError(
@@ -211,26 +210,22 @@ package struct WeightPlan {
             "tensor '\(checkpoint.name(single))' is missing, and so is '\(mergedName)'")
         }
         _ = try matrix(single, rows: rows, columns: columns)
-        expert &+= 1
       }
       return first
     }
-    while expert < shape.experts {
+    for expert in below(shape.experts) {
       if let single = checkpoint.tensor(.expert(layer, role, expert: expert)) {
         throw EngineError(
           .malformed, "tensors '\(mergedName)' and '\(single.name)' are both there")
       }
-      expert &+= 1
     }
     let tensor = try needed(merged, [columns, rows, shape.experts])
     let format = try format(of: tensor)
-    expert = 0
-    while expert < shape.experts {
+    for expert in below(shape.experts) {
       matrices.append(
         PlannedMatrix(
           name: "\(mergedName)[\(expert)]", tensor: tensor, format: format, rows: rows,
           columns: columns, index: expert))
-      expert &+= 1
     }
     return first
   }
@@ -302,8 +297,7 @@ package struct WeightPlan {
 
   /// Throws `.unsupported` for a tensor that the model would be computed without.
   private func checkUnused() throws(EngineError) {
-    var index = 0
-    while index < checkpoint.tensors.count {
+    for index in below(checkpoint.tensors.count) {
       let tensor = try checkpoint.tensors.at(index)
       guard try uses.at(index) || checkpoint.isBeside(tensor) else {
         throw EngineError(
@@ -311,7 +305,6 @@ package struct WeightPlan {
           "tensor \(quoted(tensor.name)) is none of architecture 'llama' with \(shape.layers) "
             + "layers; without it the model would compute something else")
       }
-      index &+= 1
     }
   }
 

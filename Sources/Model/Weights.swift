@@ -1,6 +1,7 @@
-// Loading: every matrix of the plan is packed on its way from the file (TensorStream) and is then in
-// memory once. The file is not touched again, unless it is a packed one that the host asked to map:
-// then the panels are where they are. No size overflows, for the bounds that PlannedMatrix says.
+// Loading: every matrix of the plan is packed on its way from the file (TensorStream) and is then
+// in memory once. The file is not touched again, unless it is a packed one that the host asked to
+// map: then the panels are where they are. No size overflows, for the bounds that PlannedMatrix
+// says.
 import Base
 import Formats
 import Forward
@@ -35,7 +36,7 @@ package final class Weights: @unchecked Sendable {
   /// `progress` is called on this thread with bytes packed and in all; true stops with
   /// `.cancelled`.
   init(
-    _ plan: WeightPlan, checkpoint: Checkpoint, table: KernelTable, workers: Workers,
+    _ plan: WeightPlan, of checkpoint: Checkpoint, table: KernelTable, workers: Workers,
     from host: HostMemory?, progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
     memory = try Memory(byteCount: plan.byteCount, for: "the packed weights", from: host)
@@ -56,27 +57,21 @@ package final class Weights: @unchecked Sendable {
     var biased = Growable<Int>()
 
     let matrices = matrixList.base.assumingMemoryBound(to: Matrix.self)
-    var index = 0
-    while index < plan.matrices.count {
+    for index in below(plan.matrices.count) {
       let matrix = try places.matrix(index)
       if try plan.matrices.at(index).bias != nil { try biased.append(index) }
       (matrices + index).initialize(to: matrix)
       let byteCount = matrix.panelCount &* matrix.panelStride
       try parts.append(UnsafeRawBufferPointer(start: matrix.panels, count: byteCount))
-      index &+= 1
     }
-    index = 0
-    while index < plan.vectors.count {
+    for index in below(plan.vectors.count) {
       let values = try places.values(index)
       try parts.append(
         UnsafeRawBufferPointer(start: values.baseAddress, count: values.count &* 4))
-      index &+= 1
     }
     layers = layerList.base.assumingMemoryBound(to: Layer.self)
-    index = 0
-    while index < plan.layers.count {
+    for index in below(plan.layers.count) {
       (layers + index).initialize(to: try places.layer(index, matrices))
-      index &+= 1
     }
     embedding = try places.matrix(plan.embedding)
     embeddingFormat = try plan.matrices.at(plan.embedding).format
@@ -235,11 +230,7 @@ extension PlannedVector {
     let (format, count) = (format, count)
     streamed.change = { values, _, out in
       let out = out.assumingMemoryBound(to: Float.self)
-      var i = 0
-      while i < count {
-        out[i] = format.plainValue(values, i)
-        i &+= 1
-      }
+      for i in below(count) { out[i] = format.plainValue(values, i) }
     }
     return streamed
   }

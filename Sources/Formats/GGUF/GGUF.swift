@@ -12,20 +12,16 @@ package enum GGUF {
     var names = NameTable()
     var byteCount: UInt64 = 0
     var files: [InputFile] = []
-    var number = 0
-    while number < parts.count {
+    for number in below(parts.count) {
       let part = try parts.at(number)
       files.append(part.file)
-      number &+= 1
       guard UInt64(clamping: tensors.count &+ part.tensors.count) <= Limits.tensorCount else {
         throw part.file.error(
           .limitExceeded,
           "the tensor count of all parts is more than \(Limits.tensorCount)")
       }
-      var index = 0
-      while index < part.tensors.count {
+      for index in below(part.tensors.count) {
         let tensor = try part.tensors.at(index)
-        index &+= 1
         guard try names.append(tensor.name) else {
           throw part.file.error(.malformed, "tensor \(quoted(tensor.name)) appears twice")
         }
@@ -36,6 +32,18 @@ package enum GGUF {
       byteCount = overflow ? .max : sum
     }
     let first = try parts.at(0)
+    try checkCount(tensors, of: parts, first)
+    try checkPacked(tensors, first)
+    return Checkpoint(
+      format: "GGUF version \(first.version)", metadata: first.metadata, tensors: tensors,
+      names: names, files: files, firstFile: first.file, byteCount: byteCount,
+      spelling: spelling)
+  }
+
+  /// Throws `.malformed` for no tensors, and for more or fewer than the parts say.
+  private static func checkCount(
+    _ tensors: [StoredTensor], of parts: [GGUFPart], _ first: GGUFPart
+  ) throws(EngineError) {
     if parts.count > 1,
       let count = try first.metadata.unsigned("split.tensors.count", in: 0...UInt64(Int32.max)),
       count != UInt64(clamping: tensors.count)
@@ -48,10 +56,5 @@ package enum GGUF {
       throw first.file.error(
         .malformed, "the tensor count is 0; allowed is 1..\(Limits.tensorCount)")
     }
-    try checkPacked(tensors, first)
-    return Checkpoint(
-      format: "GGUF version \(first.version)", metadata: first.metadata, tensors: tensors,
-      names: names, files: files, firstFile: first.file, byteCount: byteCount,
-      spelling: spelling)
   }
 }

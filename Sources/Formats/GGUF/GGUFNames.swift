@@ -64,14 +64,14 @@ extension GGUF {
     }
   }
 
-  /// Towers for images (and what joins them to the model) and sound, and frequencies that converters
-  /// once wrote out for every layer.
+  /// Towers for images (and what joins them to the model) and sound, and frequencies that
+  /// converters once wrote out for every layer.
   static func isBeside(_ name: String) -> Bool {
     name.hasPrefix("v.") || name.hasPrefix("mm.") || name.hasPrefix("a.")
       || name.hasPrefix("blk.") && name.hasSuffix(".attn_rot_embd.weight")
   }
 
-  /// What other architectures' readers compute with.
+  /// Keys that readers of other architectures compute with.
   private static let foreign = [
     ForeignKey("llama.attention.causal", 1), ForeignKey("llama.attention.scale", 0),
     ForeignKey("llama.attention.clamp_kqv", 0), ForeignKey("llama.attention.max_alibi_bias", 0),

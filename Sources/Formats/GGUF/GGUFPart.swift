@@ -137,12 +137,6 @@ struct GGUFPart {
           "the offset of tensor \(quoted(record.name)) is \(offset); allowed is a multiple of "
             + "\(alignment)")
       }
-      guard !record.type.isPacked || (dataStart &+ offset) & 7 == 0 else {
-        throw file.error(
-          .malformed,
-          "packed tensor \(quoted(record.name)) starts at byte \(dataStart &+ offset); allowed is a "
-            + "multiple of 8")
-      }
       let room = file.byteCount &- dataStart
       guard offset <= room, UInt64(clamping: record.byteCount) <= room &- offset else {
         throw file.error(

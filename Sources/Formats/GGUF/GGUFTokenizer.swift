@@ -1,4 +1,4 @@
-// What a GGUF file's metadata says of its tokenizer: keys, their types, and what absent ones mean.
+// The tokenizer in a GGUF file's metadata: keys, their types, and what absent ones mean.
 // Source of the defaults: ggml-org/llama.cpp src/llama-vocab.cpp.
 import Base
 

@@ -1,16 +1,16 @@
-// What a GGUF file has in front of its tensors' data, put together key by key and tensor by tensor.
+// The front of a GGUF file, before its tensors' data, put together key by key and tensor by tensor.
 import Base
 
 /// The header, the keys and the records of tensors of a GGUF file, version 3.
 package struct GGUFHeaderWriter {
-  /// What tensors' offsets are multiples of.
+  /// A divisor of all tensors' offsets.
   private let alignment: Int
   private var keys = Growable<UInt8>()
   private var keyCount: UInt64 = 0
   private var records = Growable<UInt8>()
   private var tensorCount: UInt64 = 0
 
-  /// `alignment` is a power of two of `Limits.alignment`, and must be among the keys unless it is 32.
+  /// `alignment` is a power of two of `Limits.alignment`, and must be among the keys, unless 32.
   package init(alignment: Int) { self.alignment = alignment }
 
   /// Adds a number.
@@ -38,10 +38,8 @@ package struct GGUFHeaderWriter {
   ) throws(EngineError) {
     try records.append(string: name)
     try records.append(integer: UInt32(clamping: dimensions.count))
-    var index = 0
-    while index < dimensions.count {
+    for index in below(dimensions.count) {
       try records.append(integer: UInt64(clamping: dimensions.at(index)))
-      index &+= 1
     }
     try records.append(integer: type.rawValue)
     try records.append(integer: UInt64(clamping: offset))
@@ -58,7 +56,7 @@ package struct GGUFHeaderWriter {
     try bytes.append(keys, 0, keys.count)
     try bytes.append(records, 0, records.count)
     try unsafe file.write(UnsafeRawBufferPointer(bytes.all()), at: 0)
-    return UInt64(clamping: (bytes.count &+ alignment &- 1) & ~(alignment &- 1))
+    return UInt64(clamping: (bytes.count &+ alignment &- 1) & (0 &- alignment))
   }
 }
 

@@ -12,16 +12,15 @@ extension GGUF {
   package static func packedTensor(
     _ tensors: [StoredTensor]
   ) throws(EngineError) -> StoredTensor? {
-    var index = 0
-    while index < tensors.count {
+    for index in below(tensors.count) {
       let tensor = try tensors.at(index)
       if tensor.type.isPacked { return tensor }
-      index &+= 1
     }
     return nil
   }
 
-  /// Throws `.unsupported` for panels of another layout.
+  /// Throws `.unsupported` for panels of another layout, and `.malformed` for some that kernels
+  /// cannot read where they lie.
   static func checkPacked(_ tensors: [StoredTensor], _ first: GGUFPart) throws(EngineError) {
     guard let tensor = try packedTensor(tensors) else { return }
     let found = try first.metadata.unsigned(packedVersionKey, in: 0...UInt64.max)
@@ -31,6 +30,14 @@ extension GGUF {
         "tensor \(quoted(tensor.name)) is packed in version "
           + "\(found.map(String.init) ?? "unknown"); supported is \(packedVersion): "
           + "pack the source again")
+    }
+    for index in below(tensors.count) {
+      let tensor = try tensors.at(index)
+      guard tensor.type.isPacked, tensor.offset & 7 != 0 else { continue }
+      throw first.file.error(
+        .malformed,
+        "packed tensor \(quoted(tensor.name)) starts at byte \(tensor.offset); allowed is a "
+          + "multiple of 8")
     }
   }
 }

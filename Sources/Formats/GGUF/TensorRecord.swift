@@ -20,13 +20,18 @@ extension CheckedReader {
     let dimensions = try tensorDimensions(of: name)
     let type = TensorType(
       rawValue: try integer("the type of tensor \(quoted(name))", as: UInt32.self))
+    let byteCount = try tensorByteCount(name, type, dimensions)
+    let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
+    return TensorRecord(
+      name: name, type: type, dimensions: dimensions, relativeOffset: offset, byteCount: byteCount)
+  }
+
+  /// The bytes of a tensor; 0 for one beside the model whose type is not known, as nobody reads it.
+  private func tensorByteCount(
+    _ name: String, _ type: TensorType, _ dimensions: [Int]
+  ) throws(EngineError) -> Int {
     guard let weightsPerBlock = type.weightsPerBlock, let bytesPerBlock = type.bytesPerBlock else {
-      // Nobody reads it, so nobody needs to know how long it is.
-      if GGUF.isBeside(name) {
-        return TensorRecord(
-          name: name, type: type, dimensions: dimensions,
-          relativeOffset: try integer("the offset of tensor \(quoted(name))"), byteCount: 0)
-      }
+      if GGUF.isBeside(name) { return 0 }
       throw error(
         .unsupported,
         "tensor \(quoted(name)) has type id \(type.rawValue), which is not a known tensor type"
@@ -48,13 +53,9 @@ extension CheckedReader {
     }
     // At most 2^48 blocks of at most 292 bytes, or 2^48 rows rounded up to 16 (of which a panel's
     // block has at most 64 bytes a weight): no overflow.
-    let byteCount =
-      type.isPacked
+    return type.isPacked
       ? panelCount(dimensions) &* (width / weightsPerBlock) &* bytesPerBlock
       : weightCount / weightsPerBlock &* bytesPerBlock
-    let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
-    return TensorRecord(
-      name: name, type: type, dimensions: dimensions, relativeOffset: offset, byteCount: byteCount)
   }
 
   private mutating func tensorName(_ index: UInt64) throws(EngineError) -> String {
