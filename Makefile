@@ -90,7 +90,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 # The longest first, so that none is left alone at the end.
-PARTS := test-swift test-fuzz-corpus test-faults test-catalogue test-boundary test-docs test-oracle test-counts \
+PARTS := test-swift test-checked test-fuzz-corpus test-faults test-catalogue test-boundary test-docs test-oracle test-counts \
   test-embed test-baseline-quick test-traps test-ffi test-soak test-style
 
 ## make test: everything, as many parts at once as there are processors; ends with the seconds of each.
@@ -99,7 +99,7 @@ test: .venv/ready $(SMOLLM2) tests-built $(LIBRARY) $(EXAMPLES)
 	$(if $(ONLY),$(error ONLY is for one part: make test-boundary ONLY=$(ONLY)))
 	python3 Tests/parts.py --make $(MAKE) $(PARTS)
 
-.PHONY: tests-built
+.PHONY: tests-built test-checked
 tests-built:
 	$(if $(BUILT),,swift build $(SWIFT_FLAGS) --build-tests)
 
@@ -107,6 +107,12 @@ tests-built:
 # The real model is part of the tests: its tokenizer and its goldens.
 test-swift: $(SMOLLM2)
 	MIXTRAL_SMOLLM2="$(CURDIR)/$(SMOLLM2)" $(SWIFT_TEST) $(addprefix --filter ,$(ONLY))
+
+## make test-checked [ONLY=LawTests]: the pass and the model with every check of the compiler in force.
+# In release the room Forward is compiled without; here each bound that its code relies on is tried.
+CHECKED := --scratch-path .build/checked --disable-local-rpath --no-color-diagnostics
+test-checked:
+	swift test $(CHECKED) $(addprefix --filter ,$(or $(ONLY),ForwardTests ModelTests)) --skip LoadErrorTests
 
 ## make test-style [ONLY=test_arrows.py]: arrows, sizes and words of the code; ONLY works for all that follow.
 test-style: .venv/ready

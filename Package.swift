@@ -65,11 +65,12 @@ let package = Package(
     .target(name: "Platform"),
     .target(name: "Intrinsics"),
     .target(name: "Kernels", swiftSettings: kernels()),
+    .target(name: "KernelsReference", dependencies: ["Kernels"], swiftSettings: kernels()),
     .target(
       name: "KernelsAVX2", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v3")),
     .target(
-      name: "KernelsAVXVNNI", dependencies: ["Intrinsics", "Kernels", "KernelsAVX2"],
+      name: "KernelsAVXVNNI", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v3", "-mavxvnni")),
     .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
@@ -77,7 +78,7 @@ let package = Package(
     .target(name: "Base", dependencies: ["Platform"], swiftSettings: strict + safe),
     .target(name: "Formats", dependencies: ["Base", "Platform"], swiftSettings: strict + safe),
     .target(
-      name: "Quantization", dependencies: ["Base", "Formats", "Intrinsics", "Kernels"],
+      name: "Quantization", dependencies: ["Base", "Formats", "Kernels"],
       swiftSettings: checked("Quantization")),
     .target(name: "Text", dependencies: ["Base", "Formats"], swiftSettings: strict + safe),
     .target(
@@ -92,13 +93,13 @@ let package = Package(
       dependencies: ["Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"],
       swiftSettings: strict),
     .target(
-      name: "Conversion", dependencies: ["Base", "Formats", "Model", "Workers"],
+      name: "Conversion", dependencies: ["Base", "Formats", "Model", "Quantization", "Workers"],
       swiftSettings: checked("Conversion")),
     .target(
       name: "Mixtral",
       dependencies: [
         "Base", "CMixtral", "Conversion", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512",
-        "KernelsAVXVNNI", "Model", "Platform", "Sampling", "Text",
+        "KernelsAVXVNNI", "KernelsReference", "Model", "Platform", "Sampling", "Text",
       ],
       swiftSettings: checked("Mixtral"),
       linkerSettings: [
@@ -136,19 +137,23 @@ let package = Package(
     .testTarget(
       name: "KernelsTests",
       dependencies: [
-        "Base", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform",
-        "Quantization", "Support",
+        "Base", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "KernelsReference",
+        "Platform", "Quantization", "Support",
       ]),
-    .testTarget(name: "QuantizationTests", dependencies: ["Base", "Quantization", "Support"]),
+    .testTarget(
+      name: "QuantizationTests",
+      dependencies: ["Base", "KernelsReference", "Quantization", "Support"]),
     .testTarget(name: "WorkersTests", dependencies: ["Base", "Workers", "Support"]),
     .testTarget(name: "TextTests", dependencies: ["Base", "Text", "Support"]),
     .testTarget(name: "SamplingTests", dependencies: ["Base", "Sampling", "Support"]),
     .testTarget(
-      name: "ForwardTests", dependencies: ["Base", "Forward", "Kernels", "Support", "Workers"]),
+      name: "ForwardTests",
+      dependencies: ["Base", "Forward", "Kernels", "KernelsReference", "Support", "Workers"]),
     .testTarget(
       name: "ModelTests",
       dependencies: [
-        "Base", "Model", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Platform", "Support",
+        "Base", "Model", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "KernelsReference",
+        "Platform", "Support",
       ]),
   ],
   swiftLanguageModes: [.v6]

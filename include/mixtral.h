@@ -265,6 +265,7 @@ enum {
  * @param count   receives the ids needed; buffer holds `capacity` ids.
  * @param text    `size` bytes, at most 1 GiB; NULL only with size 0. NUL bytes are text.
  * @param flags   MIXTRAL_TOKENIZE_*; 0: plain text, no BOS.
+ *                BOS with SPECIAL adds no mark that the text brings: one that begins with "<s>" has one.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, LIMIT_EXCEEDED, OUT_OF_MEMORY.
  * O(n log n). Threads: any. Since 0.1.
  */
@@ -461,8 +462,8 @@ typedef struct mixtral_sampler_options {
   float presence_penalty;    /* [-100, 100]: subtracted once for a seen token */
   uint32_t penalty_window;   /* the last n tokens of the session count as seen; 0: all */
   uint32_t report;           /* candidates kept for mixtral_sample_report, 0..vocabulary */
-  uint32_t reserved;         /* 0 */
-  uint64_t seed;
+  uint32_t random_seed;      /* 1: the system draws the seed, see mixtral_sampler_seed, and `seed` is 0; 0: `seed` */
+  uint64_t seed;             /* any number, 0 too */
   const mixtral_logit_bias *bias; /* `bias_count` entries, copied; no token twice */
   uint64_t bias_count;
   /** Called with the session's logits, which it may change; non-zero ends with CANCELLED. */
@@ -474,6 +475,11 @@ typedef struct mixtral_sampler_options {
  *  @return OK; INVALID_ARGUMENT (names the field and its range), UNSUPPORTED (an option of a later release),
  *          LIMIT_EXCEEDED, OUT_OF_MEMORY. Since 0.1. */
 mixtral_status mixtral_sampler_create(mixtral_sampler **sampler, const mixtral_sampler_options *options);
+
+/** The seed that the sampler's random numbers began with: that of its options, or the one that was drawn. A
+ *  sampler that is created with it draws the same tokens again.
+ *  @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUSY. Threads: any. Since 0.1. */
+mixtral_status mixtral_sampler_seed(uint64_t *seed, mixtral_sampler *sampler);
 
 /** Chooses the next token from the session's logits; does not feed it.
  *  @param sampler NULL: greedy.
@@ -494,7 +500,9 @@ mixtral_status mixtral_sample_report(size_t *count, mixtral_candidate *buffer, s
 /* ----------------------------------------------------------------------------- Ending and freeing */
 
 /** Ends a call that runs on this session, from any thread, with CANCELLED, within a layer's time. Nothing
- *  happens when none runs. @param object a mixtral_session. @return OK; INVALID_HANDLE. Since 0.1. */
+ *  happens when none runs. @param object a mixtral_session. @return OK; INVALID_HANDLE. Threads: any; with a
+ *  session that is not freed meanwhile also in a signal handler, where no other function may be called.
+ *  Since 0.1. */
 mixtral_status mixtral_cancel(void *object);
 
 /** Frees any object of this library. NULL is OK; a second time is INVALID_HANDLE. Works from any thread, in

@@ -32,24 +32,26 @@ extension UnsafeBufferPointer {
 
 /// The integers from `start`, by default 0, up to but not `end`; none where `end` is not beyond.
 ///
-/// A range `start..<end` has a check of the compiler where `end` is unknown; this has none.
+/// A range `start..<end` has checks of the compiler where `end` is unknown; this has none.
 @inlinable @inline(__always)
-package func below(_ end: Int, from start: Int = 0) -> Below { Below(next: start, end: end) }
+package func below<Bound: FixedWidthInteger>(_ end: Bound, from start: Bound = 0) -> Below<Bound> {
+  Below(start, end)
+}
 
 /// Counting upwards, see `below`.
 @frozen @usableFromInline
-package struct Below: Sequence, IteratorProtocol {
-  @usableFromInline var following: Int
-  @usableFromInline let end: Int
+package struct Below<Bound: FixedWidthInteger>: Sequence, IteratorProtocol {
+  @usableFromInline var following: Bound
+  @usableFromInline let end: Bound
 
   @inlinable @inline(__always)
-  package init(next: Int, end: Int) {
-    following = next
+  init(_ start: Bound, _ end: Bound) {
+    following = start
     self.end = end
   }
 
   @inlinable @inline(__always)
-  package mutating func next() -> Int? {
+  package mutating func next() -> Bound? {
     guard following < end else { return nil }
     // Below `end`: one more does not wrap.
     defer { following &+= 1 }

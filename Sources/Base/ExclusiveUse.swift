@@ -12,7 +12,7 @@ package final class ExclusiveUse: Sendable {
   }
 
   private let state = Atomic<UInt8>(State.free)
-  /// What the object is called in errors.
+  /// The object's name in errors.
   private let name: StaticString
 
   package init(_ name: StaticString) { self.name = name }

@@ -1,4 +1,4 @@
-// What is done with the elements of a Growable as a whole: heaps, and sorting by one. Nothing here
+// The elements of a Growable as a whole: heaps, and sorting by one. Nothing here
 // allocates, and a loop's own bound is all that is checked where it proves an index.
 
 extension Growable {
@@ -9,11 +9,9 @@ extension Growable {
   ) throws(EngineError) {
     try reserve(count)
     guard let base = unsafe base else { return }
-    var index = 0
-    while index < count {
+    for index in below(count) {
       // SAFETY: the loop's bound; `reserve` made the memory ours alone.
       unsafe base[index] = try body(index, base[index])
-      index &+= 1
     }
   }
 

@@ -4,7 +4,7 @@
 // left of the former.
 import Glibc
 
-/// What a wrong index is: a fault of the library, never of a file or of a caller.
+/// The error of a wrong index: a fault of the library, never of a file or of a caller.
 @usableFromInline @inline(never)
 func indexFault(_ index: Int, _ count: Int) -> EngineError {
   EngineError(
@@ -171,10 +171,8 @@ extension Growable where Element == UInt8 {
   @inlinable
   package mutating func append(_ text: String) throws(EngineError) {
     let bytes = text.utf8.span
-    var index = 0
-    while index < bytes.count {
+    for index in below(bytes.count) {
       try append(bytes[index])
-      index &+= 1
     }
   }
 

@@ -35,10 +35,8 @@ private func quotedBytes(_ name: UnsafeBufferPointer<UInt8>) -> String {
     if let scalar, isVisible(scalar) {
       text.unicodeScalars.append(scalar)
     } else {
-      var i = offset
-      while i < offset &+ length {
+      for i in below(offset &+ length, from: offset) {
         text += escaped(unsafe cut[i])
-        i &+= 1
       }
     }
     offset &+= length

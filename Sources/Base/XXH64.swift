@@ -52,10 +52,8 @@ package struct XXH64 {
     _ bytes: UnsafeRawBufferPointer, _ from: Int, _ number: Int, at place: Int
   ) {
     unsafe withUnsafeMutableBytes(of: &rest) { rest in
-      var i = 0
-      while i < number {
+      for i in below(number) {
         unsafe rest[place &+ i] = bytes[from &+ i]
-        i &+= 1
       }
     }
   }

@@ -5,6 +5,7 @@
 import Base
 import Formats
 import Model
+import Quantization
 import Workers
 
 /// How to pack a file.
@@ -34,7 +35,7 @@ package enum Pack {
   package static func write(
     _ target: UnsafePointer<CChar>, of source: UnsafePointer<CChar>, _ options: PackOptions
   ) throws(EngineError) {
-    let checkpoint = try Checkpoint.open(path: source)
+    let checkpoint = try Checkpoint.open(path: source, packedBlock: PanelFormat.packedBlock)
     if let tensor = try GGUF.packedTensor(checkpoint.tensors) {
       throw EngineError(
         .invalidArgument,

@@ -24,9 +24,13 @@ package final class Checkpoint: Sendable {
   ///
   /// Throws `.notFound`, `.inputOutput`, `.malformed`, `.unsupported`, `.limitExceeded`,
   /// `.outOfMemory`, `.changed`; the sentence names the file, the field and the byte offset.
+  /// `packedBlock` says the sizes of packed types; without it a file that has one is unsupported.
   package static func open(
-    path: UnsafePointer<CChar>, calls: FileCalls = .system
-  ) throws(EngineError) -> Checkpoint { try unsafe GGUF.open(path: path, calls: calls) }
+    path: UnsafePointer<CChar>, calls: FileCalls = .system,
+    packedBlock: @escaping PackedBlock = { _ in nil }
+  ) throws(EngineError) -> Checkpoint {
+    try unsafe GGUF.open(path: path, calls: calls, packedBlock)
+  }
 
   /// Takes over from a format that has read and checked: `files` are the parts that tensors speak
   /// of, and each name of `names` is that of the tensor at its index.

@@ -97,9 +97,12 @@ package struct Activations {
     _ floatRows: FloatRows
   ) {
     if forms.contains(FormSet(.float)) { place(other.values.row(source), row, of: rows, floatRows) }
-    for form in ActivationForm.allCases where form != .float && forms.contains(FormSet(form)) {
-      self.row(row, form).copyMemory(from: other.row(source, form), byteCount: rowStride(form))
-    }
+    if forms.contains(FormSet(.blocks32)) { copy(source, of: other, to: row, .blocks32) }
+    if forms.contains(FormSet(.blocks256)) { copy(source, of: other, to: row, .blocks256) }
+  }
+
+  private func copy(_ source: Int, of other: Activations, to row: Int, _ form: ActivationForm) {
+    self.row(row, form).copyMemory(from: other.row(source, form), byteCount: rowStride(form))
   }
 
   /// Puts `x` where products of plain values of `rows` read row `row`.

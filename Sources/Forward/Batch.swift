@@ -15,7 +15,7 @@ package struct SessionPages {
   }
 }
 
-/// One row: a token at a position of a session.
+/// A row of the pass: a token at a position of a session.
 package struct Row {
   let pages: SessionPages
   let token: Int32

@@ -27,7 +27,7 @@ package final class ForwardPass {
   var layer: UnsafePointer<Layer>
   /// Where the parts of a page lie, by `CacheType.rawValue`.
   let layouts: UnsafePointer<PageLayout>
-  let faults = FaultFlag()
+  let faults: FaultFlag
 
   package init(
     shape: Hyperparameters, weights: LayerWeights, table: KernelTable, workers: Workers,
@@ -38,6 +38,7 @@ package final class ForwardPass {
     self.table = table
     self.workers = workers
     self.scratch = scratch
+    faults = FaultFlag()
     rotary = Rotary(shape, factors: weights.ropeFactors)
     queue = ProductQueue(
       capacity: 2 * max(2, shape.experts), workers: workers, scratch: scratch, faults: faults,
@@ -58,7 +59,7 @@ package final class ForwardPass {
   ///
   /// `isStopped` is asked before each layer; false when it said so.
   package func run(unless isStopped: () -> Bool) -> Bool {
-    forRows { pass, row, _ in pass.begin(row) }
+    forRows { pass, row, worker in pass.begin(row, worker) }
     for index in 0..<shape.layers {
       if isStopped() { return false }
       layerIndex = index
@@ -151,10 +152,10 @@ package final class ForwardPass {
   var rows: Range<Int> { 0..<batch.rowCount }
 
   /// A row's embedding, and the angles of its position.
-  private func begin(_ row: Int) {
+  private func begin(_ row: Int, _ worker: Int) {
     let description = batch.rows[row]
     let x = scratch.hidden.row(row)
-    weights.embed(Int(description.token), x)
+    weights.embed(Int(description.token), x, scratch.workspace(worker))
     // A row that was no number before must not stay so beyond the width.
     for i in shape.hiddenWidth..<max(shape.hiddenWidth, scratch.hidden.stride) { x[i] = 0 }
     rotary.angles(position: description.position, into: scratch.angles.row(row))

@@ -1,6 +1,6 @@
 // The numbers of a model that the pass computes with.
 //
-// Whatever a pass divides by or indexes with is bounded where these are made (Model).
+// Every divisor and index of a pass is bounded where these are made (Model/Hyperparameters.swift).
 
 /// The shape of a model of architecture `llama`: Mistral, Mixtral and their fine-tunes.
 package struct Hyperparameters: Sendable {

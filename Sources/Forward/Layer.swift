@@ -13,8 +13,8 @@ package struct Matrix {
   package let form: ActivationForm
   package let panels: UnsafeRawPointer
   let product: KernelTable.Product
-  /// The product of interleaved rows; nil where activations stay as they are.
-  let tiles: KernelTable.Tiles?
+  /// The product of row bundles; nil where activations stay as they are.
+  let tiles: KernelTable.BundledProduct?
   let floatRows: FloatRows
   /// The vector that is added to the outputs, [16 x panels]; nil for none.
   let bias: UnsafePointer<Float>?
@@ -32,7 +32,7 @@ package struct Matrix {
     self.form = form
     self.panels = panels
     product = table.product(type)
-    tiles = interleaves ? table.tiles(type) : nil
+    tiles = interleaves ? table.bundledProduct(type) : nil
     floatRows = table.floatRows
     self.bias = bias
   }
@@ -50,7 +50,7 @@ package struct Matrix {
     let target = out.base + range.lowerBound * panelRows
     var done = 0
     if let tiles {
-      done = floatRows.interleaved(rowCount)
+      done = floatRows.bundled(rowCount)
       tiles(panels, range.count, blocks, activations, done, target, out.stride, workspace)
     }
     product(
@@ -89,7 +89,7 @@ package struct Layer {
   package let gate: UnsafePointer<Matrix>
   package let up: UnsafePointer<Matrix>
   package let down: UnsafePointer<Matrix>
-  /// What query, key and value read; what gates and ups of all experts read; what downs read.
+  /// The forms that query, key and value read; gates and ups of all experts; downs.
   package let attentionForms: FormSet
   package let gateForms: FormSet
   package let downForms: FormSet
@@ -115,7 +115,7 @@ package struct Layer {
     self.downForms = downForms
   }
 
-  /// What the router, gates and ups read of the normalised stream.
+  /// The forms that router, gates and ups read of the normalised stream.
   ///
   /// Plain values are always there for a router.
   var feedForwardForms: FormSet {
@@ -124,21 +124,21 @@ package struct Layer {
   }
 }
 
-/// All that the pass reads of a model.
+/// The weights of a model, as the pass reads them.
 package struct LayerWeights {
   /// [layers].
   let layers: UnsafePointer<Layer>
   let output: Matrix
   let outputNorm: UnsafePointer<Float>
-  /// What divides the frequency of each pair of the rotary embedding.
+  /// The divisors of the frequencies of the rotary embedding, one a pair; nil for none.
   let ropeFactors: UnsafeBufferPointer<Float>?
-  /// Writes the embedding of a token: hiddenWidth floats.
-  let embed: (Int, UnsafeMutablePointer<Float>) -> Void
+  /// Writes the embedding of a token: hiddenWidth floats; works in a thread's workspace.
+  let embed: (Int, UnsafeMutablePointer<Float>, UnsafeMutableRawPointer) -> Void
 
   package init(
     layers: UnsafePointer<Layer>, output: Matrix, outputNorm: UnsafePointer<Float>,
     ropeFactors: UnsafeBufferPointer<Float>?,
-    embed: @escaping (Int, UnsafeMutablePointer<Float>) -> Void
+    embed: @escaping (Int, UnsafeMutablePointer<Float>, UnsafeMutableRawPointer) -> Void
   ) {
     self.layers = layers
     self.output = output

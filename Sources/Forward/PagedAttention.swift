@@ -82,7 +82,7 @@ extension ForwardPass {
       seeing = min(seeing.lowerBound, row)..<row + 1
       softmax.see(first..<end, row * heads..<(row + 1) * heads)
     }
-    guard !seeing.isEmpty else { return }
+    if seeing.isEmpty { return }
     let layout = layouts[group.pages.type.rawValue]
     guard let page = group.pages.table[index],
       // The page that is read next is asked for ahead; at the last one, itself.

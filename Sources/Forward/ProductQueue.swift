@@ -3,7 +3,7 @@
 import Kernels
 import Workers
 
-/// One product: rows of activations times a matrix.
+/// A product that is to run: rows of activations times a matrix.
 struct ProductTask {
   let matrix: Matrix
   let input: UnsafeRawPointer
@@ -23,7 +23,7 @@ struct ProductTask {
 
 /// The products that run together.
 final class ProductQueue {
-  /// What follows the products of a unit, while their outputs are in the cache.
+  /// The work that follows the products of a unit, while their outputs are in the cache.
   enum Epilogue {
     case none
     /// Tasks come in pairs, a gate and its up; a unit computes some panels of both, and then the
@@ -98,12 +98,13 @@ final class ProductQueue {
     let (panels, rows) = (task.pointee.panels(across), task.pointee.rows(down))
     let workspace = scratch.workspace(worker)
     task.pointee.multiply(panels, rows, workspace)
-    guard epilogue == .swiGLU else { return }
-    (task + 1).pointee.multiply(panels, rows, workspace)
-    for row in rows {
+    if epilogue == .swiGLU {
+      (task + 1).pointee.multiply(panels, rows, workspace)
       let first = panels.lowerBound * panelRows
-      swiGLU(
-        task.pointee.out.row(row) + first, (task + 1).pointee.out.row(row) + first, panels.count)
+      for row in rows {
+        swiGLU(
+          task.pointee.out.row(row) + first, (task + 1).pointee.out.row(row) + first, panels.count)
+      }
     }
   }
 

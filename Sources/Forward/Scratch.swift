@@ -46,7 +46,7 @@ package struct Scratch {
   let up: FloatBuffer
   /// [outputRows][vocabulary].
   package let logits: FloatBuffer
-  /// One a thread.
+  /// The working memory of each thread.
   private let workspaces: UnsafeMutableRawPointer
   private let workspaceStride: Int
 
@@ -96,6 +96,6 @@ package struct Scratch {
     self.memory = memory
   }
 
-  /// What thread `worker` works in.
+  /// The working memory of thread `worker`.
   func workspace(_ worker: Int) -> UnsafeMutableRawPointer { workspaces + worker * workspaceStride }
 }

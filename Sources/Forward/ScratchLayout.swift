@@ -42,7 +42,7 @@ extension Scratch {
     package init(
       _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int, floatsApart: Bool
     ) throws(EngineError) {
-      // What a row needs is bounded by the limits of `Hyperparameters`: 512 experts of at most 2^20
+      // The limits of `Hyperparameters` bound the bytes of a row: 512 experts of at most 2^20
       // floats. Rows and threads are multiplied by `Sizes` alone.
       let slots = max(1, shape.expertsPerToken)
       let experts = max(1, shape.experts)
@@ -76,7 +76,8 @@ extension Scratch {
       up = buffer(slots, of: rows, shape.feedForwardWidth)
       logits = buffer(1, of: Scratch.outputRows, vocabulary)
       workspaceStride = max(
-        OnlineSoftmax.byteCount(headStride: padded(shape.headWidth)), FloatRows.workspaceByteCount)
+        OnlineSoftmax.byteCount(headStride: padded(shape.headWidth)), FloatRows.workspaceByteCount,
+        tileByteCount)
       workspaces = sizes.add(threads, workspaceStride)
       guard let total = sizes.total else {
         throw EngineError(.limitExceeded, "the sizes of a pass of \(rows) rows overflow 64 bits")

@@ -1,6 +1,6 @@
 // The forms of activations: what a product reads of a row.
 
-/// What the rows of a matrix meet: the form of activations its product reads.
+/// The form of activations that a matrix's product reads.
 public enum ActivationForm: Int, CaseIterable, Sendable {
   case float, blocks32, blocks256
 

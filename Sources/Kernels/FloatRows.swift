@@ -5,15 +5,15 @@
 
 /// How some rows of float activations that one product reads lie in memory.
 ///
-/// Rows are `stride` floats apart. The first `interleaved(count)` of `count` rows share their
-/// memory: for each stretch of columns, each of the four chains (column modulo 4), each group of
-/// `group` rows and each column of the chain the values of the group's rows. The rows after them
-/// lie as they are.
+/// Rows are `stride` floats apart. The first `bundled(count)` of `count` rows share their memory:
+/// for each stretch of columns, each of the four chains (column modulo 4), each bundle of
+/// `rowBundle` rows and each column of the chain the values of the bundle's rows. The rows after
+/// them lie as they are.
 public struct FloatRows: Sendable {
-  /// Rows that are interleaved, 1 for none.
-  public let group: Int
+  /// Rows of a bundle, 1 for none.
+  public let rowBundle: Int
 
-  public init(group: Int) { self.group = group }
+  public init(rowBundle: Int) { self.rowBundle = rowBundle }
 
   /// Columns of a stretch, a multiple of four.
   @inlinable @inline(__always) public static var stretch: Int { 1024 }
@@ -22,22 +22,22 @@ public struct FloatRows: Sendable {
   @inlinable @inline(__always) static var rowsTogether: Int { 264 }
 
   /// Bytes of one chain's columns of an unpacked stretch.
-  @inlinable @inline(__always) static var valuesByteCount: Int { stretch / 4 &* 64 }
+  @inlinable @inline(__always) static var valuesByteCount: Int { stretch / 4 * 64 }
 
-  /// Bytes that a product of interleaved rows works in, aligned to 64: the stretch, and four sums
+  /// Bytes that a product of row bundles works in, aligned to 64: the stretch, and four sums
   /// of each row.
-  public static var workspaceByteCount: Int { valuesByteCount &+ rowsTogether &* 4 &* 64 }
+  public static var workspaceByteCount: Int { valuesByteCount + rowsTogether * 4 * 64 }
 
-  /// How many of `count` rows are interleaved: none of less than two groups, which wait for the
-  /// weights and not for the activations.
+  /// How many of `count` rows are bundled: none of less than two bundles, which wait for the weights
+  /// and not for the activations.
   @inlinable @inline(__always)
-  public func interleaved(_ count: Int) -> Int {
-    group == 1 || count < 2 &* group ? 0 : count / group &* group
+  public func bundled(_ count: Int) -> Int {
+    rowBundle == 1 || count < 2 &* rowBundle ? 0 : count / rowBundle &* rowBundle
   }
 
   /// Columns of `chain` in a stretch of `columns`.
   @inlinable @inline(__always)
-  static func count(of chain: Int, in columns: Int) -> Int { (columns &+ 3 &- chain) &>> 2 }
+  static func count(of chain: Int, in columns: Int) -> Int { (columns + 3 - chain) >> 2 }
 
   /// Puts row `row` of `count` where the product of `count` rows from `rows` on reads it.
   ///
@@ -47,29 +47,21 @@ public struct FloatRows: Sendable {
     _ x: UnsafePointer<Float>, columns: Int, row: Int, of count: Int,
     _ rows: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    let interleaved = interleaved(count)
-    guard row < interleaved else {
-      (rows + row &* stride).update(from: x, count: columns)
+    let bundled = bundled(count)
+    guard row < bundled else {
+      (rows + row * stride).update(from: x, count: columns)
       return
     }
     var out = rows
-    var first = 0
-    while first < columns {
-      let stretch = min(Self.stretch, columns &- first)
-      var chain = 0
-      while chain < 4 {
+    for first in Swift.stride(from: 0, to: columns, by: Self.stretch) {
+      let stretch = min(Self.stretch, columns - first)
+      for chain in 0..<4 {
         let count = Self.count(of: chain, in: stretch)
-        let values = x + (first &+ chain)
-        let places = out + (row / group &* count &* group &+ row % group)
-        var column = 0
-        while column < count {
-          places[column &* group] = values[column &* 4]
-          column &+= 1
-        }
-        out += interleaved &* count
-        chain &+= 1
+        let values = x + (first + chain)
+        let places = out + (row / rowBundle * count * rowBundle + row % rowBundle)
+        for column in 0..<count { places[column * rowBundle] = values[column * 4] }
+        out += bundled * count
       }
-      first &+= stretch
     }
   }
 }

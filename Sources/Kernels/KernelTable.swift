@@ -1,10 +1,26 @@
 // A table is all kernels of one instruction set, as plain function pointers. Every table gives the
-// bits of `reference`. Adding a block type: its panel type here, one line in each of the four
-// tables.
+// bits of `reference`. The text of all tables is KernelsReference/Table.swift.
 
-/// The types of panel that have a product.
-public enum PanelType: Int, CaseIterable, Sendable {
-  case f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_K, q3_K, q4_K, q5_K, q6_K
+/// The instruction sets that have a table, the plainest first, by the names that users read.
+public enum InstructionSet: String, CaseIterable, Sendable {
+  case reference, avx2, avxvnni, avx512
+}
+
+/// The kernels of panels of one type.
+public struct PanelKernels: Sendable {
+  @usableFromInline let product: KernelTable.Product
+  @usableFromInline let tile: KernelTable.Tile
+  @usableFromInline let bundled: KernelTable.BundledProduct?
+
+  @inlinable @inline(__always)
+  public init(
+    _ product: @escaping KernelTable.Product, _ tile: @escaping KernelTable.Tile,
+    bundled: KernelTable.BundledProduct? = nil
+  ) {
+    self.product = product
+    self.tile = tile
+    self.bundled = bundled
+  }
 }
 
 /// The kernels of one instruction set.
@@ -18,9 +34,15 @@ public struct KernelTable: Sendable {
     @convention(c) (
       UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, Int, UnsafeMutablePointer<Float>, Int
     ) -> Void
+  /// (weights, blockCount, out): blockCount blocks of one panel as floats, out[column][row], which
+  /// is a panel of F32; plain values are blocks of one column.
+  ///
+  /// Each value is that of the type's formula, rounded once; `out` is 16 x columns floats.
+  public typealias Tile =
+    @convention(c) (UnsafeRawPointer, Int, UnsafeMutablePointer<Float>) -> Void
   /// (weights, panelCount, columnCount, activations, rowCount, out, outStride, workspace): plain
-  /// values times interleaved rows; `FloatRows` says how these lie and what the workspace is.
-  public typealias Tiles =
+  /// values times row bundles; `FloatRows` says how these lie and what the workspace is.
+  public typealias BundledProduct =
     @convention(c) (
       UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, UnsafeMutablePointer<Float>, Int,
       UnsafeMutableRawPointer
@@ -41,13 +63,9 @@ public struct KernelTable: Sendable {
   /// (CacheEntry).
   public typealias Store = @convention(c) (UnsafeRawPointer) -> Void
 
-  /// "reference", "avx2", "avxvnni" or "avx512".
-  public let name: String
+  public let instructionSet: InstructionSet
   /// How the products of plain values want their activations.
   public let floatRows: FloatRows
-  /// Indexed by `PanelType.rawValue`.
-  let products: [Product]
-  let tiles: [Tiles?]
   public let quantize256: Quantize
   public let quantize32: Quantize
   public let rmsNorm: Norm
@@ -55,14 +73,15 @@ public struct KernelTable: Sendable {
   /// Indexed by `CacheType.rawValue`.
   let attends: [Attend]
   let stores: [Store]
+  /// Indexed by `PanelType.rawValue`.
+  let panels: [PanelKernels]
 
   public init(
-    name: String, floatRows: FloatRows, quantize256: @escaping Quantize,
+    _ instructionSet: InstructionSet, floatRows: FloatRows, quantize256: @escaping Quantize,
     quantize32: @escaping Quantize, rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU,
-    attend: (CacheType) -> Attend, store: (CacheType) -> Store, product: (PanelType) -> Product,
-    tiles: (PanelType) -> Tiles?
+    attend: (CacheType) -> Attend, store: (CacheType) -> Store, panels: (PanelType) -> PanelKernels
   ) {
-    self.name = name
+    self.instructionSet = instructionSet
     self.floatRows = floatRows
     self.quantize256 = quantize256
     self.quantize32 = quantize32
@@ -70,24 +89,23 @@ public struct KernelTable: Sendable {
     self.swiGLU = swiGLU
     attends = CacheType.allCases.map(attend)
     stores = CacheType.allCases.map(store)
-    products = PanelType.allCases.map(product)
-    self.tiles = PanelType.allCases.map(tiles)
+    self.panels = PanelType.allCases.map(panels)
   }
 
-  /// The kernels of another table with other products.
-  public init(name: String, _ other: KernelTable, product: (PanelType) -> Product) {
-    self.init(
-      name: name, floatRows: other.floatRows, quantize256: other.quantize256,
-      quantize32: other.quantize32, rmsNorm: other.rmsNorm, swiGLU: other.swiGLU,
-      attend: other.attend, store: other.store, product: product, tiles: other.tiles)
-  }
+  /// The name of its instruction set.
+  public var name: String { instructionSet.rawValue }
 
   /// The product of panels of `type`; looked up once, at load.
-  public func product(_ type: PanelType) -> Product { products[type.rawValue] }
+  public func product(_ type: PanelType) -> Product { panels[type.rawValue].product }
 
-  /// The product of panels of `type` and interleaved rows: none for codes, and where rows are not
-  /// interleaved.
-  public func tiles(_ type: PanelType) -> Tiles? { tiles[type.rawValue] }
+  /// The values of panels of `type`.
+  public func tile(_ type: PanelType) -> Tile { panels[type.rawValue].tile }
+
+  /// The product of panels of `type` and row bundles: none for codes, and where rows are not
+  /// bundled.
+  public func bundledProduct(_ type: PanelType) -> BundledProduct? {
+    floatRows.rowBundle == 1 ? nil : panels[type.rawValue].bundled
+  }
 
   /// Attention over pages of `type`.
   public func attend(_ type: CacheType) -> Attend { attends[type.rawValue] }

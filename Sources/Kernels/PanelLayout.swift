@@ -1,4 +1,4 @@
-// The layout of one block of a panel, and of the activations that meet it. Packing (Quantization)
+// The layout of one block of a panel, and of the activations that meet it. Packing (Packing.swift)
 // writes what the products (Products/) read.
 //
 // A panel is sixteen rows of a matrix, block after block. A block of a panel holds, for 256 columns
@@ -12,22 +12,76 @@
 // Float matrices have no blocks: a column of a panel is sixteen values.
 
 /// Rows of a panel.
-public let panelRows = 16
+@inlinable @inline(__always) public var panelRows: Int { 16 }
 
-/// The families of block: how codes, scales and offsets make a value.
-public enum BlockFamily: Sendable {
-  /// 256 columns in sub-blocks of 32: d scale code - dmin minimum.
-  case affine32
-  /// 256 columns in sub-blocks of 16: d scale code - dmin minimum, both of 4 bits.
-  case affine16
-  /// 256 columns in sub-blocks of 16: d scale (code - offset), the scale signed.
-  case offset16
-  /// 32 columns: d (code - offset).
-  case offset
-  /// 32 columns: d code + m.
-  case affine
-  /// Plain values.
-  case float
+/// Bytes of the values of 256 columns of a panel (`KernelTable.Tile`): the largest block, or as many
+/// of smaller ones.
+@inlinable @inline(__always) public var tileByteCount: Int { 256 * 16 * 4 }
+
+/// A block of a panel of one type: how it lies in memory, how it is written, read and multiplied.
+///
+/// Its conformances are the families of block (Products/); `PanelType` names them.
+public protocol PanelBlock: SendableMetatype {
+  associatedtype Codes: CodeStorage
+  /// Columns of a block: 32 or 256.
+  static var columns: Int { get }
+  static var byteCount: Int { get }
+  /// Whether an `m` (or dmin) of each row follows its d.
+  static var hasMinimums: Bool { get }
+
+  /// Writes the values of columns 32 `group` to 32 `group` + 31 of the lanes of `part`, each column
+  /// sixteen floats after the one before.
+  ///
+  /// `codes` and `tail` are the block's, at the lanes of `part`: of codes and of half-precision
+  /// values.
+  static func values<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer,
+    _ out: UnsafeMutablePointer<Float>)
+
+  /// One panel after the other times `rows` rows of activations (`forEachTile`).
+  static func product<ISA: ProductISA>(
+    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int, _ a: UnsafeRawPointer,
+    _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int)
+}
+
+extension PanelBlock {
+  /// Where the scales lie in a block: after the codes.
+  @inlinable @inline(__always)
+  public static var tail: Int { columns / 32 * Codes.groupByteCount }
+
+  /// The values of `blocks` blocks of a panel, as a panel of F32 has them: out[column][row].
+  @inlinable @inline(__always)
+  public static func tile<ISA: ProductISA>(
+    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ blocks: Int, _ out: UnsafeMutablePointer<Float>
+  ) {
+    for block in 0..<blocks {
+      let w = w + block * byteCount
+      for group in 0..<columns / 32 {
+        let out = out + (block * columns + group * 32) * panelRows
+        for part in 0..<ISA.parts {
+          values(
+            isa, group, w + (group * Codes.groupByteCount + part * ISA.lanes * 4),
+            w + (tail + part * ISA.lanes * 2), out + part * ISA.lanes)
+        }
+      }
+    }
+  }
+}
+
+/// Writes the values of the columns of `vectors` (of 0..<8) of a group of codes; `value` makes a
+/// value of a code.
+@inlinable @inline(__always)
+public func writeColumns<ISA: ProductISA, Codes: CodeStorage>(
+  _ isa: ISA.Type, _ codes: Codes.Type, _ group: UnsafeRawPointer, _ vectors: Range<Int>,
+  _ out: UnsafeMutablePointer<Float>, _ value: (ISA.Floats) -> ISA.Floats
+) {
+  for i in vectors {
+    let vector = Codes.vector(isa, group, i)
+    for place in 0..<4 {
+      ISA.storeFloats(
+        out + (i * 4 + place) * panelRows, value(ISA.float(ISA.byte(vector, place))))
+    }
+  }
 }
 
 /// Activations in 8 bits for 256 columns: what k-quants meet.

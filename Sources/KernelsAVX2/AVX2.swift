@@ -1,4 +1,5 @@
-// Sixteen lanes in two registers of 256 bits. Needs AVX2, FMA and F16C.
+// Sixteen lanes in two registers of 256 bits. Needs AVX2, FMA and F16C. The room of AVX-VNNI
+// compiles this text too, through a symbolic link.
 import Intrinsics
 import Kernels
 
@@ -109,4 +110,10 @@ enum AVX2: VectorISA {
   @inline(__always) static func largest(_ a: Floats) -> Float {
     v256_largest_float(v256_maximum_floats(a.low, a.high))
   }
+}
+
+extension AVX2: TileSizes {
+  @inline(__always) static var rows8: Bool { false }
+  @inline(__always) static var rows4: Bool { false }
+  @inline(__always) static var rows2: Bool { true }
 }

@@ -77,7 +77,7 @@ enum AVX512: VectorISA {
 
 extension AVX512: ProductISA {
   @inline(__always) static var lanes: Int { 16 }
-  @inline(__always) static var interleavedRows: Int { 16 }
+  @inline(__always) static var bundledRows: Int { 16 }
   @inline(__always) static var rows8: Bool { true }
   @inline(__always) static var rows4: Bool { true }
   @inline(__always) static var rows2: Bool { true }
@@ -90,6 +90,12 @@ extension AVX512: ProductISA {
   @inline(__always) static func lowBits(_ a: __m512i, _ mask: UInt8) -> __m512i {
     v512_low_bits(a, mask)
   }
+  @inline(__always) static func byte(_ a: __m512i, _ i: Int) -> __m512i {
+    v512_byte(a, Int32(truncatingIfNeeded: i))
+  }
+  @inline(__always) static func lookup16(
+    _ table: (low: UInt64, high: UInt64), _ codes: __m512i
+  ) -> __m512i { v512_lookup_16(table.low, table.high, codes) }
   @inline(__always) static func or(_ a: __m512i, _ b: __m512i) -> __m512i { v512_or(a, b) }
   @inline(__always) static func shiftRight16(_ a: __m512i, _ count: Int32) -> __m512i {
     v512_shift_right_16(a, count)

@@ -1,7 +1,6 @@
 // Products of codes in AVX-VNNI: vpdpbusd on 256 bits, of processors without AVX-512.
 import Intrinsics
 import Kernels
-import KernelsAVX2
 
 /// `ProductISA` in AVX-VNNI; a partial is a sum of 32 bits.
 enum AVXVNNIDots: Lanes256 {

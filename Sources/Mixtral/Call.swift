@@ -69,10 +69,8 @@ func fail(_ error: EngineError) -> mixtral_status {
     var length = min(text.count, 1023)
     // Not in the middle of a character.
     while length > 0, length < text.count, text[length] & 0xc0 == 0x80 { length &-= 1 }
-    var i = 0
-    while i < length {
+    for i in below(length) {
       buffer[i] = CChar(bitPattern: text[i])
-      i &+= 1
     }
     return length
   }

@@ -59,6 +59,15 @@ enum HandleObject: Sendable {
   }
 }
 
+extension HandleObject {
+  /// Names the place where a cancel is told, for an object that can be cancelled: true for these.
+  func listen(to word: UnsafePointer<Atomic<UInt64>>, _ bit: UInt64) -> Bool {
+    guard case .session(let session) = self else { return false }
+    session.request = (word, bit)
+    return true
+  }
+}
+
 /// A class whose objects handles stand for.
 protocol Handled: AnyObject, Sendable {
   static var kind: HandleKind { get }
@@ -135,6 +144,13 @@ final class HandleTable: @unchecked Sendable {
 
   /// Nothing is allocated while the lock is held; pages that nothing was written to cost nothing.
   private let state = Mutex(State())
+  /// For each slot the handle of the session there, 0 without one, and whether it was cancelled.
+  ///
+  /// Not behind the lock, which the code that a signal handler interrupts may hold.
+  private let cancellations = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: mostHandles)
+  /// How many of them are initialised.
+  private let cancellationCount = Atomic<Int>(0)
+  private static let cancelled: UInt64 = 1 << 63
   private let nonce: UInt64
   private let process: pid_t
   /// The nonce of the process that this one was forked from, 0 for none.
@@ -154,6 +170,7 @@ final class HandleTable: @unchecked Sendable {
       state.slots.deallocate()
       state.free.deallocate()
     }
+    cancellations.deallocate()
   }
 
   /// Bits of an unowned reference to the table in force; it lives as long as the process.
@@ -194,8 +211,18 @@ final class HandleTable: @unchecked Sendable {
       slot.pointee.generation &+= 1
       slot.pointee.object = object.asHandleObject
       state.live &+= 1
-      return UInt64(truncatingIfNeeded: index) | slot.pointee.generation << 16
+      let bits =
+        UInt64(truncatingIfNeeded: index) | slot.pointee.generation << 16
         | Object.kind.rawValue << 36 | nonce << 39
+      let word = cancellations + index
+      if index >= cancellationCount.load(ordering: .relaxed) {
+        word.initialize(to: Atomic(0))
+        cancellationCount.store(index &+ 1, ordering: .releasing)
+      }
+      if object.asHandleObject.listen(to: word, Self.cancelled) {
+        word.pointee.store(bits, ordering: .releasing)
+      }
+      return bits
     }
     guard let bits, let handle = OpaquePointer(bitPattern: UInt(bits)) else {
       throw EngineError(
@@ -217,6 +244,21 @@ final class HandleTable: @unchecked Sendable {
     return object
   }
 
+  /// Asks the call that runs on a session to stop; false when the handle is no live session's.
+  ///
+  /// For signal handlers too: it takes no lock, allocates nothing and waits for nobody.
+  func cancel(_ handle: UnsafeMutableRawPointer) -> Bool {
+    let bits = UInt64(UInt(bitPattern: handle))
+    let index = Int(bits & 0xffff)
+    guard bits >> 39 == nonce, index < cancellationCount.load(ordering: .acquiring) else {
+      return false
+    }
+    let found = cancellations[index].compareExchange(
+      expected: bits, desired: bits | Self.cancelled, ordering: .relaxed
+    ).original
+    return found & ~Self.cancelled == bits
+  }
+
   /// Drops the object of a handle of any kind.
   func free(_ handle: OpaquePointer) throws(EngineError) {
     let bits = UInt64(UInt(bitPattern: handle))
@@ -234,6 +276,7 @@ final class HandleTable: @unchecked Sendable {
       guard let slot = state.slot(index), Self.holds(slot, bits) else { return nil }
       let last = slot.pointee.object
       slot.pointee.object = nil
+      cancellations[index].store(0, ordering: .relaxed)
       state.live &-= 1
       // A slot whose generation would wrap is never used again.
       if slot.pointee.generation < Self.lastGeneration { state.giveBack(index) }

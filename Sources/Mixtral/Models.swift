@@ -6,6 +6,7 @@ import Kernels
 import KernelsAVX2
 import KernelsAVX512
 import KernelsAVXVNNI
+import KernelsReference
 import Model
 import Platform
 
@@ -182,11 +183,11 @@ private func info(_ model: Model) -> mixtral_info {
   info.padding_token = model.tokenizer.padding
   info.threads = UInt32(clamping: model.threads)
   info.isa =
-    switch model.table.name {
-    case "avx512": UInt32(MIXTRAL_ISA_AVX512)
-    case "avxvnni": UInt32(MIXTRAL_ISA_AVXVNNI)
-    case "avx2": UInt32(MIXTRAL_ISA_AVX2)
-    default: UInt32(MIXTRAL_ISA_REFERENCE)
+    switch model.table.instructionSet {
+    case .reference: UInt32(MIXTRAL_ISA_REFERENCE)
+    case .avx2: UInt32(MIXTRAL_ISA_AVX2)
+    case .avxvnni: UInt32(MIXTRAL_ISA_AVXVNNI)
+    case .avx512: UInt32(MIXTRAL_ISA_AVX512)
     }
   info.batch = UInt32(clamping: model.batch)
   info.tied_embeddings = model.size.tiedEmbeddings ? 1 : 0

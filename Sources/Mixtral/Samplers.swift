@@ -2,6 +2,7 @@
 import Base
 import CMixtral
 import Model
+import Platform
 import Sampling
 
 /// A sampler behind a handle.
@@ -12,11 +13,13 @@ final class SamplerObject: Handled, @unchecked Sendable {
   let filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
   let exclusiveUse = ExclusiveUse("sampler")
 
+  /// The seed that the random numbers began with.
+  let seed: UInt64
+
   init(_ options: mixtral_sampler_options) throws(EngineError) {
-    guard options.reserved == 0 else {
-      throw EngineError(.invalidArgument, "reserved is \(options.reserved); allowed 0")
-    }
-    sampler = try Sampler(try samplerOptions(options))
+    let checked = try samplerOptions(options)
+    seed = checked.seed
+    sampler = try Sampler(checked)
     reportCount = Int(options.report)
     if let filter = options.filter {
       let user = options.user
@@ -51,7 +54,7 @@ private func samplerOptions(
   options.presencePenalty = given.presence_penalty
   options.penaltyWindow = given.penalty_window
   options.report = given.report
-  options.seed = given.seed
+  options.seed = try seed(given)
   guard given.bias_count <= 1_048_576 else {
     throw EngineError(
       .limitExceeded, "bias_count is \(given.bias_count); allowed 0..1048576")
@@ -66,6 +69,21 @@ private func samplerOptions(
   return options
 }
 
+/// The seed of the options, or one that the system draws.
+private func seed(_ given: mixtral_sampler_options) throws(EngineError) -> UInt64 {
+  switch given.random_seed {
+  case 0: return given.seed
+  case 1:
+    guard given.seed == 0 else {
+      throw EngineError(
+        .invalidArgument, "seed is \(given.seed) with random_seed 1, which draws one; allowed 0")
+    }
+    return platform_random()
+  default:
+    throw EngineError(.invalidArgument, "random_seed is \(given.random_seed); allowed 0..1")
+  }
+}
+
 @c @implementation
 public func mixtral_sampler_create(
   _ sampler: UnsafeMutablePointer<OpaquePointer?>?,
@@ -77,6 +95,18 @@ public func mixtral_sampler_create(
     let given = try Mixtral.options(
       options, mixtral_sampler_options(), "mixtral_sampler_options")
     out.pointee = try HandleTable.shared.add(try SamplerObject(given))
+  }
+}
+
+@c @implementation
+public func mixtral_sampler_seed(
+  _ seed: UnsafeMutablePointer<UInt64>?, _ sampler: OpaquePointer?
+) -> mixtral_status {
+  seed?.pointee = 0
+  return call { () throws(EngineError) in
+    let out = try need(seed, "the pointer to the seed")
+    let object: SamplerObject = try HandleTable.shared.object(sampler)
+    try object.exclusiveUse.hold { () throws(EngineError) in out.pointee = object.seed }
   }
 }
 

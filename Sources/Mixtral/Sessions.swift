@@ -112,8 +112,7 @@ private func firstModel(
   _ handles: UnsafeBufferPointer<OpaquePointer?>, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) throws(EngineError) -> Model {
   var first = EngineError(.internal, "no session was given")
-  var place = 0
-  while place < handles.count {
+  for place in below(handles.count) {
     do throws(EngineError) {
       let session: Session = try HandleTable.shared.object(handles[place])
       return session.model
@@ -121,7 +120,6 @@ private func firstModel(
       statuses?[place] = error.kind.rawValue
       if place == 0 { first = named(error, 0) }
     }
-    place &+= 1
   }
   throw first
 }

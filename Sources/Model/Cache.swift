@@ -143,11 +143,9 @@ struct Cache {
     if first < endPage {
       let (end, table) = (endPage, table)
       pages.withUnsafeMutableBufferPointer { pages in
-        var index = first
-        while index < end {
+        for index in below(end, from: first) {
           pages[index] = nil
           table[index] = nil
-          index &+= 1
         }
       }
       endPage = first

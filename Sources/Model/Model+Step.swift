@@ -73,10 +73,8 @@ extension UnsafeMutableBufferPointer<StepRequest> {
   /// Runs `body` on every request, in place.
   @inline(__always)
   fileprivate func each(_ body: (inout StepRequest) -> Void) {
-    var i = 0
-    while i < count {
+    for i in below(count) {
       body(&self[i])
-      i &+= 1
     }
   }
 }
@@ -161,7 +159,7 @@ extension Model {
   private func compute(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
     defer { pass.batch.reset() }
     var free = pass.scratch.rows
-    for place in requests.indices {
+    for place in below(requests.count) {
       requests[place].taken = 0
       guard requests[place].isOpen, free > 0 else { continue }
       add(&requests[place], free, owner: place)
@@ -207,7 +205,7 @@ extension Model {
       let count = min(Scratch.outputRows, pass.batch.outputCount &- first)
       pass.logits(from: first, count: count)
       if weights.isDamaged { return }
-      for i in 0..<count {
+      for i in below(count) {
         let row = pass.batch.rows[pass.batch.outputs[first &+ i]]
         store(pass.scratch.logits.row(i), of: row, for: &requests[row.owner])
       }
@@ -242,10 +240,8 @@ extension Model {
   private func isFinite(_ logits: UnsafePointer<Float>) -> Bool {
     var worst: UInt32 = 0
     let count = vocabulary
-    var i = 0
-    while i < count {
+    for i in below(count) {
       worst = max(worst, logits[i].bitPattern & 0x7fff_ffff)
-      i &+= 1
     }
     return worst < 0x7f80_0000
   }

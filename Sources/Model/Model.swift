@@ -77,7 +77,7 @@ package final class Model: @unchecked Sendable {
   package init(
     path: UnsafePointer<CChar>, options: LoadOptions
   ) throws(EngineError) {
-    let checkpoint = try Checkpoint.open(path: path)
+    let checkpoint = try Checkpoint.open(path: path, packedBlock: PanelFormat.packedBlock)
     let shape = try checkpoint.naming { () throws(EngineError) in
       try Hyperparameters(
         checkpoint, slidingWindow: options.slidingWindow,
@@ -104,7 +104,7 @@ package final class Model: @unchecked Sendable {
     let scratch = try Scratch(
       try Scratch.Layout(
         shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
-        floatsApart: table.floatRows.group > 1 && forms.contains(FormSet(.float))),
+        floatsApart: table.floatRows.rowBundle > 1 && forms.contains(FormSet(.float))),
       from: host)
     try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
     weights = try Weights(

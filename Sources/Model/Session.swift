@@ -11,6 +11,9 @@ package final class Session: @unchecked Sendable {
   package let context: Int
   package let exclusiveUse = ExclusiveUse("session")
   private let cancellation = Atomic<Bool>(false)
+  /// Where others ask it to stop without holding it: a word that outlives the session, and the bit
+  /// of it that says so.
+  package var request: (word: UnsafePointer<Atomic<UInt64>>, bit: UInt64)?
 
   var cache: Cache
   /// The tokens fed so far, with room for the context.
@@ -94,6 +97,7 @@ package final class Session: @unchecked Sendable {
   package func begin() throws(EngineError) {
     try exclusiveUse.begin()
     cancellation.store(false, ordering: .relaxed)
+    if let request { request.word.pointee.bitwiseAnd(~request.bit, ordering: .relaxed) }
   }
 
   /// Runs `body` while the session is this call's alone.
@@ -106,7 +110,11 @@ package final class Session: @unchecked Sendable {
   /// Asks the running call to stop.
   package func cancel() { cancellation.store(true, ordering: .relaxed) }
 
-  var isCancelled: Bool { cancellation.load(ordering: .relaxed) }
+  var isCancelled: Bool {
+    if cancellation.load(ordering: .relaxed) { return true }
+    guard let request else { return false }
+    return request.word.pointee.load(ordering: .relaxed) & request.bit != 0
+  }
 
   /// The logits after the last token: one float a token of the vocabulary.
   package func withLogits<Result>(

@@ -30,7 +30,8 @@ package final class TensorStream {
     /// Bytes of a piece as it arrives, whole also when it has fewer rows.
     package var pieceByteCount: Int
     /// (rows, their count, piece): what is done to them; nil when the bytes stay as they are.
-    package var change: ((UnsafeRawPointer, Int, UnsafeMutableRawPointer) -> Void)?
+    package var change:
+      ((UnsafeRawPointer, Int, UnsafeMutableRawPointer) throws(EngineError) -> Void)?
     package let target: Target
 
     /// Rows that stay as they are.
@@ -179,7 +180,7 @@ package final class TensorStream {
     guard let change = tensor.change else { return }
     for piece in below(pieces) {
       let row = piece &* tensor.rowsInPiece
-      change(
+      try change(
         input + row &* tensor.rowByteCount, min(tensor.rowsInPiece, rows &- row),
         out + piece &* tensor.pieceByteCount)
     }

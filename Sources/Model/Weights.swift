@@ -13,7 +13,7 @@ import Workers
 package final class Weights: @unchecked Sendable {
   let layers: UnsafeMutablePointer<Layer>
   let embedding: Matrix
-  let embeddingFormat: PanelFormat
+  private let embeddingReader: RowReader
   let output: Matrix
   let outputNorm: UnsafePointer<Float>
   let ropeFactors: UnsafeBufferPointer<Float>?
@@ -74,7 +74,7 @@ package final class Weights: @unchecked Sendable {
       (layers + index).initialize(to: try places.layer(index, matrices))
     }
     embedding = try places.matrix(plan.embedding)
-    embeddingFormat = try plan.matrices.at(plan.embedding).format
+    embeddingReader = RowReader(try plan.matrices.at(plan.embedding).format, table)
     output = try places.matrix(plan.output)
     outputNorm = UnsafePointer(try places.vector(plan.outputNorm))
     ropeFactors = try plan.ropeFactors.map(places.values)
@@ -140,10 +140,10 @@ package final class Weights: @unchecked Sendable {
   var forPass: LayerWeights {
     LayerWeights(
       layers: layers, output: output, outputNorm: outputNorm, ropeFactors: ropeFactors,
-      embed: { [embedding, embeddingFormat] token, out in
-        embeddingFormat.decode(
+      embed: { [embedding, embeddingReader] token, out, workspace in
+        embeddingReader.read(
           panel: embedding.panels + (token &>> 4) &* embedding.panelStride, lane: token & 15,
-          blocks: embedding.blocks, into: out)
+          blocks: embedding.blocks, into: out, workspace: workspace)
       })
   }
 }
@@ -213,8 +213,9 @@ extension PlannedMatrix {
     streamed.rowsInPiece = panelRows
     streamed.pieceByteCount = panelStride
     let (format, blocks, rowStride) = (format, blocks, rowByteCount)
-    streamed.change = { rows, count, panel in
-      format.pack(rows: rows, rowStride: rowStride, rowCount: count, blocks: blocks, into: panel)
+    streamed.change = { (rows, count, panel) throws(EngineError) in
+      try format.pack(
+        rows: rows, rowStride: rowStride, rowCount: count, blocks: blocks, into: panel)
     }
     return streamed
   }
@@ -228,9 +229,9 @@ extension PlannedVector {
     var streamed = streamed(to: .memory(memory))
     streamed.pieceByteCount = count &* 4
     let (format, count) = (format, count)
-    streamed.change = { values, _, out in
+    streamed.change = { (values, _, out) throws(EngineError) in
       let out = out.assumingMemoryBound(to: Float.self)
-      for i in below(count) { out[i] = format.plainValue(values, i) }
+      for i in below(count) { out[i] = try format.plainValue(values, i) }
     }
     return streamed
   }

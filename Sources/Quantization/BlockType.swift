@@ -1,63 +1,59 @@
-// What a quantisation type says of itself: one file a type (Types/), one line in
-// `PanelFormat.formats`. All of a type's knowledge of bytes on disk is its `unpack`; packing into
-// panels and reading values back follow from its family (`PanelPacking`, `PanelDecoding`), its
-// products from its panel type (Kernels).
+// What a quantisation type says of itself: one file a type (Types/), one line in `PanelFormat`. All
+// of a type's knowledge of bytes on disk is its `unpack`; how a panel holds it, packing, values and
+// products follow from its `PanelBlock` (Kernels).
+import Base
 import Formats
-import Intrinsics
 import Kernels
 
 /// A type of block of a GGUF file.
 package protocol BlockType: SendableMetatype {
+  /// The block of a panel that it becomes.
+  associatedtype Panel: PanelBlock
   static var tensorType: TensorType { get }
   static var panelType: PanelType { get }
-  static var family: BlockFamily { get }
-  /// Columns of a block: 32 or 256.
-  static var columns: Int { get }
   /// Bytes of a block in the file.
   static var fileByteCount: Int { get }
-  /// Bits of a code in a panel.
-  static var codeBits: Int { get }
-  /// What the codes are above their values.
-  static var codeOffset: Int32 { get }
   /// Reads one block of the file.
   ///
   /// `block` is `fileByteCount` bytes at any alignment; `out` is `Unpacked.byteCount` writable
   /// bytes.
   static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer)
-  /// Reads one block each of `rowCount` rows, `rowStride` bytes apart; `out` has room for them.
-  ///
-  /// A requirement, so that the loop is compiled for each type, with its `unpack` inside.
-  static func unpack(
-    rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, _ out: UnsafeMutableRawPointer)
 }
 
 extension BlockType {
-  package static func unpack(
-    rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, _ out: UnsafeMutableRawPointer
-  ) {
-    var row = 0
-    while row < rowCount {
-      unpack(rows + row &* rowStride, out + row &* Unpacked.byteCount)
-      row &+= 1
+  /// Packs `rowCount` (1...16) rows of `blocks` blocks, `rowStride` bytes apart, into `panel`.
+  ///
+  /// Compiled for each type, with its `unpack` inside.
+  static func pack(
+    rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, blocks: Int,
+    into panel: UnsafeMutableRawPointer
+  ) throws(EngineError) {
+    try withUnsafeTemporaryAllocation(
+      byteCount: Unpacked.rowsByteCount, alignment: 16
+    ) { scratch throws(EngineError) in
+      guard let unpacked = scratch.baseAddress else {
+        throw EngineError(.internal, "packing has no memory for its rows")
+      }
+      // Rows that are not there stay zero.
+      if rowCount < panelRows {
+        unpacked.initializeMemory(as: UInt8.self, repeating: 0, count: Unpacked.rowsByteCount)
+      }
+      var from = rows
+      var to = panel
+      var left = blocks
+      while left > 0 {
+        var row = 0
+        while row < rowCount {
+          unpack(from + row &* rowStride, unpacked + row &* Unpacked.byteCount)
+          row &+= 1
+        }
+        Panel.place(unpacked, into: to)
+        from += fileByteCount
+        to += Panel.byteCount
+        left &-= 1
+      }
     }
   }
-}
-
-/// One block of one row, taken apart: the common form between file and panel.
-package enum Unpacked {
-  /// Unsigned codes in the order of the columns, at most 256 bytes.
-  static let codes = 0
-  /// Of 256 columns: 16 bytes of scales and minimums, as the family has them in a panel.
-  ///
-  /// affine32: 8 scales, then 8 minimums; affine16: 16 scales, minimums in the high nibbles;
-  /// offset16: 16 scales, signed.
-  static let scales = 256
-  /// d, half precision.
-  static let d = 272
-  /// dmin or m, half precision.
-  static let m = 274
-  /// A multiple of 16, so that each row of a panel is aligned.
-  static let byteCount = 288
 }
 
 /// Sixteen bytes at a time: codes come out of bit fields by shift and mask.
@@ -69,7 +65,12 @@ extension Bytes {
   func store(_ p: UnsafeMutableRawPointer) { p.storeBytes(of: self, as: Bytes.self) }
 
   /// Bit i of the two bytes at `p` as lane i, 0 or 1.
+  @inline(__always)
   static func spread(_ p: UnsafeRawPointer) -> Bytes {
-    unsafeBitCast(v128_spread(p.loadUnaligned(as: UInt16.self)), to: Bytes.self)
+    let own = SIMD8<UInt8>(1, 2, 4, 8, 16, 32, 64, 128)
+    let bits = Bytes(
+      lowHalf: SIMD8(repeating: p.load(as: UInt8.self)) & own,
+      highHalf: SIMD8(repeating: (p + 1).load(as: UInt8.self)) & own)
+    return Bytes(repeating: 1).replacing(with: 0, where: bits .== 0)
   }
 }

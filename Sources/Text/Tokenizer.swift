@@ -9,7 +9,8 @@ package final class Tokenizer: Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Add what the file says belongs before and after a text.
+    /// Add what the file says belongs before and after a text; with `special` not what the text
+    /// itself begins or ends with.
     package static let bos = EncodeOptions(rawValue: 1)
     /// Control pieces spelled in the text become control tokens: for trusted text only.
     package static let special = EncodeOptions(rawValue: 2)
@@ -128,29 +129,47 @@ package final class Tokenizer: Sendable {
     unsafe try bytes.append(contentsOf: text.assumingMemoryBound(to: UInt8.self))
     var state = EncodingWork()
     let addsMarks = options.contains(.bos)
-    if addsMarks, addsBOS, bos >= 0 { try state.output(bos) }
-    var start = 0
-    var isPrefixed = addsSpacePrefix && !options.contains(.continuation)
-    if options.contains(.special), !special.isEmpty {
-      var position = 0
-      while position < bytes.count {
-        guard let piece = try special.longest(bytes, at: position, end: bytes.count) else {
-          position &+= 1
-          continue
-        }
-        try encode(bytes, try checkedRange(start, position), prefixed: isPrefixed, with: &state)
-        try state.output(piece.id)
-        position &+= piece.length
-        start = position
-        isPrefixed = addsSpacePrefix
-      }
+    let hasMarks = options.contains(.special) && !special.isEmpty
+    // Templates of chats bring their own BOS, and two of them are not what the model has learned.
+    let first = try hasMarks ? special.longest(bytes, at: 0, end: bytes.count)?.id : nil
+    if addsMarks, addsBOS, bos >= 0, first != bos { try state.output(bos) }
+    let prefixed = addsSpacePrefix && !options.contains(.continuation)
+    let last: Int32
+    if hasMarks {
+      last = try encodeMarked(bytes, prefixed: prefixed, with: &state)
+    } else {
+      last = -1
+      try encode(bytes, try checkedRange(0, bytes.count), prefixed: prefixed, with: &state)
     }
-    try encode(bytes, try checkedRange(start, bytes.count), prefixed: isPrefixed, with: &state)
-    if addsMarks, addsEOS, eos >= 0 { try state.output(eos) }
+    if addsMarks, addsEOS, eos >= 0, last != eos { try state.output(eos) }
     work.symbols &+= state.run.work.symbols
     work.pushes &+= state.run.work.pushes
     work.moves &+= state.run.work.moves
     return try state.tokens.array()
+  }
+
+  /// Encodes a text whose control tokens are spelled; the one that it ends with, -1 for none.
+  private func encodeMarked(
+    _ text: borrowing Growable<UInt8>, prefixed: Bool, with work: inout EncodingWork
+  ) throws(EngineError) -> Int32 {
+    var isPrefixed = prefixed
+    var start = 0
+    var position = 0
+    var last: Int32 = -1
+    while position < text.count {
+      guard let piece = try special.longest(text, at: position, end: text.count) else {
+        position &+= 1
+        continue
+      }
+      try encode(text, try checkedRange(start, position), prefixed: isPrefixed, with: &work)
+      try work.output(piece.id)
+      position &+= piece.length
+      start = position
+      last = piece.id
+      isPrefixed = addsSpacePrefix
+    }
+    try encode(text, try checkedRange(start, text.count), prefixed: isPrefixed, with: &work)
+    return start == text.count ? last : -1
   }
 
   private func encode(

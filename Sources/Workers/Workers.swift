@@ -21,7 +21,7 @@ package final class Workers: @unchecked Sendable {
   private var threads = Growable<pthread_t>()
   private let job = Atomic<UInt64>(0)
   private let finished = Atomic<Int>(0)
-  /// What sleepers wait on: rises with every job, and once more to stop.
+  /// The word that sleepers wait on: it rises with every job, and once more to stop.
   private let wakeups = UnsafeMutablePointer<UInt32>.allocate(capacity: 16)
   private let sleepers = Atomic<Int>(0)
   private let stopping = Atomic<Bool>(false)
@@ -76,7 +76,7 @@ package final class Workers: @unchecked Sendable {
     pthread_attr_destroy(&attributes)
   }
 
-  /// What a new thread is told.
+  /// The argument of a new thread.
   ///
   /// It does not keep the team alive: `deinit` joins it.
   private final class Start {
@@ -97,13 +97,12 @@ package final class Workers: @unchecked Sendable {
 
   /// Does units 0..<unitCount (at most 2^20 - 1) of `body`, together; returns when all are done.
   ///
-  /// One caller at a time. Allocates nothing. Fails when a unit failed, after all are done.
+  /// Only for a single caller at a time. Allocates nothing. Fails when a unit failed, after all
+  /// are done.
   package func run(_ unitCount: Int, _ context: UnsafeRawPointer, _ body: @escaping Body) {
     guard count > 1, unitCount > 1, unitCount < 1 << 20 else {
-      var unit = 0
-      while unit < unitCount {
+      for unit in below(unitCount) {
         body(context, unit, 0)
-        unit &+= 1
       }
       return
     }

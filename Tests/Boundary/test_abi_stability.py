@@ -1,7 +1,8 @@
 """What programs were built against stays: include/mixtral.abi.xml, the interface of the last release,
 against the headers of today by abidiff, and against the symbols of the built library.
 
-Functions, constants and fields at the end of structs with a struct_size may be added; nothing else.
+Functions, constants and fields at the end of structs with a struct_size may be added, and a field that was
+reserved may be used; nothing else.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ BREAKS = {
     "field removed": (r" *uint32_t context;  .*\n", ""),
     "fields inserted": (r"uint32_t cache_type;", "uint64_t more; uint32_t cache_type;"),
     "fields swapped": (r"(uint32_t layers;)\s*(uint32_t hidden_width;)", r"\2\1"),
+    "reserved field with another type": (r"uint32_t reserved;", "float more;"),
     "field renamed": (r"uint32_t cache_type;", "uint32_t cash_type;"),
     "struct without struct_size grown": (
         r"} mixtral_candidate;",
@@ -74,6 +76,7 @@ ADDITIONS = {
         r"} mixtral_session_options;",
         "uint64_t more; float extra; } mixtral_session_options;",
     ),
+    "reserved field used": (r"uint32_t reserved;", "uint32_t more;"),
     "constant": (r"(MIXTRAL_CACHE_Q8_0 = 1)", r"\1, MIXTRAL_CACHE_MORE = 2"),
     "struct": (
         re.escape(FUNCTION),

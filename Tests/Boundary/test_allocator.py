@@ -147,8 +147,11 @@ def test_an_allocator_that_gives_nothing(mixtral_tiny, unraised, answer, error):
     with mixtral.Model(mixtral_tiny, allocator=full) as model, model.session() as session:
         session.feed([1, 2])
         full.room = 0
-        with pytest.raises(mixtral.OutOfMemoryError, match="allocate refused .* cache"):
+        with pytest.raises(error) as caught:
             session.feed(prompt(70))
+        if error is mixtral.OutOfMemoryError:
+            assert "allocate refused" in str(caught.value)
+            assert "cache" in str(caught.value)
         assert session.position == 2
         full.room = 1 << 20
         session.feed(prompt(70))

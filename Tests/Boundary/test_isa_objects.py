@@ -32,8 +32,8 @@ SHARED_HELPERS = re.compile(r"__swift_instantiate\w+|\$s7Kernels11KernelTableVWO
 # What the modules call: Swift's runtime, the table's initialiser and types of Kernels and of the
 # standard library, and these of C, which are built for the baseline.
 UNDEFINED = re.compile(
-    r"swift_\w+|\$s7Kernels(11KernelTableV(N|4name\w+fC|0A4AVX2E4avx2ACvau)"
-    r"|(5Lanes|9VectorISA|10ProductISA|9TileSizes)Mp)|\$s11KernelsAVX28Lanes256Mp"
+    r"swift_\w+|\$s7Kernels(11KernelTableV(N|_9floatRows\w+fC)"
+    r"|(5Lanes|9VectorISA|10ProductISA|9TileSizes)Mp)"
     r"|\$ss\w+Mn|\$sytWV|memset|memcpy|memmove|sqrtf|__stack_chk_fail"
 )
 # Mnemonics of AVX and later begin with v; these came with AVX2-era processors without it.

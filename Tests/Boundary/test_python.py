@@ -65,6 +65,7 @@ def test_closing(mixtral_tiny):
         session.fork,
         session.cancel,
         sampler.report,
+        lambda: session.sample(temperature=1.0),
     ):
         with pytest.raises(mixtral.InvalidHandleError):
             call()
@@ -258,6 +259,62 @@ def test_ctrl_c_ends_a_long_step(model, interruptible):
         session.rewind(0)
         session.feed(ids[:3])
         assert session.position == 3
+
+
+WITHOUT_THREADS = """
+import os, resource, sys, threading
+import mixtral, numpy
+model = mixtral.Model(sys.argv[1], threads=1)
+expected = model.session().step([5] * 64).tobytes()
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+try:
+    threading.Thread(target=print).start()
+except RuntimeError:
+    pass
+else:
+    raise AssertionError("a thread was started")
+session, other = model.session(), model.session()
+assert session.step([5] * 64).tobytes() == expected
+assert session.step_logits([5] * 64)[-1].size == 1024
+assert mixtral.step_many([session, other], [[1] * 20, [5] * 64]) == [None, None]
+assert other.logits().tobytes() == expected
+try:
+    session.feed([5] * 64 + [5000])
+except mixtral.InvalidArgumentError:
+    pass
+assert session.position == 148
+assert len(list(model.generate([5] * 64, max_tokens=3))) > 0
+"""
+
+
+def test_steps_where_no_thread_can_be_started(mixtral_tiny):
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THREADS, str(mixtral_tiny)],
+        env={**os.environ, "PYTHONPATH": sys.path[1]},
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_steps_while_python_ends(mixtral_tiny):
+    """From Python 3.12 on no thread is started any more."""
+    program = (
+        "import atexit, mixtral, sys\n"
+        "model = mixtral.Model(sys.argv[1], threads=1)\n"
+        "session = model.session()\n"
+        "atexit.register(lambda: print(session.step([5] * 64).size))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(mixtral_tiny)],
+        env={**os.environ, "PYTHONPATH": sys.path[1]},
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "1024\n", "")
 
 
 def test_batch_results(model, windowed):

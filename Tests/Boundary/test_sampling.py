@@ -28,7 +28,7 @@ def refused(**options: object) -> str:
 
 
 def draws(session, count: int = 20, **options: object) -> list[int]:
-    with mixtral.Sampler(**options) as sampler:
+    with mixtral.Sampler(**{"seed": 0, **options}) as sampler:
         return [session.sample(sampler) for _ in range(count)]
 
 
@@ -145,9 +145,18 @@ def test_N13_seeds(session):
     assert draws(session, 40, temperature=1.5, seed=1) != draws(
         session, 40, temperature=1.5, seed=2
     )
-    sampler = mixtral.Sampler(temperature=1.5, seed=None)
-    drawn = [session.sample(sampler) for _ in range(20)]
-    assert draws(session, 20, temperature=1.5, seed=sampler.seed) == drawn
+
+
+def test_no_seed_is_another_one_each_time(session):
+    seeds = set()
+    for options in ({}, {"seed": None}):
+        for _ in range(8):
+            with mixtral.Sampler(temperature=1.5, **options) as sampler:
+                drawn = [session.sample(sampler) for _ in range(20)]
+            assert draws(session, 20, temperature=1.5, seed=sampler.seed) == drawn
+            seeds.add(sampler.seed)
+    # Equal ones among 16 of 2^64 come once in 2^57 times.
+    assert len(seeds) == 16
 
 
 def test_draws_follow_the_distribution(session):
@@ -188,7 +197,56 @@ def test_N20_report(session, model):
 
 
 def test_options_go_on_with_their_numbers(session):
-    expected = draws(session, 6, temperature=1.5, seed=9)
-    assert [session.sample(temperature=1.5, seed=9) for _ in range(6)] == expected
-    session.sample(temperature=1.5, seed=8)
+    expected = draws(session, 12, temperature=1.5, seed=9)
+    assert len(set(expected)) > 6
+    assert [session.sample(temperature=1.5, seed=9) for _ in range(6)] == expected[:6]
+    # Another seed begins anew, and so does the one of before after it.
+    eighth = draws(session, 2, temperature=1.5, seed=8)
+    assert [session.sample(temperature=1.5, seed=8) for _ in range(2)] == eighth
+    assert session.seed == 8
     assert session.sample(temperature=1.5, seed=9) == expected[0]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        lambda turn: {"filter": lambda logits: None},
+        lambda turn: {"temperature": 1.5 + turn * 1e-12},
+        lambda turn: {"logit_bias": {turn: 0.0}},
+        lambda turn: {"report": turn % 2},
+        lambda turn: {} if turn % 2 else {"seed": 9},
+    ],
+    ids=["filter", "temperature", "bias", "report", "seed"],
+)
+def test_other_options_go_on_with_the_numbers(session, more):
+    expected = draws(session, 12, temperature=1.5, seed=9)
+    drawn = []
+    for turn in range(12):
+        options = {"temperature": 1.5, "seed": 9, **more(turn)}
+        if turn and more(turn) == {}:
+            del options["seed"]
+        drawn.append(session.sample(**options))
+    assert drawn == expected
+    assert session.seed == 9
+
+
+def test_what_takes_no_number_leaves_the_numbers(session):
+    """Greedy choice, and a draw that fails."""
+    expected = draws(session, 3, temperature=1.5, seed=9)
+    drawn = []
+    for _ in range(3):
+        assert session.sample(seed=9) == greedy(session)
+        with pytest.raises(mixtral.CancelledError):
+            session.sample(temperature=1.5, filter=lambda logits: True)
+        with pytest.raises(mixtral.InvalidArgumentError):
+            session.sample(temperature=-1.0, seed=9)
+        drawn.append(session.sample(temperature=1.5))
+    assert drawn == expected
+
+
+def test_a_session_draws_a_seed_once(session):
+    assert session.seed is None
+    drawn = [session.sample(temperature=1.5 + turn * 1e-12) for turn in range(12)]
+    seed = session.seed
+    assert seed is not None
+    assert drawn == draws(session, 12, temperature=1.5, seed=seed)

@@ -3,6 +3,7 @@
 import Base
 import Forward
 import Kernels
+import KernelsReference
 import Support
 import Workers
 
@@ -104,7 +105,7 @@ final class LonePass {
       shape: shape,
       weights: LayerWeights(
         layers: layers, output: output.matrix, outputNorm: ones, ropeFactors: nil,
-        embed: { token, out in
+        embed: { token, out, _ in
           for (i, value) in rows[token].enumerated() { out[i] = value }
         }),
       table: .reference, workers: workers, scratch: scratch)

@@ -23,7 +23,7 @@ extension Calls {
     options.presence_penalty = float(&choices)
     options.penalty_window = UInt32(choices.below(9))
     options.report = choices.pick([0, 0, 1, 3, 40, 41, .max])
-    options.reserved = choices.byte() >= 250 ? 1 : 0
+    options.random_seed = choices.byte() >= 250 ? 1 : 0
     options.seed = UInt64(choices.byte())
     let bias = (0..<choices.below(4)).map { _ in
       mixtral_logit_bias(

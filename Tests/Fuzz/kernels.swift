@@ -4,6 +4,7 @@ import Kernels
 import KernelsAVX2
 import KernelsAVX512
 import KernelsAVXVNNI
+import KernelsReference
 import Platform
 import Quantization
 import Support
@@ -84,7 +85,7 @@ private func product(_ choices: inout Choices) throws {
   for panel in 0..<panels {
     let bytes = (0..<fileRow * panelRows).map { _ in values.byte() }
     let rows = try GuardedBuffer(bytes)
-    format.pack(
+    try format.pack(
       rows: rows.base, rowStride: fileRow, rowCount: panelRows, blocks: blocks,
       into: weights.base + panel * blocks * format.panelBlockByteCount)
   }

@@ -1,6 +1,7 @@
 // RMS norm, SwiGLU and the exponential against Double, and the same bits from every table.
 import Glibc
 import Kernels
+import KernelsReference
 import Support
 import Testing
 

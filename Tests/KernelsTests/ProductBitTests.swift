@@ -72,18 +72,17 @@ struct ProductBitTests {
     }
   }
 
-  @Test(
-    "interleaved rows of floats: the reference's bits", arguments: [PanelType.f32, .f16, .bf16])
-  func interleaved(type: PanelType) throws {
+  @Test("row bundles of floats: the reference's bits", arguments: [PanelType.f32, .f16, .bf16])
+  func bundled(type: PanelType) throws {
     for (columns, count) in [(1024, 24), (1025, 12), (2051, 29), (3, 300), (64, 800), (1100, 140)] {
       let sample = try ProductSample(
         type, panels: 2, blocks: columns, rows: count, weights: .random(scale: 0.02),
         activations: .random, seed: UInt64(columns))
       let expected = sample.reference()
       for table in Tables.fast {
-        let tiles = try #require(table.tiles(type), "\(table.name)")
-        let rows = table.floatRows.interleaved(count)
-        #expect(rows > count - table.floatRows.group || count < 2 * table.floatRows.group)
+        let product = try #require(table.bundledProduct(type), "\(table.name)")
+        let rows = table.floatRows.bundled(count)
+        #expect(rows > count - table.floatRows.rowBundle || count < 2 * table.floatRows.rowBundle)
         let weights = try GuardedBuffer(sample.weights)
         let activations = try GuardedBuffer(byteCount: rows * columns * 4)
         for row in 0..<rows {
@@ -96,7 +95,7 @@ struct ProductBitTests {
         let stride = 48
         let out = try GuardedBuffer(byteCount: (16 + rows * stride) * 4)
         for i in 0..<16 + rows * stride { out.floats[i] = Float(bitPattern: Grid.canary) }
-        tiles(
+        product(
           weights.base, 2, columns, activations.base, rows, out.floats + 16, stride, workspace.base)
         var same = out.bits(count: 16).allSatisfy { $0 == Grid.canary }
         for row in 0..<rows {
@@ -109,17 +108,26 @@ struct ProductBitTests {
     }
   }
 
-  @Test("rows that are not interleaved lie as they are")
+  @Test("codes have no product of row bundles, nor has a table without bundles")
+  func notBundled() {
+    for table in Tables.all {
+      for type in PanelType.allCases where table.bundledProduct(type) != nil {
+        #expect(table.floatRows.rowBundle > 1 && [.f32, .f16, .bf16].contains(type))
+      }
+    }
+  }
+
+  @Test("rows that are not bundled lie as they are")
   func asTheyAre() {
     let values: [Float] = [1, 2, 3]
     for table in Tables.all {
       let rows = table.floatRows
-      let count = 2 * rows.group + 1
+      let count = 2 * rows.rowBundle + 1
       var out = [Float](repeating: 0, count: 4 * count)
       rows.place(values, columns: 3, row: count - 1, of: count, &out, stride: 4)
       #expect(out == [Float](repeating: 0, count: 4 * (count - 1)) + [1, 2, 3, 0])
-      #expect(rows.group == 1 || rows.interleaved(count) == count - 1)
-      #expect(rows.interleaved(2 * rows.group - 1) == 0)
+      #expect(rows.rowBundle == 1 || rows.bundled(count) == count - 1)
+      #expect(rows.bundled(2 * rows.rowBundle - 1) == 0)
     }
   }
 

@@ -15,15 +15,21 @@ import Testing
 @Suite("reference products against Double")
 struct ProductOracleTests {
   /// A row of a file, decoded by way of a panel.
-  private func decode(_ row: [UInt8], _ sample: ProductSample) -> [Double] {
+  private func decode(_ row: [UInt8], _ sample: ProductSample) throws -> [Double] {
     let empty = [UInt8](repeating: 0, count: row.count)
-    let panel = ProductSample.pack(
+    let panel = try ProductSample.pack(
       [row] + Array(repeating: empty, count: 15), sample.format, panels: 1, blocks: sample.blocks)
     var values = [Float](repeating: 0, count: sample.columns)
     panel.withUnsafeBytes { panel in
       values.withUnsafeMutableBufferPointer { out in
         guard let panel = panel.baseAddress, let out = out.baseAddress else { return }
-        sample.format.decode(panel: panel, lane: 0, blocks: sample.blocks, into: out)
+        withUnsafeTemporaryAllocation(
+          byteCount: tileByteCount, alignment: 64
+        ) { workspace in
+          guard let workspace = workspace.baseAddress else { return }
+          RowReader(sample.format, .reference).read(
+            panel: panel, lane: 0, blocks: sample.blocks, into: out, workspace: workspace)
+        }
       }
     }
     return values.map(Double.init)
@@ -33,8 +39,8 @@ struct ProductOracleTests {
   ///
   /// The weight itself, or what its code brings and what is there without it: the weight of a block
   /// whose codes are all zero.
-  private func magnitudes(_ row: [UInt8], _ sample: ProductSample) -> [Double] {
-    let weights = decode(row, sample)
+  private func magnitudes(_ row: [UInt8], _ sample: ProductSample) throws -> [Double] {
+    let weights = try decode(row, sample)
     guard let parts = BlockParts.of(sample.format.tensorType), parts.hasMinimum else {
       return weights.map { abs($0) }
     }
@@ -44,7 +50,7 @@ struct ProductOracleTests {
         for i in range { bare[block * parts.byteCount + i] = 0 }
       }
     }
-    return zip(weights, decode(bare, sample)).map { abs($0 - $1) + abs($1) }
+    return try zip(weights, decode(bare, sample)).map { abs($0 - $1) + abs($1) }
   }
 
   /// A row of activations as the product sees it: code x scale, or the values themselves.
@@ -85,8 +91,8 @@ struct ProductOracleTests {
     let k = Double(chain) * 0x1p-24
     let gamma = k / (1 - k)
     let outputs = sample.reference()
-    let weights = sample.file.map { decode($0, sample) }
-    let sizes = sample.file.map { magnitudes($0, sample) }
+    let weights = try sample.file.map { try decode($0, sample) }
+    let sizes = try sample.file.map { try magnitudes($0, sample) }
     for row in 0..<sample.rows {
       let a = dequantised(row, sample)
       for output in 0..<sample.file.count {
@@ -107,8 +113,8 @@ struct ProductOracleTests {
     let sample = try ProductSample(
       type, panels: 1, blocks: type.rawValue < 3 ? 40 : 2, rows: 1, weights: .random(scale: 0.02),
       activations: .zero, seed: 0x1d)
-    let weights = sample.file.map { decode($0, sample) }
-    let sizes = sample.file.map { magnitudes($0, sample) }
+    let weights = try sample.file.map { try decode($0, sample) }
+    let sizes = try sample.file.map { try magnitudes($0, sample) }
     for column in stride(from: 0, to: sample.columns, by: 7) {
       var x = [Float](repeating: 0, count: sample.columns)
       x[column] = 1

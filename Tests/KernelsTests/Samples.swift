@@ -55,7 +55,7 @@ struct ProductSample {
     file = (0..<panels * panelRows).map { _ in
       sample.row(format.tensorType, columns: columns, using: &random)
     }
-    weights = Self.pack(file, format, panels: panels, blocks: blocks)
+    weights = try Self.pack(file, format, panels: panels, blocks: blocks)
     values = (0..<rows).map { _ in (0..<columns).map { shape.value($0, using: &random) } }
     activations = values.flatMap { Self.quantise($0, format.activationForm) }
   }
@@ -63,17 +63,17 @@ struct ProductSample {
   /// Rows of a file as panels.
   static func pack(
     _ rows: [[UInt8]], _ format: PanelFormat, panels: Int, blocks: Int
-  ) -> [UInt8] {
+  ) throws -> [UInt8] {
     let stride = blocks * format.fileBlockByteCount
     let panelByteCount = blocks * format.panelBlockByteCount
     var packed = [UInt8](repeating: 0, count: panels * panelByteCount)
-    packed.withUnsafeMutableBytes { out in
+    try packed.withUnsafeMutableBytes { out in
       guard let out = out.baseAddress else { return }
       for panel in 0..<panels {
         let bytes = rows[panel * panelRows..<(panel + 1) * panelRows].flatMap { $0 }
-        bytes.withUnsafeBytes { bytes in
+        try bytes.withUnsafeBytes { bytes in
           guard let bytes = bytes.baseAddress else { return }
-          format.pack(
+          try format.pack(
             rows: bytes, rowStride: stride, rowCount: panelRows, blocks: blocks,
             into: out + panel * panelByteCount)
         }

@@ -4,6 +4,7 @@ import Kernels
 import KernelsAVX2
 import KernelsAVX512
 import KernelsAVXVNNI
+import KernelsReference
 import Platform
 import Testing
 

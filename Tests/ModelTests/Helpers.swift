@@ -5,6 +5,7 @@ import Kernels
 import KernelsAVX2
 import KernelsAVX512
 import KernelsAVXVNNI
+import KernelsReference
 import Model
 import Platform
 import Support

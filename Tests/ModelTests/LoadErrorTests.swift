@@ -204,8 +204,8 @@ struct LoadErrorTests {
     var writer = good
     writer.removeTensor("blk.0.attn_q.weight")
     writer.addTensor(
-      "blk.0.attn_q.weight", .iq4_NL, [64, 64], bytes: [UInt8](repeating: 0, count: 64 * 36))
-    expectError(.unsupported, ["'blk.0.attn_q.weight'", "IQ4_NL", "Q4_K"]) {
+      "blk.0.attn_q.weight", .mxfp4, [64, 64], bytes: [UInt8](repeating: 0, count: 64 * 34))
+    expectError(.unsupported, ["'blk.0.attn_q.weight'", "MXFP4", "Q4_K"]) {
       _ = try load(writer)
     }
     writer = good

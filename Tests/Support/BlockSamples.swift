@@ -28,6 +28,7 @@ package struct BlockParts: Sendable {
     BlockParts(.q4_K, 256, 144, [0, 2], [16..<144], true),
     BlockParts(.q5_K, 256, 176, [0, 2], [16..<176], true),
     BlockParts(.q6_K, 256, 210, [208], [0..<192], false),
+    BlockParts(.iq4_NL, 32, 18, [0], [2..<18], false),
   ]
 
   /// The parts of a type; nil for plain values.

@@ -79,6 +79,26 @@ struct MetadataTests {
     #expect(try tokenizer.text([3, 4]) == " a")
   }
 
+  @Test("marks that a trusted text brings itself are not added again")
+  func marksOfTheText() throws {
+    let tokenizer = try load(sentencePieceKeys, [("add_eos_token", .bool(true))])
+    let trusted: Tokenizer.EncodeOptions = [.bos, .special]
+    for text in ["a", "<s>a", "a</s>", "<s>a</s>"] {
+      #expect(try tokenizer.ids(text, trusted) == [1, 3, 4, 2])
+    }
+    #expect(try tokenizer.ids("", trusted) == [1, 2])
+    #expect(try tokenizer.ids("<s>", trusted) == [1, 2])
+    #expect(try tokenizer.ids("</s>", trusted) == [1, 2])
+    // Marks in other places, and those that a text says twice, are the text's.
+    #expect(try tokenizer.ids("</s>a<s>", trusted) == [1, 2, 3, 4, 1, 2])
+    #expect(try tokenizer.ids("<s><s>a</s></s>", trusted) == [1, 1, 3, 4, 2, 2])
+    #expect(try tokenizer.ids("a</s>b", trusted) == [1, 3, 4, 2, 3, 5, 2])
+    // A file that wants no mark gets none.
+    let plain = try load(sentencePieceKeys, [("add_bos_token", .bool(false))])
+    #expect(try plain.ids("a", trusted) == [3, 4])
+    #expect(try plain.ids("<s>a", trusted) == [1, 3, 4])
+  }
+
   @Test("absent settings of byte-level models")
   func byteLevelDefaults() throws {
     let tokenizer = try load(byteLevelKeys, [("bos_token_id", .uint32(0))])

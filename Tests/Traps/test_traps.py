@@ -43,7 +43,7 @@ ALLOCATING = re.compile(
 # Files that run inside a step and may not allocate.
 STEP = (
     *("Attention", "BlockProducts", "CodeDots", "CodeStorage", "Elementary", "Elementwise"),
-    *("FloatProducts", "Products", "SuperblockProducts", "AVX2", "AVX2Dots", "Lanes256"),
+    *("FloatProducts", "FloatTiles", "SuperblockProducts", "AVX2", "AVX2Dots", "Lanes256"),
     *("AVXVNNIDots", "AVX512", "Activations", "Experts", "PagedAttention", "WorkSharing"),
 )
 
@@ -109,8 +109,10 @@ def test_gate_3_the_step_imports_nothing_that_allocates(name):
         for path in traps.objects(room)
         if path.name == f"{name}.swift.o"
     ]
-    assert len(paths) == 1
-    assert not [symbol for symbol in imports(paths[0]) if ALLOCATING.fullmatch(symbol)]
+    # Some texts are compiled in two rooms.
+    assert paths
+    for path in paths:
+        assert not [symbol for symbol in imports(path) if ALLOCATING.fullmatch(symbol)], path
 
 
 @pytest.mark.parametrize("room", sorted(SAFE))

@@ -22,7 +22,10 @@ ROOMS = (
     *("Base", "Formats", "Quantization", "Text", "Sampling", "Workers", "Model", "Conversion"),
     "Mixtral",
 )
-KERNELS = ("Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "Forward")
+KERNELS = (
+    *("Kernels", "KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
+    "Forward",
+)
 TRAP = re.compile(r"R_X86_64_\w+\s+(platform_trap|a_check_was_left_in_\w+)\b")
 
 # Code of the standard library that the compiler wrote into a room for the room's types. Its checks

@@ -94,6 +94,7 @@ int main(int argc, char **argv) {
   options.temperature = argc > 2 ? strtof(argv[2], NULL) : 0.7f;
   options.top_p = argc > 3 ? strtof(argv[3], NULL) : 0.9f;
   options.seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
+  options.random_seed = argc <= 4;
   mixtral_info info;
   memset(&info, 0, sizeof info);
   info.struct_size = sizeof info;
@@ -101,11 +102,14 @@ int main(int argc, char **argv) {
   check(mixtral_model_info(model, &info));
   check(mixtral_session_create(&session, model, NULL));
   check(mixtral_sampler_create(&sampler, &options));
+  uint64_t seed = 0;
+  check(mixtral_sampler_seed(&seed, sampler));
 
   const uint32_t control = MIXTRAL_TOKENIZE_SPECIAL | MIXTRAL_TOKENIZE_CONTINUE;
   list end = {NULL, 0};
   append(&end, model, "<|im_end|>", control);
   if (end.count != 1) return fprintf(stderr, "the vocabulary has no <|im_end|>\n"), 1;
+  if (options.temperature > 0) fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
 
   list turn = {NULL, 0};
   message(&turn, model, "system", argc > 5 ? argv[5] : SYSTEM);

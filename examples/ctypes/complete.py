@@ -74,7 +74,7 @@ class SamplerOptions(ctypes.Structure):
         ("struct_size", c_uint32),
         ("top_k", c_uint32),
         ("temperature", c_float),
-        ("top_p_to_reserved", c_uint32 * 9),
+        ("top_p_to_random_seed", c_uint32 * 9),
         ("seed_to_user", c_uint64 * 5),
     ]
 

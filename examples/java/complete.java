@@ -107,12 +107,12 @@ interface Mixtral extends Library {
   }
 
   /** mixtral_sampler_options; what is not used here stands together. */
-  @FieldOrder({"struct_size", "top_k", "temperature", "top_p_to_reserved", "seed_to_user"})
+  @FieldOrder({"struct_size", "top_k", "temperature", "top_p_to_random_seed", "seed_to_user"})
   class SamplerOptions extends Structure {
     public int struct_size;
     public int top_k;
     public float temperature;
-    public int[] top_p_to_reserved = new int[9];
+    public int[] top_p_to_random_seed = new int[9];
     public long[] seed_to_user = new long[5];
   }
 

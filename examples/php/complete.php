@@ -24,7 +24,7 @@ final class Mixtral
           uint32_t struct_size;
           uint32_t top_k;
           float temperature;
-          uint32_t top_p_to_reserved[9];
+          uint32_t top_p_to_random_seed[9];
           uint64_t seed_to_user[5];
         } mixtral_sampler_options;
         const char *mixtral_status_name(int32_t status);

@@ -18,7 +18,7 @@ module Mixtral
                  "unsigned long long parameters_to_cache_size_per_position[6]",
                  "unsigned int tensors_to_unused_tensors[2]"]
   SamplerOptions = struct ["unsigned int struct_size", "unsigned int top_k", "float temperature",
-                           "unsigned int top_p_to_reserved[9]",
+                           "unsigned int top_p_to_random_seed[9]",
                            "unsigned long long seed_to_user[5]"]
 
   extern "const char *mixtral_status_name(int)"

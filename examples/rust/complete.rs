@@ -32,7 +32,7 @@ struct SamplerOptions {
     struct_size: u32,
     top_k: u32,
     temperature: f32,
-    top_p_to_reserved: [u32; 9],
+    top_p_to_random_seed: [u32; 9],
     seed_to_user: [u64; 5],
 }
 

@@ -5,9 +5,9 @@ import Base
 package enum GGUF {
   /// Opens a model through the given system calls.
   static func open(
-    path: UnsafePointer<CChar>, calls: FileCalls
+    path: UnsafePointer<CChar>, calls: FileCalls, _ packedBlock: @escaping PackedBlock
   ) throws(EngineError) -> Checkpoint {
-    let parts = try unsafe GGUFSplit.open(path: path, calls: calls)
+    let parts = try unsafe GGUFSplit.open(path: path, calls: calls, packedBlock)
     var tensors: [StoredTensor] = []
     var names = NameTable()
     var byteCount: UInt64 = 0

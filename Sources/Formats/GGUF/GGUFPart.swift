@@ -12,7 +12,9 @@ struct GGUFPart {
   private static let headerByteCount: UInt64 = 24
 
   /// Reads everything before the tensor data; `index` is the part's number from 0.
-  init(file: InputFile, index: Int) throws(EngineError) {
+  init(
+    file: InputFile, index: Int, _ packedBlock: PackedBlock
+  ) throws(EngineError) {
     guard file.byteCount >= Self.headerByteCount else {
       throw file.error(
         .malformed,
@@ -28,7 +30,7 @@ struct GGUFPart {
     var records: [TensorRecord] = []
     try reader.reserve(Int(clamping: tensorCount), in: &records, "tensors")
     while records.count < Int(clamping: tensorCount) {
-      records.append(try reader.tensorRecord(UInt64(clamping: records.count)))
+      records.append(try reader.tensorRecord(UInt64(clamping: records.count), packedBlock))
     }
     tensors = try Self.place(
       records, part: index, after: reader.position, alignment: alignment, file)

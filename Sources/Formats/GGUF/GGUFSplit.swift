@@ -8,12 +8,14 @@ struct GGUFSplit {
   /// The path before `-00001-of-00003.gguf`, as the system takes it, without NUL.
   private let prefix: Growable<UInt8>
   private let count: UInt64
+  private let packedBlock: PackedBlock
 
   /// All parts of the model whose first file is `path`: one, unless its keys tell of more.
   static func open(
-    path: UnsafePointer<CChar>, calls: FileCalls
+    path: UnsafePointer<CChar>, calls: FileCalls, _ packedBlock: @escaping PackedBlock
   ) throws(EngineError) -> [GGUFPart] {
-    let first = try GGUFPart(file: unsafe InputFile.open(path: path, calls: calls), index: 0)
+    let first = try GGUFPart(
+      file: unsafe InputFile.open(path: path, calls: calls), index: 0, packedBlock)
     let metadata = first.metadata
     guard
       // 0 is what llama-gguf-split writes into the one file that it merges parts into.
@@ -36,7 +38,7 @@ struct GGUFSplit {
         "the file is part \(number &+ 1) of \(count) of a split model; its name must end in "
           + quoted(suffix))
     }
-    let split = GGUFSplit(prefix: prefix, count: count)
+    let split = GGUFSplit(prefix: prefix, count: count, packedBlock: packedBlock)
     guard number == 0 else {
       let firstName = try split.name(of: 0)
       throw first.file.error(
@@ -75,7 +77,7 @@ struct GGUFSplit {
       let kind = error.kind == .notFound ? .inputOutput : error.kind
       throw EngineError(kind, "part \(number &+ 1) of \(count): \(error.message)")
     }
-    return try GGUFPart(file: file, index: Int(clamping: number))
+    return try GGUFPart(file: file, index: Int(clamping: number), packedBlock)
   }
 
   private func check(

@@ -15,12 +15,14 @@ struct TensorRecord {
 
 extension CheckedReader {
   /// Reads the record of tensor `index`.
-  mutating func tensorRecord(_ index: UInt64) throws(EngineError) -> TensorRecord {
+  mutating func tensorRecord(
+    _ index: UInt64, _ packedBlock: PackedBlock
+  ) throws(EngineError) -> TensorRecord {
     let name = try tensorName(index)
     let dimensions = try tensorDimensions(of: name)
     let type = TensorType(
       rawValue: try integer("the type of tensor \(quoted(name))", as: UInt32.self))
-    let byteCount = try tensorByteCount(name, type, dimensions)
+    let byteCount = try tensorByteCount(name, type, dimensions, packedBlock)
     let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
     return TensorRecord(
       name: name, type: type, dimensions: dimensions, relativeOffset: offset, byteCount: byteCount)
@@ -28,9 +30,12 @@ extension CheckedReader {
 
   /// The bytes of a tensor; 0 for one beside the model whose type is not known, as nobody reads it.
   private func tensorByteCount(
-    _ name: String, _ type: TensorType, _ dimensions: [Int]
+    _ name: String, _ type: TensorType, _ dimensions: [Int], _ packedBlock: PackedBlock
   ) throws(EngineError) -> Int {
-    guard let weightsPerBlock = type.weightsPerBlock, let bytesPerBlock = type.bytesPerBlock else {
+    let packed = type.isPacked ? packedBlock(type) : nil
+    guard let weightsPerBlock = packed?.weights ?? type.weightsPerBlock,
+      let bytesPerBlock = packed?.bytes ?? type.bytesPerBlock
+    else {
       if GGUF.isBeside(name) { return 0 }
       throw error(
         .unsupported,

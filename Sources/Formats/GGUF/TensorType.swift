@@ -1,6 +1,12 @@
 // The ggml types of a tensor's weights, by the ids that files carry, with the size of their blocks.
 // Source: ggml-org/ggml `include/ggml.h`, `src/ggml-common.h`.
 
+/// Weights of a row in one block of a packed type, and bytes of that block of sixteen rows; nil for
+/// types that are not packed.
+///
+/// The format only numbers these types: whoever lays panels out says their sizes.
+package typealias PackedBlock = @Sendable (TensorType) -> (weights: Int, bytes: Int)?
+
 /// How a tensor's weights are stored.
 package struct TensorType: RawRepresentable, Hashable, Sendable {
   /// The id in the file; any number.
@@ -51,14 +57,14 @@ package struct TensorType: RawRepresentable, Hashable, Sendable {
     return description?.name ?? removedName ?? "type \(rawValue)"
   }
 
-  /// Weights that share a scale; 1 for plain numbers; nil for unknown and removed types.
-  package var weightsPerBlock: Int? { isPacked ? panelBlock?.weights : description?.weights }
+  /// Weights that share a scale; 1 for plain numbers; nil for unknown, removed and packed types.
+  package var weightsPerBlock: Int? { description?.weights }
 
-  /// Bytes of one block, of sixteen rows when packed; nil for unknown and removed types.
-  package var bytesPerBlock: Int? { isPacked ? panelBlock?.bytes : description?.bytes }
+  /// Bytes of one block; nil for unknown, removed and packed types.
+  package var bytesPerBlock: Int? { description?.bytes }
 
   /// The upper half of the numbers of packed files' types ("mx"), above the type whose blocks lie
-  /// in panels (Conversion/Pack.swift).
+  /// in panels of sixteen rows.
   ///
   /// Other readers of GGUF refuse such a tensor.
   private static let packedBase: UInt32 = 0x6d78_0000
@@ -71,25 +77,6 @@ package struct TensorType: RawRepresentable, Hashable, Sendable {
 
   /// The type of the same weights in rows.
   package var unpacked: TensorType { isPacked ? TensorType(rawValue: rawValue & 0xffff) : self }
-
-  /// The block of a panel of sixteen rows (Kernels/PanelLayout.swift); QuantizationTests compare.
-  private var panelBlock: (weights: Int, bytes: Int)? {
-    switch unpacked {
-    case .f32: (1, 64)
-    case .f16, .bf16: (1, 32)
-    case .q4_0: (32, 288)
-    case .q4_1: (32, 320)
-    case .q5_0: (32, 352)
-    case .q5_1: (32, 384)
-    case .q8_0: (32, 544)
-    case .q2_K: (256, 1344)
-    case .q3_K: (256, 1824)
-    case .q4_K: (256, 2368)
-    case .q5_K: (256, 2880)
-    case .q6_K: (256, 3360)
-    default: nil
-    }
-  }
 
   private var description: (name: String, weights: Int, bytes: Int)? {
     switch self {

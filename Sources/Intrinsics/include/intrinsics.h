@@ -1,6 +1,5 @@
 // Each vector instruction that the kernels use under one short name; no logic. v512_ and v256_ exist
-// only in modules built for that instruction set, v128_ (SSE2, which every x86-64 has) and v_
-// everywhere. Integers are 32-bit lanes unless a name says bytes or pairs (of 16-bit lanes).
+// only in modules built for that instruction set, v_ everywhere. Integers are 32-bit lanes unless a name says bytes or pairs (of 16-bit lanes).
 #ifndef MIXTRAL_INTRINSICS_H
 #define MIXTRAL_INTRINSICS_H
 
@@ -13,27 +12,6 @@
 
 OP void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
-OP __m128i v128_load(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
-OP void v128_store(void *p, __m128i a) { _mm_storeu_si128((__m128i *)p, a); }
-OP __m128i v128_low_bits(__m128i a, uint8_t mask) { return _mm_and_si128(a, _mm_set1_epi8((char)mask)); }
-OP __m128i v128_or(__m128i a, __m128i b) { return _mm_or_si128(a, b); }
-OP __m128i v128_shift_right_16(__m128i a, int32_t n) { return _mm_srli_epi16(a, n); }
-OP __m128i v128_shift_left_16(__m128i a, int32_t n) { return _mm_slli_epi16(a, n); }
-// Bit i of `bits` as byte i, 0 or 1.
-OP __m128i v128_spread(uint16_t bits) {
-  __m128i own = _mm_set1_epi64x((int64_t)0x8040201008040201);
-  __m128i a = _mm_cvtsi32_si128(bits);
-  a = _mm_shuffle_epi32(_mm_shufflelo_epi16(_mm_unpacklo_epi8(a, a), 0x50), 0x50);
-  return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(a, own), own), _mm_set1_epi8(1));
-}
-// The first, or second, halves of a and b: a0 b0 a1 b1 ...
-OP __m128i v128_low_16(__m128i a, __m128i b) { return _mm_unpacklo_epi16(a, b); }
-OP __m128i v128_high_16(__m128i a, __m128i b) { return _mm_unpackhi_epi16(a, b); }
-OP __m128i v128_low_32(__m128i a, __m128i b) { return _mm_unpacklo_epi32(a, b); }
-OP __m128i v128_high_32(__m128i a, __m128i b) { return _mm_unpackhi_epi32(a, b); }
-OP __m128i v128_low_64(__m128i a, __m128i b) { return _mm_unpacklo_epi64(a, b); }
-OP __m128i v128_high_64(__m128i a, __m128i b) { return _mm_unpackhi_epi64(a, b); }
-
 #if defined(__AVX512VNNI__)
 OP __m512i v512_load(const void *p) { return _mm512_loadu_si512(p); }
 OP __m512i v512_zero(void) { return _mm512_setzero_si512(); }
@@ -43,6 +21,14 @@ OP __m512i v512_broadcast_from(const void *p) {
   return _mm512_set1_epi32(x);
 }
 OP __m512i v512_low_bits(__m512i a, uint8_t mask) { return _mm512_and_si512(a, _mm512_set1_epi8((char)mask)); }
+// Byte i of each lane.
+OP __m512i v512_byte(__m512i a, int32_t i) {
+  return _mm512_and_si512(_mm512_srli_epi32(a, (unsigned)i * 8), _mm512_set1_epi32(255));
+}
+// Of each byte, below 16, that byte of high:low.
+OP __m512i v512_lookup_16(uint64_t low, uint64_t high, __m512i codes) {
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_set_epi64x((int64_t)high, (int64_t)low)), codes);
+}
 OP __m512i v512_or(__m512i a, __m512i b) { return _mm512_or_si512(a, b); }
 OP __m512i v512_shift_right_16(__m512i a, int32_t n) { return _mm512_srli_epi16(a, (unsigned)n); }
 OP __m512i v512_shift_left_16(__m512i a, int32_t n) { return _mm512_slli_epi16(a, (unsigned)n); }
@@ -110,6 +96,12 @@ OP __m256i v256_broadcast_from(const void *p) {
   return _mm256_set1_epi32(x);
 }
 OP __m256i v256_low_bits(__m256i a, uint8_t mask) { return _mm256_and_si256(a, _mm256_set1_epi8((char)mask)); }
+OP __m256i v256_byte(__m256i a, int32_t i) {
+  return _mm256_and_si256(_mm256_srli_epi32(a, i * 8), _mm256_set1_epi32(255));
+}
+OP __m256i v256_lookup_16(uint64_t low, uint64_t high, __m256i codes) {
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_set_epi64x((int64_t)high, (int64_t)low)), codes);
+}
 OP __m256i v256_or(__m256i a, __m256i b) { return _mm256_or_si256(a, b); }
 OP __m256i v256_shift_right_16(__m256i a, int32_t n) { return _mm256_srli_epi16(a, n); }
 OP __m256i v256_shift_left_16(__m256i a, int32_t n) { return _mm256_slli_epi16(a, n); }

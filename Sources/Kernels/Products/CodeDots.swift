@@ -49,9 +49,9 @@ public func vectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
 ) {
   let vector = Codes.vector(isa, group, i)
   for m in 0..<M {
-    partials[m] = ISA.dot4(partials[m], vector, a + (m &* rowStride &+ i &* 4))
+    partials[m] = ISA.dot4(partials[m], vector, a + (m * rowStride + i * 4))
   }
-  let done = i &+ 1
+  let done = i + 1
   guard done % count == 0 || done % ISA.capacity(bits: Codes.bits) == 0 else { return }
   for m in 0..<M {
     if let scale {
@@ -65,29 +65,29 @@ public func vectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
 
 /// `groupDot` for codes of eight bits that stand for code - 128; the sums begin at `start128`.
 @inlinable @inline(__always)
-public func byteGroupDot<ISA: ProductISA, let M: Int>(
-  _ isa: ISA.Type, _ sums: inout InlineArray<M, ISA.Integers>, _ group: UnsafeRawPointer,
-  _ a: UnsafeRawPointer, _ rowStride: Int
+public func byteGroupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+  _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
+  _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int
 ) {
-  byteVectorDot(isa, &sums, group, 0, a, rowStride)
-  byteVectorDot(isa, &sums, group, 1, a, rowStride)
-  byteVectorDot(isa, &sums, group, 2, a, rowStride)
-  byteVectorDot(isa, &sums, group, 3, a, rowStride)
-  byteVectorDot(isa, &sums, group, 4, a, rowStride)
-  byteVectorDot(isa, &sums, group, 5, a, rowStride)
-  byteVectorDot(isa, &sums, group, 6, a, rowStride)
-  byteVectorDot(isa, &sums, group, 7, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 0, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 1, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 2, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 3, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 4, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 5, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 6, a, rowStride)
+  byteVectorDot(isa, codes, &sums, group, 7, a, rowStride)
 }
 
 /// One code vector of `byteGroupDot`.
 @inlinable @inline(__always)
-public func byteVectorDot<ISA: ProductISA, let M: Int>(
-  _ isa: ISA.Type, _ sums: inout InlineArray<M, ISA.Integers>, _ group: UnsafeRawPointer,
-  _ i: Int, _ a: UnsafeRawPointer, _ rowStride: Int
+public func byteVectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+  _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
+  _ group: UnsafeRawPointer, _ i: Int, _ a: UnsafeRawPointer, _ rowStride: Int
 ) {
-  let vector = Codes8.vector(isa, group, i)
+  let vector = Codes.vector(isa, group, i)
   for m in 0..<M {
-    sums[m] = ISA.dot4Minus128(sums[m], vector, a + (m &* rowStride &+ i &* 4))
+    sums[m] = ISA.dot4Minus128(sums[m], vector, a + (m * rowStride + i * 4))
   }
 }
 
@@ -99,5 +99,5 @@ public func byteVectorDot<ISA: ProductISA, let M: Int>(
 public func prefetchGroup<ISA: ProductISA>(
   _ isa: ISA.Type, _ group: UnsafeRawPointer, _ byteCount: Int
 ) {
-  for line in 0..<(byteCount &>> 6) { ISA.prefetch(group + (prefetchDistance &+ line &* 64)) }
+  for line in 0..<(byteCount >> 6) { ISA.prefetch(group + (prefetchDistance + line * 64)) }
 }

@@ -4,8 +4,8 @@
 //
 // One panel times `M` rows of activations (`ProductShape`); many rows: FloatTiles.swift.
 
-/// How a column of sixteen values is stored.
-public protocol ValueStorage {
+/// A panel of plain values: how a column of sixteen is stored.
+public protocol ValueStorage: SendableMetatype {
   static var byteCount: Int { get }
   static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats
 }
@@ -28,6 +28,63 @@ public enum BF16: ValueStorage {
   @inlinable @inline(__always)
   public static func column<ISA: ProductISA>(_ isa: ISA.Type, _ p: UnsafeRawPointer) -> ISA.Floats {
     ISA.loadBrains(p)
+  }
+}
+
+extension ValueStorage {
+  /// Up to six rows at once: with four chains each in single registers, else one chain after the
+  /// other.
+  ///
+  /// With four rows a column's five loads take longer than its four FMA (Zen 5, F16: 73 and 79 % of
+  /// the FMA peak); more than six have no room for four chains each.
+  @inlinable @inline(__always)
+  public static func product<ISA: ProductISA>(
+    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ columns: Int, _ a: UnsafeRawPointer,
+    _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
+  ) {
+    if ISA.parts == 1 {
+      forEachTile(
+        ISA.self, FloatColumns<ISA, Self, 1, 4>.self, FloatColumns<ISA, Self, 6, 4>.self,
+        FloatColumns<ISA, Self, 4, 4>.self, FloatColumns<ISA, Self, 2, 4>.self,
+        w, panels, columns, a, rows, rowStride, out, outStride)
+    } else {
+      forEachTile(
+        ISA.self, FloatColumns<ISA, Self, 1, 4>.self, FloatColumns<ISA, Self, 4, 1>.self,
+        FloatColumns<ISA, Self, 4, 1>.self, FloatColumns<ISA, Self, 2, 2>.self,
+        w, panels, columns, a, rows, rowStride, out, outStride)
+    }
+  }
+
+  /// Row bundles (`FloatRows`).
+  @inlinable @inline(__always)
+  public static func bundled<ISA: ProductISA>(
+    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ columns: Int, _ a: UnsafeRawPointer,
+    _ rows: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int,
+    _ workspace: UnsafeMutableRawPointer
+  ) {
+    for panel in 0..<panels {
+      let w = w + panel * columns * byteCount
+      let out = out + panel * panelRows
+      if ISA.bundledRows == 16 {
+        FloatTiles<ISA, Self, 16>.run(w, columns, a, rows, out, outStride, workspace)
+      } else {
+        FloatTiles<ISA, Self, 6>.run(w, columns, a, rows, out, outStride, workspace)
+      }
+    }
+  }
+
+  /// The values of `columns` columns of a panel, as a panel of F32 has them: out[column][row].
+  @inlinable @inline(__always)
+  public static func tile<ISA: ProductISA>(
+    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ columns: Int, _ out: UnsafeMutablePointer<Float>
+  ) {
+    for column in 0..<columns {
+      for part in 0..<ISA.parts {
+        ISA.storeFloats(
+          out + (column * panelRows + part * ISA.lanes),
+          self.column(isa, w + (column * byteCount + part * (byteCount / ISA.parts))))
+      }
+    }
   }
 }
 
@@ -57,16 +114,16 @@ public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int, let 
     var chains = InlineArray<4, Chain>(repeating: Chain(repeating: ISA.noOutputs()))
     var first = 0
     while first < blocks {
-      let count = C == 4 ? blocks : min(stretch, blocks &- first)
-      let (w, a) = (weights + first &* Values.byteCount, activations + first &* 4)
+      let count = C == 4 ? blocks : min(stretch, blocks - first)
+      let (w, a) = (weights + first * Values.byteCount, activations + first * 4)
       var c = 0
       while c < 4 {
         add(
-          &chains, c, w + c &* Values.byteCount, a + c &* 4, count &- c, rowStride,
+          &chains, c, w + c * Values.byteCount, a + c * 4, count - c, rowStride,
           streams && c == 0)
-        c &+= C
+        c += C
       }
-      first &+= count
+      first += count
     }
     let sums = total(ISA.self, chains[0], chains[1], chains[2], chains[3])
     store(ISA.self, sums, out, outStride)
@@ -79,19 +136,19 @@ public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int, let 
     _ chains: inout InlineArray<4, Chain>, _ first: Int, _ w: UnsafeRawPointer,
     _ a: UnsafeRawPointer, _ count: Int, _ rowStride: Int, _ streams: Bool
   ) {
-    var sums = InlineArray<C, Chain> { chains[first &+ $0] }
+    var sums = InlineArray<C, Chain> { chains[first + $0] }
     var (w, a) = (w, a)
-    for _ in 0..<(count &+ 4 &- C) &>> 2 {
-      for c in 0..<C { step(&sums[c], w + c &* Values.byteCount, a + c &* 4, rowStride) }
-      if streams { prefetchGroup(ISA.self, w, 4 &* Values.byteCount) }
-      w += 4 &* Values.byteCount
+    for _ in 0..<(count + 4 - C) >> 2 {
+      for c in 0..<C { step(&sums[c], w + c * Values.byteCount, a + c * 4, rowStride) }
+      if streams { prefetchGroup(ISA.self, w, 4 * Values.byteCount) }
+      w += 4 * Values.byteCount
       a += 16
     }
-    let rest = count &- ((count &+ 4 &- C) &>> 2) &* 4
+    let rest = count - ((count + 4 - C) >> 2) * 4
     for c in 0..<C where c < rest {
-      step(&sums[c], w + c &* Values.byteCount, a + c &* 4, rowStride)
+      step(&sums[c], w + c * Values.byteCount, a + c * 4, rowStride)
     }
-    for c in 0..<C { chains[first &+ c] = sums[c] }
+    for c in 0..<C { chains[first + c] = sums[c] }
   }
 
   /// One column into one chain of each row.
@@ -102,7 +159,7 @@ public enum FloatColumns<ISA: ProductISA, Values: ValueStorage, let M: Int, let 
     let low = Values.column(ISA.self, column)
     let high = ISA.parts == 2 ? Values.column(ISA.self, column + Values.byteCount / 2) : low
     for m in 0..<M {
-      let x = ISA.broadcast((a + m &* rowStride).loadUnaligned(as: Float.self))
+      let x = ISA.broadcast((a + m * rowStride).loadUnaligned(as: Float.self))
       ISA.setOutput(&chain[m], 0, ISA.fma(ISA.output(chain[m], 0), low, x))
       if ISA.parts == 2 { ISA.setOutput(&chain[m], 1, ISA.fma(ISA.output(chain[m], 1), high, x)) }
     }

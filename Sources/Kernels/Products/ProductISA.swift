@@ -15,14 +15,19 @@ public protocol ProductISA: Lanes, TileSizes {
 
   /// 16, or 8: then lanes 8...15 are a second part.
   static var lanes: Int { get }
-  /// Rows of float activations that are interleaved: 6, 16, or 1 for none.
-  static var interleavedRows: Int { get }
+  /// Rows of float activations that share their memory: 6, 16, or 1 for none.
+  static var bundledRows: Int { get }
 
   static func load(_ p: UnsafeRawPointer) -> Integers
   /// The Int32 at `p` in every lane.
   static func broadcast(from p: UnsafeRawPointer) -> Integers
   /// Every byte and `mask`.
   static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers
+  /// Byte `i` (0...3) of each lane, unsigned.
+  static func byte(_ a: Integers, _ i: Int) -> Integers
+  /// The byte that `table` has for each code of four bits: codes 0...7 are bytes of `table.low`, the
+  /// first the lowest, and 8...15 of `table.high`.
+  static func lookup16(_ table: (low: UInt64, high: UInt64), _ codes: Integers) -> Integers
   static func or(_ a: Integers, _ b: Integers) -> Integers
   /// Shifts 16-bit lanes: bits move between the two bytes of a pair, so a mask follows.
   static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers
@@ -71,5 +76,5 @@ extension ProductISA {
   @inlinable @inline(__always) public static var parts: Int { 16 / lanes }
 
   /// How products of plain values want their activations.
-  public static var floatRows: FloatRows { FloatRows(group: interleavedRows) }
+  public static var floatRows: FloatRows { FloatRows(rowBundle: bundledRows) }
 }

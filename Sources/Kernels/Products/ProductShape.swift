@@ -44,8 +44,8 @@ public func forEachTile<
   _ out: UnsafeMutablePointer<Float>, _ outStride: Int
 ) {
   for panel in 0..<panelCount {
-    let w = weights + panel &* blocks &* Tile1.blockByteCount
-    let o = out + panel &* 16
+    let w = weights + panel * blocks * Tile1.blockByteCount
+    let o = out + panel * 16
     var row = 0
     if Sizes.rows8 { tiles(tile8, w, blocks, activations, rowStride, o, outStride, &row, rowCount) }
     if Sizes.rows4 { tiles(tile4, w, blocks, activations, rowStride, o, outStride, &row, rowCount) }
@@ -61,11 +61,11 @@ public func tiles<Tile: ProductShape>(
   _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int, _ row: inout Int,
   _ rowCount: Int
 ) {
-  while row &+ Tile.rows <= rowCount {
+  while row + Tile.rows <= rowCount {
     Tile.run(
-      weights, blocks: blocks, activations + row &* rowStride, rowStride: rowStride,
-      out + row &* outStride, outStride: outStride, streams: row == 0)
-    row &+= Tile.rows
+      weights, blocks: blocks, activations + row * rowStride, rowStride: rowStride,
+      out + row * outStride, outStride: outStride, streams: row == 0)
+    row += Tile.rows
   }
 }
 
@@ -77,7 +77,7 @@ public func store<ISA: ProductISA, let M: Int>(
 ) {
   for part in 0..<ISA.parts {
     for m in 0..<M {
-      ISA.storeFloats(out + (m &* outStride &+ part &* ISA.lanes), ISA.output(outputs[m], part))
+      ISA.storeFloats(out + (m * outStride + part * ISA.lanes), ISA.output(outputs[m], part))
     }
   }
 }

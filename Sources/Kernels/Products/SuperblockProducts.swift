@@ -3,18 +3,31 @@
 //
 // One panel times `M` rows of activations (`ProductShape`).
 
-/// One block of a k-quant times `M` rows of activations.
-public protocol Superblock<ISA> {
-  associatedtype ISA: ProductISA
-  static var byteCount: Int { get }
-  /// Adds the block at `w`, of the lanes of `part`, to the outputs.
-  static func add<let M: Int>(
-    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool)
+/// A block of 256 columns.
+public protocol Superblock: PanelBlock {
+  /// Adds the block at `w`, of the lanes of `part`, times `M` rows of activations to the outputs.
+  static func add<ISA: ProductISA, let M: Int>(
+    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
+    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool)
+}
+
+extension Superblock {
+  @inlinable @inline(__always) public static var columns: Int { 256 }
+
+  @inlinable @inline(__always)
+  public static func product<ISA: ProductISA>(
+    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int, _ a: UnsafeRawPointer,
+    _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
+  ) {
+    forEachTile(
+      ISA.self, SuperblockPanel<ISA, Self, 1>.self, SuperblockPanel<ISA, Self, 8>.self,
+      SuperblockPanel<ISA, Self, 4>.self, SuperblockPanel<ISA, Self, 2>.self, w, panels, blocks, a,
+      rows, rowStride, out, outStride)
+  }
 }
 
 /// A panel of superblocks.
-public enum SuperblockPanel<Block: Superblock, let M: Int>: ProductShape {
+public enum SuperblockPanel<ISA: ProductISA, Block: Superblock, let M: Int>: ProductShape {
   @inlinable @inline(__always) public static var rows: Int { M }
   @inlinable @inline(__always) public static var blockByteCount: Int { Block.byteCount }
 
@@ -23,101 +36,129 @@ public enum SuperblockPanel<Block: Superblock, let M: Int>: ProductShape {
     _ weights: UnsafeRawPointer, blocks: Int, _ activations: UnsafeRawPointer, rowStride: Int,
     _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
   ) {
-    var outputs = InlineArray<M, Block.ISA.Outputs>(repeating: Block.ISA.noOutputs())
+    var outputs = InlineArray<M, ISA.Outputs>(repeating: ISA.noOutputs())
     var w = weights
     var a = activations
     for _ in 0..<blocks {
-      Block.add(&outputs, 0, w, a, rowStride, streams)
-      if Block.ISA.parts == 2 { Block.add(&outputs, 1, w, a, rowStride, false) }
+      Block.add(ISA.self, &outputs, 0, w, a, rowStride, streams)
+      if ISA.parts == 2 { Block.add(ISA.self, &outputs, 1, w, a, rowStride, false) }
       w += Block.byteCount
       a += Activation256.byteCount
     }
-    store(Block.ISA.self, outputs, out, outStride)
+    store(ISA.self, outputs, out, outStride)
   }
 }
 
 /// d scale code - dmin minimum with sub-blocks of 32: Q4_K, Q5_K.
 ///
 /// Block: 8 groups of codes, 4 pairs of scales, 4 pairs of minimums, d, dmin.
-public enum Affine32<ISA: ProductISA, Codes: CodeStorage>: Superblock {
-  @inlinable @inline(__always) public static var scales: Int { 8 &* Codes.groupByteCount }
-  @inlinable @inline(__always)
-  public static var byteCount: Int { 8 &* Codes.groupByteCount &+ 320 }
+public enum Affine32<Codes: CodeStorage>: Superblock {
+  @inlinable @inline(__always) public static var byteCount: Int { tail + 320 }
+  @inlinable @inline(__always) public static var hasMinimums: Bool { true }
 
   @inlinable @inline(__always)
-  public static func add<let M: Int>(
-    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  public static func add<ISA: ProductISA, let M: Int>(
+    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
+    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
   ) {
-    let codes = w + part &* ISA.lanes &* 4
-    let tail = w + (scales &+ part &* ISA.lanes &* 2)
+    let codes = w + part * ISA.lanes * 4
+    let scales = w + (tail + part * ISA.lanes * 2)
     var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for pair in 0..<4 {
-      let pairs = ISA.pairs(unsigned: tail + pair &* 32)
-      let group = codes + (pair &* 2 &* Codes.groupByteCount)
+      let pairs = ISA.pairs(unsigned: scales + pair * 32)
+      let group = codes + (pair * 2 * Codes.groupByteCount)
       groupDot(
-        ISA.self, Codes.self, &block, group, a + pair &* 64, rowStride, ISA.firstScale(pairs))
+        ISA.self, Codes.self, &block, group, a + pair * 64, rowStride, ISA.firstScale(pairs))
       if streams { prefetchGroup(ISA.self, group, Codes.groupByteCount) }
       groupDot(
-        ISA.self, Codes.self, &block, group + Codes.groupByteCount, a + (pair &* 64 &+ 32),
+        ISA.self, Codes.self, &block, group + Codes.groupByteCount, a + (pair * 64 + 32),
         rowStride, ISA.secondScale(pairs))
       if streams {
         prefetchGroup(ISA.self, group + Codes.groupByteCount, Codes.groupByteCount)
       }
     }
-    if streams { prefetchGroup(ISA.self, w + scales, 320) }
+    if streams { prefetchGroup(ISA.self, w + tail, 320) }
     var minimums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for pair in 0..<4 {
-      let pairs = ISA.pairs(unsigned: tail + (128 &+ pair &* 32))
+      let pairs = ISA.pairs(unsigned: scales + (128 + pair * 32))
       for m in 0..<M {
         minimums[m] = ISA.pairDot(
-          minimums[m], pairs, a + (m &* rowStride &+ Activation256.sums32 &+ pair &* 4))
+          minimums[m], pairs, a + (m * rowStride + Activation256.sums32 + pair * 4))
       }
     }
     addAffine(
-      ISA.self, &outputs, part, block, ISA.loadHalves(tail + 256), minimums,
-      ISA.loadHalves(tail + 288), a, rowStride)
+      ISA.self, &outputs, part, block, ISA.loadHalves(scales + 256), minimums,
+      ISA.loadHalves(scales + 288), a, rowStride)
+  }
+
+  @inlinable @inline(__always)
+  public static func values<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer,
+    _ out: UnsafeMutablePointer<Float>
+  ) {
+    let scale = ISA.multiply(ISA.loadHalves(tail + 256), scaleByte(isa, tail, group))
+    let dmin = ISA.loadHalves(tail + 288)
+    let minimum = scaleByte(isa, tail + 128, group)
+    writeColumns(isa, Codes.self, codes, 0..<8, out) {
+      ISA.fnma(ISA.multiply(scale, $0), dmin, minimum)
+    }
   }
 }
 
 /// d scale code - dmin minimum with sub-blocks of 16, scale and minimum of 4 bits in a byte: Q2_K.
 ///
 /// Block: 8 groups of codes, 8 pairs of scales and minimums, d, dmin.
-public enum Affine16<ISA: ProductISA, Codes: CodeStorage>: Superblock {
-  @inlinable @inline(__always) public static var scales: Int { 8 &* Codes.groupByteCount }
-  @inlinable @inline(__always)
-  public static var byteCount: Int { 8 &* Codes.groupByteCount &+ 320 }
+public enum Affine16<Codes: CodeStorage>: Superblock {
+  @inlinable @inline(__always) public static var byteCount: Int { tail + 320 }
+  @inlinable @inline(__always) public static var hasMinimums: Bool { true }
 
   @inlinable @inline(__always)
-  public static func add<let M: Int>(
-    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  public static func add<ISA: ProductISA, let M: Int>(
+    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
+    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
   ) {
-    let codes = w + part &* ISA.lanes &* 4
-    let tail = w + (scales &+ part &* ISA.lanes &* 2)
+    let codes = w + part * ISA.lanes * 4
+    let scales = w + (tail + part * ISA.lanes * 2)
     var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let pairs = ISA.lowBits(ISA.pairs(unsigned: tail + group &* 32), 15)
+      let pairs = ISA.lowBits(ISA.pairs(unsigned: scales + group * 32), 15)
       halvesDot(
-        ISA.self, Codes.self, &block, codes + group &* Codes.groupByteCount, a + group &* 32,
+        ISA.self, Codes.self, &block, codes + group * Codes.groupByteCount, a + group * 32,
         rowStride, ISA.firstScale(pairs), ISA.secondScale(pairs))
       if streams {
-        prefetchGroup(ISA.self, codes + group &* Codes.groupByteCount, Codes.groupByteCount)
+        prefetchGroup(ISA.self, codes + group * Codes.groupByteCount, Codes.groupByteCount)
       }
     }
     var minimums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let bytes = ISA.pairs(unsigned: tail + group &* 32)
+      let bytes = ISA.pairs(unsigned: scales + group * 32)
       let pairs = ISA.lowBits(ISA.shiftRight16(bytes, 4), 15)
       for m in 0..<M {
         minimums[m] = ISA.pairDot(
-          minimums[m], pairs, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
+          minimums[m], pairs, a + (m * rowStride + Activation256.sums16 + group * 4))
       }
     }
-    if streams { prefetchGroup(ISA.self, w + scales, 320) }
+    if streams { prefetchGroup(ISA.self, w + tail, 320) }
     addAffine(
-      ISA.self, &outputs, part, block, ISA.loadHalves(tail + 256), minimums,
-      ISA.loadHalves(tail + 288), a, rowStride)
+      ISA.self, &outputs, part, block, ISA.loadHalves(scales + 256), minimums,
+      ISA.loadHalves(scales + 288), a, rowStride)
+  }
+
+  @inlinable @inline(__always)
+  public static func values<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer,
+    _ out: UnsafeMutablePointer<Float>
+  ) {
+    let dmin = ISA.loadHalves(tail + 288)
+    let bytes = ISA.pairs(unsigned: tail + group * 32)
+    let (scales, minimums) = (ISA.lowBits(bytes, 15), ISA.lowBits(ISA.shiftRight16(bytes, 4), 15))
+    for half in 0..<2 {
+      let scale = ISA.multiply(ISA.loadHalves(tail + 256), pairHalf(isa, scales, half))
+      let minimum = pairHalf(isa, minimums, half)
+      writeColumns(isa, Codes.self, codes, half * 4..<half * 4 + 4, out) {
+        ISA.fnma(ISA.multiply(scale, $0), dmin, minimum)
+      }
+    }
   }
 }
 
@@ -128,48 +169,77 @@ public enum Affine16<ISA: ProductISA, Codes: CodeStorage>: Superblock {
 /// beside the sums 8 rows of them do not fit into 32 registers. Best of three runs with neighbours,
 /// Q3_K: 63 % of the product floor, 58 % with all in one loop; Q6_K and Q2_K: no difference that
 /// could be told from noise.
-public enum Offset16<ISA: ProductISA, Codes: CodeStorage, Shift: OffsetShift>: Superblock {
-  @inlinable @inline(__always) public static var scales: Int { 8 &* Codes.groupByteCount }
-  @inlinable @inline(__always)
-  public static var byteCount: Int { 8 &* Codes.groupByteCount &+ 288 }
+public enum Offset16<Codes: CodeStorage, Shift: OffsetShift>: Superblock {
+  @inlinable @inline(__always) public static var byteCount: Int { tail + 288 }
+  @inlinable @inline(__always) public static var hasMinimums: Bool { false }
 
   @inlinable @inline(__always)
-  public static func add<let M: Int>(
-    _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int, _ w: UnsafeRawPointer,
-    _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  public static func add<ISA: ProductISA, let M: Int>(
+    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
+    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
   ) {
-    let codes = w + part &* ISA.lanes &* 4
-    let tail = w + (scales &+ part &* ISA.lanes &* 2)
+    let codes = w + part * ISA.lanes * 4
+    let scales = w + (tail + part * ISA.lanes * 2)
     var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let pairs = ISA.pairs(signed: tail + group &* 32)
+      let pairs = ISA.pairs(signed: scales + group * 32)
       halvesDot(
-        ISA.self, Codes.self, &block, codes + group &* Codes.groupByteCount, a + group &* 32,
+        ISA.self, Codes.self, &block, codes + group * Codes.groupByteCount, a + group * 32,
         rowStride, ISA.firstScale(pairs), ISA.secondScale(pairs))
       if streams {
-        prefetchGroup(ISA.self, codes + group &* Codes.groupByteCount, Codes.groupByteCount)
+        prefetchGroup(ISA.self, codes + group * Codes.groupByteCount, Codes.groupByteCount)
       }
     }
     var offsets = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let pairs = ISA.pairs(signed: tail + group &* 32)
+      let pairs = ISA.pairs(signed: scales + group * 32)
       for m in 0..<M {
         offsets[m] = ISA.pairDot(
-          offsets[m], pairs, a + (m &* rowStride &+ Activation256.sums16 &+ group &* 4))
+          offsets[m], pairs, a + (m * rowStride + Activation256.sums16 + group * 4))
       }
     }
-    if streams { prefetchGroup(ISA.self, w + scales, 288) }
-    let d = ISA.loadHalves(tail + 256)
+    if streams { prefetchGroup(ISA.self, w + tail, 288) }
+    let d = ISA.loadHalves(scales + 256)
     for m in 0..<M {
       let scale = ISA.broadcast(
-        (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
+        (a + (m * rowStride + Activation256.scale)).loadUnaligned(as: Float.self))
       let sum = ISA.subtract(block[m], ISA.shiftLeft(offsets[m], Shift.bits))
       let output = ISA.fma(
         ISA.output(outputs[m], part), ISA.multiply(d, scale), ISA.float(sum))
       ISA.setOutput(&outputs[m], part, output)
     }
   }
+
+  @inlinable @inline(__always)
+  public static func values<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer,
+    _ out: UnsafeMutablePointer<Float>
+  ) {
+    let scales = ISA.pairs(signed: tail + group * 32)
+    let less = ISA.broadcast(-Shift.offset)
+    for half in 0..<2 {
+      let scale = ISA.multiply(ISA.loadHalves(tail + 256), pairHalf(isa, scales, half))
+      writeColumns(isa, Codes.self, codes, half * 4..<half * 4 + 4, out) {
+        ISA.multiply(scale, ISA.add($0, less))
+      }
+    }
+  }
 }
+
+/// The first or second of each pair of Int16.
+@inlinable @inline(__always)
+public func pairHalf<ISA: ProductISA>(
+  _ isa: ISA.Type, _ pairs: ISA.Integers, _ half: Int
+) -> ISA.Floats {
+  let first = half == 0 ? ISA.shiftLeft(pairs, 16) : pairs
+  return ISA.float(ISA.shiftRight(first, 16))
+}
+
+/// Byte `k` of each row, of unsigned bytes that are stored in pairs.
+@inlinable @inline(__always)
+public func scaleByte<ISA: ProductISA>(
+  _ isa: ISA.Type, _ pairs: UnsafeRawPointer, _ k: Int
+) -> ISA.Floats { pairHalf(isa, ISA.pairs(unsigned: pairs + k / 2 * 32), k % 2) }
 
 /// Adds d block - dmin minimums, times the scale of each row of activations.
 @inlinable @inline(__always)
@@ -181,7 +251,7 @@ public func addAffine<ISA: ProductISA, let M: Int>(
 ) {
   for m in 0..<M {
     let scale = ISA.broadcast(
-      (a + (m &* rowStride &+ Activation256.scale)).loadUnaligned(as: Float.self))
+      (a + (m * rowStride + Activation256.scale)).loadUnaligned(as: Float.self))
     let sum = ISA.fma(ISA.output(outputs[m], part), ISA.multiply(d, scale), ISA.float(block[m]))
     let output = ISA.fnma(sum, ISA.multiply(dmin, scale), ISA.float(minimums[m]))
     ISA.setOutput(&outputs[m], part, output)
@@ -189,7 +259,7 @@ public func addAffine<ISA: ProductISA, let M: Int>(
 }
 
 /// The offset of a code as a power of two.
-public protocol OffsetShift {
+public protocol OffsetShift: SendableMetatype {
   static var bits: Int32 { get }
 }
 public enum Offset4: OffsetShift {
@@ -203,4 +273,8 @@ public enum Offset16Codes: OffsetShift {
 }
 public enum Offset32: OffsetShift {
   @inlinable @inline(__always) public static var bits: Int32 { 5 }
+}
+
+extension OffsetShift {
+  @inlinable @inline(__always) public static var offset: Float { Float(Int32(1) << bits) }
 }

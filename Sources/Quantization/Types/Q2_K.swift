@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q2_K: BlockType {
+  package typealias Panel = PanelQ2_K
   package static let tensorType = TensorType.q2_K
   package static let panelType = PanelType.q2_K
-  package static let family = BlockFamily.affine16
-  package static let columns = 256
   package static let fileByteCount = 84
-  package static let codeBits = 2
-  package static let codeOffset: Int32 = 0
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     Bytes.load(block).store(out + Unpacked.scales)

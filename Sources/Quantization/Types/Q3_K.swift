@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q3_K: BlockType {
+  package typealias Panel = PanelQ3_K
   package static let tensorType = TensorType.q3_K
   package static let panelType = PanelType.q3_K
-  package static let family = BlockFamily.offset16
-  package static let columns = 256
   package static let fileByteCount = 110
-  package static let codeBits = 3
-  package static let codeOffset: Int32 = 4
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     for i in 0..<2 {

@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q4_0: BlockType {
+  package typealias Panel = PanelQ4_0
   package static let tensorType = TensorType.q4_0
   package static let panelType = PanelType.q4_0
-  package static let family = BlockFamily.offset
-  package static let columns = 32
   package static let fileByteCount = 18
-  package static let codeBits = 4
-  package static let codeOffset: Int32 = 8
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 2)

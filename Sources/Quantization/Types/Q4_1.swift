@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q4_1: BlockType {
+  package typealias Panel = PanelQ4_1
   package static let tensorType = TensorType.q4_1
   package static let panelType = PanelType.q4_1
-  package static let family = BlockFamily.affine
-  package static let columns = 32
   package static let fileByteCount = 20
-  package static let codeBits = 4
-  package static let codeOffset: Int32 = 0
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)

@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q4_K: BlockType {
+  package typealias Panel = PanelQ4_K
   package static let tensorType = TensorType.q4_K
   package static let panelType = PanelType.q4_K
-  package static let family = BlockFamily.affine32
-  package static let columns = 256
   package static let fileByteCount = 144
-  package static let codeBits = 4
-  package static let codeOffset: Int32 = 0
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)

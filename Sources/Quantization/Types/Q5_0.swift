@@ -4,13 +4,10 @@ import Formats
 import Kernels
 
 package enum Q5_0: BlockType {
+  package typealias Panel = PanelQ5_0
   package static let tensorType = TensorType.q5_0
   package static let panelType = PanelType.q5_0
-  package static let family = BlockFamily.offset
-  package static let columns = 32
   package static let fileByteCount = 22
-  package static let codeBits = 5
-  package static let codeOffset: Int32 = 16
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 2)

@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q5_1: BlockType {
+  package typealias Panel = PanelQ5_1
   package static let tensorType = TensorType.q5_1
   package static let panelType = PanelType.q5_1
-  package static let family = BlockFamily.affine
-  package static let columns = 32
   package static let fileByteCount = 24
-  package static let codeBits = 5
-  package static let codeOffset: Int32 = 0
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)

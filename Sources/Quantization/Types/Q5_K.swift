@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q5_K: BlockType {
+  package typealias Panel = PanelQ5_K
   package static let tensorType = TensorType.q5_K
   package static let panelType = PanelType.q5_K
-  package static let family = BlockFamily.affine32
-  package static let columns = 256
   package static let fileByteCount = 176
-  package static let codeBits = 5
-  package static let codeOffset: Int32 = 0
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 4)

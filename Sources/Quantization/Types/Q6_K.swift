@@ -6,13 +6,10 @@ import Formats
 import Kernels
 
 package enum Q6_K: BlockType {
+  package typealias Panel = PanelQ6_K
   package static let tensorType = TensorType.q6_K
   package static let panelType = PanelType.q6_K
-  package static let family = BlockFamily.offset16
-  package static let columns = 256
   package static let fileByteCount = 210
-  package static let codeBits = 6
-  package static let codeOffset: Int32 = 32
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     for half in 0..<2 {

@@ -5,13 +5,10 @@ import Formats
 import Kernels
 
 package enum Q8_0: BlockType {
+  package typealias Panel = PanelQ8_0
   package static let tensorType = TensorType.q8_0
   package static let panelType = PanelType.q8_0
-  package static let family = BlockFamily.offset
-  package static let columns = 32
   package static let fileByteCount = 34
-  package static let codeBits = 8
-  package static let codeOffset: Int32 = 128
 
   package static func unpack(_ block: UnsafeRawPointer, _ out: UnsafeMutableRawPointer) {
     (out + Unpacked.d).copyMemory(from: block, byteCount: 2)

@@ -79,9 +79,13 @@ for format in PanelFormat.formats where wanted.isEmpty || wanted.contains(format
     kernel: (
       {
         for panel in 0..<large {
-          format.pack(
-            rows: bytes + panel * 16 * rowByteCount, rowStride: rowByteCount, rowCount: 16,
-            blocks: blocks, into: packed + panel * blocks * format.panelBlockByteCount)
+          do {
+            try format.pack(
+              rows: bytes + panel * 16 * rowByteCount, rowStride: rowByteCount, rowCount: 16,
+              blocks: blocks, into: packed + panel * blocks * format.panelBlockByteCount)
+          } catch {
+            fatalError("packing \(format.tensorType.name): \(error)")
+          }
         }
       }, Double(byteCount)
     ))
@@ -112,7 +116,7 @@ for table in tables {
       }
     }
     let product = table.product(format.panelType)
-    let tiles = table.tiles(format.panelType)
+    let tiles = table.bundledProduct(format.panelType)
     let turns = 20
     let cached =
       best(5) {
@@ -128,7 +132,7 @@ for table in tables {
       15, floor: ({ sink &+= floors.multiply(100_000, bytes) }, 1e5 * floors.operationsPerTurn),
       kernel: (
         {
-          let done = tiles == nil ? 0 : table.floatRows.interleaved(rows)
+          let done = tiles == nil ? 0 : table.floatRows.bundled(rows)
           tiles?(bytes, small, columns, inputs, done, out, small * 16, workspace)
           product(
             bytes, small, blocks, inputs + done * rowStride, rows - done, rowStride,

@@ -37,6 +37,7 @@ SCALES = {
     Type.Q4_K: (0, 2),
     Type.Q5_K: (0, 2),
     Type.Q6_K: (208,),
+    Type.IQ4_NL: (0,),
 }
 FLOATS = (Type.F32, Type.F16, Type.BF16)
 FLOAT_COLUMNS = 192

@@ -13,6 +13,7 @@ the library run without Python's lock. NumPy is used when it is there and never 
 from __future__ import annotations
 
 from . import _raw
+from ._callbacks import Allocator
 from ._errors import (
     BufferTooSmallError,
     BusyError,
@@ -37,7 +38,6 @@ from ._model import Info, Model
 from ._pack import guard_mappings, pack
 from ._sampler import Candidate, Sampler, SamplerOptions
 from ._session import Session, SessionState, step_many
-from ._support import Allocator
 from ._text import Detokenizer
 
 __version__: str = bytes(_raw.mixtral_version()).decode("ascii")

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from typing import Any
 
 from . import MixtralError, Model, Sampler, SamplerOptions, Session, __version__
@@ -18,6 +19,7 @@ from ._chat import chat_format
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command. Errors are one line on the standard error, and 1."""
     options = _parser().parse_args(arguments)
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         status: int = options.run(options)
         sys.stdout.flush()
@@ -41,6 +43,7 @@ def generate(options: argparse.Namespace) -> int:
             max_tokens=options.max_tokens,
             stop=options.stop,
             context=options.context,
+            special=options.special,
             **_sampling(options),
         )
         with generation:
@@ -60,6 +63,7 @@ def generate(options: argparse.Namespace) -> int:
             "tokens": count,
             "tokens_per_second": _rate(fed, seconds),
             "finish_reason": generation.finish_reason,
+            "seed": generation.seed if options.temperature > 0 else None,
         }
     if options.json:
         print(json.dumps(statistics), file=sys.stderr)
@@ -68,7 +72,8 @@ def generate(options: argparse.Namespace) -> int:
             "prompt {prompt_tokens} tokens, {prompt_tokens_per_second} tokens/s; "
             "answer {tokens} tokens, {tokens_per_second} tokens/s ({finish_reason})".format(
                 **statistics
-            ),
+            )
+            + _seed(options, generation.seed),
             file=sys.stderr,
         )
     return 0
@@ -78,6 +83,8 @@ def chat(options: argparse.Namespace) -> int:
     """A conversation on the terminal. Ctrl-C stops the answer, Ctrl-D leaves."""
     with _load(options) as model, Sampler(**_sampling(options)) as sampler:
         form = chat_format(model, options.system)
+        if options.temperature > 0:
+            print(f"mixtral: seed {sampler.seed}", file=sys.stderr, flush=True)
         with model.session(options.context) as session:
             while (text := _read_line()) is not None:
                 if not text:
@@ -194,6 +201,10 @@ class _Progress:
         return False
 
 
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(f"mixtral: {message}", file=sys.stderr)
+
+
 def _sampling(options: argparse.Namespace) -> SamplerOptions:
     return SamplerOptions(
         temperature=options.temperature,
@@ -203,6 +214,11 @@ def _sampling(options: argparse.Namespace) -> SamplerOptions:
         repetition_penalty=options.repetition_penalty,
         seed=options.seed,
     )
+
+
+def _seed(options: argparse.Namespace, seed: int) -> str:
+    """How to get the same answer again, when it was drawn."""
+    return f"; seed {seed}" if options.temperature > 0 else ""
 
 
 def _rate(count: int, seconds: float) -> float | None:
@@ -280,6 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("generate", parents=[common], help="go on with a prompt")
     command.add_argument("prompt")
     command.add_argument("--stop", action="append", help="text that ends the answer; repeatable")
+    command.add_argument("--special", action="store_true", help="see control tokens in the prompt")
     command.add_argument("--json", action="store_true", help="statistics as JSON")
     _add_sampling(command, temperature=0.0, top_p=0.0)
     command.set_defaults(run=generate)
@@ -316,7 +333,7 @@ def _add_sampling(command: argparse.ArgumentParser, temperature: float, top_p: f
     command.add_argument("--top-p", type=float, default=top_p, help="0: off")
     command.add_argument("--min-p", type=float, default=0.0, help="0: off")
     command.add_argument("--repetition-penalty", type=float, default=0.0, help="0: off")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, help="default: another one each time, which is told")
 
 
 if __name__ == "__main__":

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from ._errors import BusyError, CancelledError, InvalidHandleError
 from ._sampler import Sampler
 from ._session import Session
+from ._support import Closing
 from ._text import Detokenizer, StopFilter
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
 
-class Generation(Iterator[str]):
+class Generation(Closing, Iterator[str]):
     """An iterator of text. Its session is freed when it ends, when it is closed, or when collected.
+
+    Of two threads inside `next` or close() the second gets a BusyError, which changes nothing.
 
     tokens: the tokens chosen so far, the end token not among them.
     finish_reason: None while it runs; then "end" (the model's end token), "stop" (a stop string),
-        "length" (max_tokens), "context" (no more room) or "closed".
+        "length" (max_tokens), "context" (no more room), "cancelled" or "closed".
+    seed: what the random numbers began with, for the same text once more.
     prompt_tokens, prompt_seconds, seconds: the prompt, the time it took, and the time in all.
     """
+
+    _instead: ClassVar[str] = "call Model.generate again, with the same `seed` for the same text"
 
     def __init__(
         self,
@@ -40,7 +46,8 @@ class Generation(Iterator[str]):
         self.prompt_tokens: int = len(prompt)
         self.prompt_seconds: float = 0.0
         self.seconds: float = 0.0
-        self._owned = (detokenizer, sampler, session)
+        self.seed: int = sampler.seed
+        self._owned = (session, sampler, detokenizer)
         self._session = session
         self._sampler = sampler
         self._detokenizer = detokenizer
@@ -49,38 +56,75 @@ class Generation(Iterator[str]):
         self._end_token = end_token
         self._max_tokens = max_tokens
         self._context = session.state.context
+        # The call that is inside `next` or close(), and what is held while it becomes so.
+        self._user: object = None
+        self._gate = threading.RLock()
+        self._cancelled = False
+        # The thread that feeds tokens now.
+        self._feeding: int | None = None
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
+        me = object()
+        try:
+            self._take(me)
+            return self._next()
+        finally:
+            if self._user is me:
+                self._user = None
+
+    def close(self) -> None:
+        """Stops and frees the session; a second time does nothing. Raises BusyError while another thread
+        is inside `next`, and changes nothing then: see `cancel`."""
+        me = object()
+        try:
+            self._take(me)
+            self._finish("closed")
+        finally:
+            if self._user is me:
+                self._user = None
+
+    def cancel(self) -> None:
+        """Ends it from any thread: the `next` that runs, or else the one to come, frees the session and
+        raises CancelledError; a step is left within a layer's time."""
+        self._cancelled = True
+        me = threading.get_ident()
+        while self.finish_reason is None:
+            try:
+                self._session.cancel()
+            except InvalidHandleError:
+                return
+            # The library forgets what it is told before its step has begun.
+            if self._feeding in (None, me):
+                return
+            time.sleep(0.001)
+
+    def _take(self, me: object) -> None:
+        """Makes the generation this call's alone. Who calls gives it back without a call of a function,
+        after which an interrupt could come."""
+        with self._gate:
+            if self._user is not None:
+                raise BusyError("another call runs on this generation")
+            self._user = me
+
+    def _next(self) -> str:
         start = time.perf_counter()
         try:
             while self.finish_reason is None:
                 piece = self._advance()
                 if piece:
                     return piece
+        except CancelledError:
+            self._finish("cancelled")
+            raise
         except BaseException:
-            self.close()
+            self._finish("closed")
             raise
         finally:
             self.seconds += time.perf_counter() - start
         raise StopIteration
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stops and frees the session; a second time does nothing."""
-        self._finish("closed")
 
     def _advance(self) -> str:
         """Feeds what is pending, chooses a token, and returns the text that it completes."""
@@ -89,7 +133,7 @@ class Generation(Iterator[str]):
         if self.tokens and self._session.position + len(self._pending) > self._context:
             return self._finish("context")
         start = time.perf_counter()
-        self._session.feed(self._pending)
+        self._feed()
         if not self.tokens:
             self.prompt_seconds = time.perf_counter() - start
         token = self._sampler._sample(self._session._handle)
@@ -100,16 +144,25 @@ class Generation(Iterator[str]):
         piece = self._stops.next(self._detokenizer.next(self._pending))
         return piece + self._finish("stop") if self._stops.stopped else piece
 
+    def _feed(self) -> None:
+        self._feeding = threading.get_ident()
+        try:
+            if self._cancelled:
+                raise CancelledError("the generation was cancelled")
+            self._session.feed(self._pending)
+        finally:
+            self._feeding = None
+
     def _finish(self, reason: str) -> str:
         """Frees everything and returns the text that was held back."""
         if self.finish_reason is not None:
             return ""
-        self.finish_reason = reason
         rest = ""
-        if reason not in ("stop", "closed"):
+        if reason not in ("stop", "closed", "cancelled"):
             rest = self._stops.next(self._detokenizer.end())
             if not self._stops.stopped:
                 rest += self._stops.end()
         for owned in self._owned:
             owned.close()
+        self.finish_reason = reason
         return rest

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _raw
+from ._callbacks import (
+    Allocator,
+    Log,
+    Progress,
+    allocator_callbacks,
+    log_callback,
+    progress_callback,
+)
 from ._errors import InvalidArgumentError, check
 from ._generate import Generation
 from ._sampler import Sampler, SamplerOptions
 from ._session import Session
 from ._support import (
-    Allocator,
     Handle,
-    Log,
     Path,
-    Progress,
-    allocator_callbacks,
     byte_text,
     c_tokens,
-    log_callback,
     path_bytes,
-    progress_callback,
     signed,
     text_bytes,
     token_array,
@@ -34,9 +37,7 @@ from ._support import (
 from ._text import Detokenizer, StopFilter
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
 _ISA_NUMBERS = {
     "reference": _raw.MIXTRAL_ISA_REFERENCE,
@@ -46,6 +47,8 @@ _ISA_NUMBERS = {
 }
 _ISA_NAMES = {number: name for name, number in _ISA_NUMBERS.items()}
 _CACHE_NUMBERS = {"f16": _raw.MIXTRAL_CACHE_F16, "q8_0": _raw.MIXTRAL_CACHE_Q8_0}
+# Bytes of a prompt in which the spelling of a control token is looked for.
+_LONGEST_SPELLING = 128
 _TOKENS = ("bos_token", "eos_token", "unknown_token", "padding_token")
 
 
@@ -102,6 +105,7 @@ class Model(Handle):
     """
 
     info: Info
+    _instead: ClassVar[str] = "share this one between threads, or open the file again"
 
     def __init__(
         self,
@@ -117,9 +121,8 @@ class Model(Handle):
         log: Log | None = None,
         allocator: Allocator | None = None,
     ) -> None:
-        raised: list[BaseException] = []
-        callback = progress_callback(progress, raised)
-        self._memory = allocator_callbacks(allocator, raised)
+        callback = progress_callback(progress)
+        self._memory = allocator_callbacks(allocator)
         options = _raw.mixtral_load_options(
             struct_size=ctypes.sizeof(_raw.mixtral_load_options),
             threads=unsigned("threads", threads or 0),
@@ -131,33 +134,22 @@ class Model(Handle):
             progress=callback,
             allocate=self._memory[0],
             release=self._memory[1],
-            log=log_callback(log, raised),
+            log=log_callback(log),
         )
-        handle = ctypes.c_void_p()
-        status = _raw.mixtral_load(ctypes.byref(handle), path_bytes(path), ctypes.byref(options))
-        if status in (_raw.MIXTRAL_CANCELLED, _raw.MIXTRAL_OUT_OF_MEMORY) and raised:
-            raise raised.pop()
-        check(status)
-        self._own(handle.value or 0, callback, *self._memory)
+        self._create(
+            _raw.mixtral_load,
+            path_bytes(path),
+            ctypes.byref(options),
+            kept=(callback, *self._memory),
+        )
         self.info = _read_info(self._handle)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def metadata(self, key: str | None = None) -> Any:
         """The value of a GGUF key, or a dict of all (long arrays as their type and count).
 
         The dict has under "tensors" the count and bytes of each tensor type.
         """
-        name = None if key is None else without_nul("key", text_bytes(key))
+        name = None if key is None else without_nul("key", text_bytes("key", key))
         text = byte_text(
             lambda size, buffer, capacity: _raw.mixtral_model_metadata(
                 size, buffer, capacity, self._handle, name
@@ -176,11 +168,12 @@ class Model(Handle):
     ) -> list[int]:
         """Text to ids, exactly as the model's own tokenizer does.
 
-        bos: add what the file says belongs before (and after) a text.
+        bos: add what the file says belongs before (and after) a text; with `special` not what the
+            text itself begins (or ends) with.
         special: "<s>" and the like become control tokens. For trusted text only.
         continuation: the text continues another; no space is put in front.
         """
-        data = text_bytes(text)
+        data = text_bytes("text", text)
         flags = (
             _raw.MIXTRAL_TOKENIZE_BOS * bool(bos)
             | _raw.MIXTRAL_TOKENIZE_SPECIAL * bool(special)
@@ -227,10 +220,7 @@ class Model(Handle):
 
     def detokenizer(self, *, special: bool = False, continuation: bool = False) -> Detokenizer:
         """A detokenizer for tokens that come one by one."""
-        handle = ctypes.c_void_p()
-        flags = _detokenize_flags(special, continuation)
-        check(_raw.mixtral_detokenizer_create(ctypes.byref(handle), self._handle, flags))
-        return Detokenizer(handle.value or 0)
+        return Detokenizer(self._handle, _detokenize_flags(special, continuation))
 
     def session(self, context: int | None = None, *, cache: str = "f16") -> Session:
         """A conversation. context: most positions; None for what the model was made for.
@@ -245,11 +235,13 @@ class Model(Handle):
             context=unsigned("context", context or 0),
             cache_type=_CACHE_NUMBERS[cache],
         )
-        handle = ctypes.c_void_p()
-        check(
-            _raw.mixtral_session_create(ctypes.byref(handle), self._handle, ctypes.byref(options))
+        return Session(
+            self.info.vocabulary,
+            self._memory,
+            _raw.mixtral_session_create,
+            self._handle,
+            ctypes.byref(options),
         )
-        return Session(handle.value or 0, self.info.vocabulary, *self._memory)
 
     def generate(
         self,
@@ -258,17 +250,23 @@ class Model(Handle):
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
         context: int | None = None,
+        special: bool = False,
         **options: Unpack[SamplerOptions],
     ) -> Generation:
         """Goes on with a prompt, as an iterator of pieces of text.
 
-        prompt: plain text, which gets the model's BOS, or ids, which are taken as they are.
+        prompt: text, which gets the model's BOS, or ids, which are taken as they are.
+        special: "[INST]", "<|im_start|>" and the like in a text become control tokens, and a BOS that
+            the text brings is the only one. For trusted text only. Without it a text that begins with
+            such a spelling is a UserWarning: it would be read letter by letter.
         max_tokens: most tokens; None: until the model ends or the context is full.
         stop: strings that end the text, themselves not in it.
         options: those of `Sampler`; by default the likeliest token each time.
         """
         if isinstance(prompt, (str, bytes)):
-            ids = self.tokenize(prompt, bos=True)
+            if not special:
+                self._warn_of_spelling(text_bytes("prompt", prompt))
+            ids = self.tokenize(prompt, bos=True, special=special)
         else:
             ids = list(token_array(prompt))
         if max_tokens is not None:
@@ -285,6 +283,21 @@ class Model(Handle):
             end_token=self.info.eos_token,
             max_tokens=max_tokens,
         )
+
+    def _warn_of_spelling(self, prompt: bytes) -> None:
+        """For who calls generate(): the prompt looks like a template of a chat."""
+        beginning = prompt[:_LONGEST_SPELLING]
+        ids = self.tokenize(beginning, special=True, continuation=True)[:1]
+        if not ids or self.detokenize_bytes(ids, continuation=True):
+            return
+        spelling = self.detokenize_bytes(ids, special=True, continuation=True)
+        if spelling and beginning.startswith(spelling):
+            text = spelling.decode("utf-8", "replace")
+            warnings.warn(
+                f"the prompt begins with {text!r}, the spelling of a control token, and is read as "
+                "plain text; special=True makes it that token, for text that you trust",
+                stacklevel=3,
+            )
 
 
 def _isa_number(isa: str | None) -> int:

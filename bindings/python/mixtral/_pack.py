@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 
 from . import _raw
+from ._callbacks import Progress, progress_callback, run
 from ._errors import check
-from ._support import Path, Progress, path_bytes, progress_callback, unsigned
+from ._support import Path, path_bytes, unsigned
 
 
 def guard_mappings(on: bool = True) -> None:
@@ -34,14 +35,10 @@ def pack(
     overwrite: replace a file that is there.
     progress: called with bytes done and in all; returning True ends with CancelledError.
     """
-    raised: list[BaseException] = []
     options = _raw.mixtral_pack_options(
         struct_size=ctypes.sizeof(_raw.mixtral_pack_options),
         threads=unsigned("threads", threads or 0),
         overwrite=bool(overwrite),
-        progress=progress_callback(progress, raised),
+        progress=progress_callback(progress),
     )
-    status = _raw.mixtral_model_pack(path_bytes(target), path_bytes(source), ctypes.byref(options))
-    if status == _raw.MIXTRAL_CANCELLED and raised:
-        raise raised.pop()
-    check(status)
+    run(_raw.mixtral_model_pack, path_bytes(target), path_bytes(source), ctypes.byref(options))

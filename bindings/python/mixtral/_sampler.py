@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import secrets
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypedDict
+from typing import Any, Callable, ClassVar, NamedTuple, Optional, TypedDict
 
 from . import _raw
+from ._callbacks import filter_callback, run
 from ._errors import check
-from ._support import Handle, Logits, borrowed_floats, signed, unsigned
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from ._support import Handle, Logits, copied_floats, signed, unsigned, write_floats
 
 Filter = Callable[[Logits], Optional[bool]]
 
@@ -49,15 +44,17 @@ class Sampler(Handle):
     """Chooses tokens. With no option: the likeliest token, ties to the lower id.
 
     Zero switches an option off. The order: filter, logit_bias, penalties, then for a temperature
-    above 0: top_k, typical_p, top_p, min_p, temperature, one draw. A seed gives the same tokens on
-    every machine; `seed=None` takes one from the system (`Sampler.seed` says which).
+    above 0: top_k, typical_p, top_p, min_p, temperature, one draw.
 
+    seed: what the random numbers begin with: a seed gives the same tokens for ever and on every machine.
+        None: the system draws one, each time another; `Sampler.seed` says which.
     logit_bias: token to what is added to its logit; -inf bans it.
     filter: called with the logits, which it may change; returning True stops with CancelledError.
     report: how many candidates `report()` gives.
     """
 
     seed: int
+    _instead: ClassVar[str] = "make another with the same options"
 
     def __init__(
         self,
@@ -72,14 +69,11 @@ class Sampler(Handle):
         presence_penalty: float = 0.0,
         penalty_window: int = 0,
         report: int = 0,
-        seed: int | None = 0,
+        seed: int | None = None,
         logit_bias: Mapping[int, float] | None = None,
         filter: Filter | None = None,
     ) -> None:
-        self.seed = secrets.randbits(64) if seed is None else unsigned("seed", seed, 64)
-        # What the filter raised; a holder of its own, so that the callback does not hold `self`.
-        self._raised: list[BaseException] = []
-        callback = _filter_callback(filter, self._raised)
+        callback = filter_callback(_changing(filter))
         biases = _bias_array(logit_bias or {})
         options = _raw.mixtral_sampler_options(
             struct_size=ctypes.sizeof(_raw.mixtral_sampler_options),
@@ -93,25 +87,19 @@ class Sampler(Handle):
             presence_penalty=presence_penalty,
             penalty_window=unsigned("penalty_window", penalty_window),
             report=unsigned("report", report),
-            seed=self.seed,
+            random_seed=seed is None,
+            seed=0 if seed is None else unsigned("seed", seed, 64),
             bias=biases,
             bias_count=len(biases),
             filter=callback,
         )
-        handle = ctypes.c_void_p()
-        check(_raw.mixtral_sampler_create(ctypes.byref(handle), ctypes.byref(options)))
-        self._own(handle.value or 0, callback)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        self._create(_raw.mixtral_sampler_create, ctypes.byref(options), kept=(callback,))
+        begun = ctypes.c_uint64()
+        check(_raw.mixtral_sampler_seed(ctypes.byref(begun), self._handle))
+        self.seed = begun.value
+        # How many random numbers were used: a draw takes one, greedy choice none.
+        self._numbers = 0
+        self._draws: bool = options.temperature > 0
 
     def report(self) -> list[Candidate]:
         """What the last draw saw: the token drawn, then the `report` likeliest, best first."""
@@ -128,28 +116,25 @@ class Sampler(Handle):
 
     def _sample(self, session: int) -> int:
         token = _raw.mixtral_token()
-        self._raised.clear()
-        status = _raw.mixtral_sample(ctypes.byref(token), session, self._handle)
-        if status == _raw.MIXTRAL_CANCELLED and self._raised:
-            raise self._raised.pop()
-        check(status)
+        run(_raw.mixtral_sample, ctypes.byref(token), session, self._handle)
+        self._numbers += self._draws
         return token.value
 
 
-def _filter_callback(filter: Filter | None, raised: list[BaseException]) -> Any:
+def _changing(filter: Filter | None) -> Callable[[Any, int], object] | None:
+    """The filter over the floats of C. It gets a copy, since it may keep what it is given."""
     if filter is None:
-        return _raw.filter_callback()
+        return None
     user_filter = filter
 
-    def call(logits: Any, count: int, _user: Any) -> int:
-        # An exception must not cross C: it is kept, the call stopped, and raised after it.
-        try:
-            return 1 if user_filter(borrowed_floats(logits, count)) else 0
-        except BaseException as error:  # noqa: BLE001
-            raised.append(error)
-            return 1
+    def call(pointer: Any, count: int) -> bool:
+        logits = copied_floats(pointer, count)
+        if user_filter(logits):
+            return True
+        write_floats(pointer, count, logits)
+        return False
 
-    return _raw.filter_callback(call)
+    return call
 
 
 def _bias_array(biases: Mapping[int, float]) -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
 from . import _raw
-from ._errors import MixtralError, check, error, last_error, status_name
+from ._callbacks import run
+from ._errors import BufferTooSmallError, MixtralError, check, error, last_error, status_name
 from ._sampler import Sampler, SamplerOptions
 from ._support import (
     Handle,
@@ -25,9 +26,11 @@ from ._support import (
 )
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from typing_extensions import Unpack
 
-    from typing_extensions import Self, Unpack
+# What SplitMix64 adds to its state for every number: the n-th number of a seed is the first of the seed
+# that is n steps further.
+_SPLITMIX_STEP = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True)
@@ -46,22 +49,23 @@ class Session(Handle):
     Sessions of one model may run in different threads. Every step releases Python's lock.
     """
 
-    def __init__(self, handle: int, vocabulary: int, *kept: object) -> None:
+    _instead: ClassVar[str] = "Session.fork makes a second one, Session.save bytes"
+
+    def __init__(
+        self,
+        vocabulary: int,
+        memory: tuple[object, ...],
+        create: Callable[..., int],
+        *arguments: object,
+    ) -> None:
         self._vocabulary = vocabulary
+        # Of sample() with options: the sampler of the last call, the seed of the random numbers, and how
+        # many of them earlier samplers used.
         self._sampler: Sampler | None = None
         self._sampler_options: SamplerOptions | None = None
-        self._own(handle, *kept)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+        self._seed: int | None = None
+        self._numbers = 0
+        self._create(create, *arguments, kept=memory)
 
     def feed(self, ids: Iterable[int]) -> None:
         """Feeds tokens at the next positions, any number of them, and copies no logits."""
@@ -104,7 +108,8 @@ class Session(Handle):
     def sample(self, sampler: Sampler | None = None, **options: Unpack[SamplerOptions]) -> int:
         """Chooses the next token and does not feed it: by a sampler, by options, or greedily.
 
-        Calls with equal options go on with the same random numbers; other options start anew.
+        The session's random numbers go on from call to call, whatever the options; only another seed
+        starts them anew. Without a seed the first call draws one: see `seed`.
         """
         if sampler is not None:
             if options:
@@ -115,6 +120,11 @@ class Session(Handle):
         token = _raw.mixtral_token()
         check(_raw.mixtral_sample(ctypes.byref(token), self._handle, None))
         return token.value
+
+    @property
+    def seed(self) -> int | None:
+        """What the random numbers of sample() with options began with; None before its first call."""
+        return self._seed
 
     @property
     def position(self) -> int:
@@ -132,13 +142,11 @@ class Session(Handle):
 
     def rewind(self, position: int) -> None:
         """Forgets all tokens from `position` on; there are no logits until the next step."""
-        check(_raw.mixtral_session_rewind(self._handle, unsigned("position", position, 64)))
+        run(_raw.mixtral_session_rewind, self._handle, unsigned("position", position, 64))
 
     def fork(self) -> Session:
         """A second session that stands where this one does; memory is shared until one writes."""
-        handle = ctypes.c_void_p()
-        check(_raw.mixtral_session_fork(ctypes.byref(handle), self._handle))
-        return Session(handle.value or 0, self._vocabulary, *self._kept)
+        return Session(self._vocabulary, self._kept, _raw.mixtral_session_fork, self._handle)
 
     def save(self) -> bytes:
         """Where the session stands: tokens, cache and logits; see `load`.
@@ -146,44 +154,59 @@ class Session(Handle):
         The first time for a model all of its weights are read once, to name it in the state.
         """
         size = ctypes.c_size_t()
-        status = _raw.mixtral_session_save(ctypes.byref(size), None, 0, self._handle)
-        if status != _raw.MIXTRAL_BUFFER_TOO_SMALL:
-            check(status)
+        try:
+            run(_raw.mixtral_session_save, ctypes.byref(size), None, 0, self._handle)
+        except BufferTooSmallError:
+            pass
         buffer = ctypes.create_string_buffer(size.value)
-        check(_raw.mixtral_session_save(ctypes.byref(size), buffer, len(buffer), self._handle))
+        run(_raw.mixtral_session_save, ctypes.byref(size), buffer, len(buffer), self._handle)
         return buffer.raw
 
-    def load(self, state: bytes) -> None:
+    def load(self, state: bytes | bytearray | memoryview) -> None:
         """Stands where a saved session stood, with the same bits from there on.
 
         The model must have the same weights, and the session the same type of cache and room for the
         tokens. On an error the session is as it was.
         """
-        check(_raw.mixtral_session_load(self._handle, state, len(state)))
+        if not isinstance(state, (bytes, bytearray, memoryview)):
+            raise TypeError(f"state must be bytes, not {type(state).__name__}")
+        data = bytes(state)
+        run(_raw.mixtral_session_load, self._handle, data, len(data))
 
     def save_file(self, path: Path) -> None:
         """As `save`, into a file; one that is there is replaced when the new one is complete."""
-        check(_raw.mixtral_session_save_file(self._handle, path_bytes(path)))
+        run(_raw.mixtral_session_save_file, self._handle, path_bytes(path))
 
     def load_file(self, path: Path) -> None:
         """As `load`, from a file."""
-        check(_raw.mixtral_session_load_file(self._handle, path_bytes(path)))
+        run(_raw.mixtral_session_load_file, self._handle, path_bytes(path))
 
     def cancel(self) -> None:
         """Ends the call that runs on this session in another thread with a CancelledError."""
         check(_raw.mixtral_cancel(self._handle))
 
     def _sampler_for(self, options: SamplerOptions) -> Sampler:
-        if self._sampler is None or options != self._sampler_options:
-            if self._sampler is not None:
-                self._sampler.close()
-            self._sampler = Sampler(**options)
-            bias = options.get("logit_bias")
-            # A copy, so that a change of the caller's mapping is seen.
-            self._sampler_options = options
-            if bias is not None:
-                self._sampler_options = SamplerOptions(**{**options, "logit_bias": dict(bias)})
-        return self._sampler
+        """A sampler with these options, whose random numbers are the next ones of the session's."""
+        before, seed = self._sampler, options.get("seed")
+        if before is None or self._seed is None or seed not in (None, self._seed):
+            sampler = Sampler(**options)
+            self._seed, self._numbers = sampler.seed, 0
+        elif options == self._sampler_options:
+            return before
+        else:
+            numbers = self._numbers + before._numbers
+            start = (self._seed + numbers * _SPLITMIX_STEP) % (1 << 64)
+            sampler = Sampler(**SamplerOptions(**{**options, "seed": start}))
+            self._numbers = numbers
+        self._sampler = sampler
+        if before is not None:
+            before.close()
+        bias = options.get("logit_bias")
+        # A copy, so that a change of the caller's mapping is seen.
+        self._sampler_options = options
+        if bias is not None:
+            self._sampler_options = SamplerOptions(**{**options, "logit_bias": dict(bias)})
+        return sampler
 
 
 def step_many(

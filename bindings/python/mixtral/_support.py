@@ -1,28 +1,27 @@
-"""What the classes share: handles, ids, numbers, buffers, and calls that Ctrl-C can end."""
+"""What the classes share: handles, ids, numbers, text, buffers, and calls that Ctrl-C can end."""
 
 from __future__ import annotations
 
 import ctypes
-import logging
 import operator
 import os
+import re
 import threading
 import weakref
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, NoReturn, Union
 
 from . import _raw
+from ._callbacks import outcome, run
 from ._errors import InvalidArgumentError, check, last_error
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
-
-# Called with what is done and all there is; True stops.
-Progress = Callable[[int, int], Optional[bool]]
-
-# Called with a level of `logging` and a sentence; True stops. The log method of a logger is one.
-Log = Callable[[int, str], Optional[bool]]
-_LEVELS = {_raw.MIXTRAL_LOG_INFO: logging.INFO, _raw.MIXTRAL_LOG_WARNING: logging.WARNING}
 
 # A NumPy float32 array when NumPy is installed, otherwise array('f').
 Logits = Any
@@ -31,44 +30,75 @@ Logits = Any
 _SHORT_STEP = 16
 
 
-class Allocator(Protocol):
-    """Gives the memory of a model and its sessions. Called on the threads that use these, until the last
-    of them is closed; what uses this package there is a BusyError."""
+class Closing:
+    """Something with a close(), which `with` calls, and of which there is one."""
 
-    def allocate(self, size: int, alignment: int) -> int | None:
-        """The address of `size` bytes, a multiple of `alignment`. None is an OutOfMemoryError, and so is
-        an exception, but for one while the model is loaded, which Model() raises."""
+    # What to do in place of a copy, for the sentence that refuses it.
+    _instead: ClassVar[str]
 
-    def release(self, address: int, size: int) -> None:
-        """Takes back what allocate() gave, with the same size."""
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # What copy, deepcopy and pickle ask for.
+        raise TypeError(
+            f"a {type(self).__name__} cannot be copied or pickled, as it stands for memory of this "
+            f"process; {self._instead}"
+        )
 
 
-class Handle:
+class Handle(Closing):
     """Something that mixtral_free frees: by close(), by leaving `with`, or when it is collected.
 
     A closed object keeps its stale handle, which the library refuses: NULL would mean something else
     in places where NULL is allowed.
     """
 
-    _handle: int
+    _pointer: ctypes.c_void_p
+    _kept: tuple[object, ...]
     _finalizer: weakref.finalize[Any, Any]
 
-    def _own(self, handle: int, *kept: object) -> None:
-        """Takes over a handle; `kept` stays alive until the handle is freed."""
-        self._handle = handle
+    def _create(
+        self, create: Callable[..., int], *arguments: object, kept: tuple[object, ...] = ()
+    ) -> None:
+        """Calls create(pointer to the handle, *arguments), and owns the handle before it is there: an
+        interrupt right after the call leaks nothing. `kept` stays alive until the handle is freed."""
+        self._pointer = ctypes.c_void_p()
         self._kept = kept
-        self._finalizer = weakref.finalize(self, _free, handle, *kept)
+        self._finalizer = weakref.finalize(self, _free, self._pointer, kept)
+        try:
+            run(create, ctypes.byref(self._pointer), *arguments)
+        except BaseException:
+            # A traceback may keep the object alive for long.
+            self._finalizer()
+            raise
+
+    @property
+    def _handle(self) -> int:
+        return self._pointer.value or 0
 
     def close(self) -> None:
         """Frees the object; a second time does nothing. Raises BusyError while a call runs on it."""
-        if self._finalizer.detach() is None:
+        if not self._finalizer.alive:
             return
-        status = _raw.mixtral_free(self._handle)
-        if status == _raw.MIXTRAL_BUSY:
-            busy = last_error(status)
-            self._own(self._handle, *self._kept)
-            raise busy
-        check(status)
+        status, error = outcome(_raw.mixtral_free, self._pointer)
+        if status not in (_raw.MIXTRAL_OK, _raw.MIXTRAL_INVALID_HANDLE):
+            raise last_error(status)
+        # Freed now, or by another thread's close() meanwhile.
+        self._finalizer.detach()
+        if error is not None:
+            raise error
 
     @property
     def closed(self) -> bool:
@@ -76,8 +106,10 @@ class Handle:
         return not self._finalizer.alive
 
 
-def _free(handle: int, *_kept: object) -> None:
-    _raw.mixtral_free(handle)
+def _free(pointer: ctypes.c_void_p, _kept: object) -> None:
+    _, error = outcome(_raw.mixtral_free, pointer)
+    if error is not None:
+        raise error
 
 
 def unsigned(name: str, value: int, bits: int = 32) -> int:
@@ -97,19 +129,31 @@ def signed(name: str, value: int, bits: int = 64) -> int:
     return number
 
 
-def text_bytes(text: str | bytes) -> bytes:
-    """UTF-8; what Python's surrogateescape made of stray bytes becomes those bytes again."""
+# Halves of surrogate pairs, but for those that stand for a byte.
+_LONE_SURROGATES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def text_bytes(name: str, text: str | bytes) -> bytes:
+    """UTF-8 of a text, and a copy of bytes that may change.
+
+    A surrogate pair is its character and a lone surrogate U+FFFD, but for those that Python's
+    surrogateescape makes of stray bytes, as in sys.argv: they become these bytes again.
+    """
     if isinstance(text, str):
-        return text.encode("utf-8", "surrogateescape")
+        try:
+            return text.encode("utf-8")
+        except UnicodeEncodeError:
+            paired = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+            return _LONE_SURROGATES.sub("\ufffd", paired).encode("utf-8", "surrogateescape")
     if isinstance(text, (bytes, bytearray, memoryview)):
         return bytes(text)
-    raise TypeError(f"text must be str or bytes, not {type(text).__name__}")
+    raise TypeError(f"{name} must be str or bytes, not {type(text).__name__}")
 
 
 def token_array(ids: Iterable[int]) -> array[int]:
-    """The ids as 32-bit integers."""
+    """The ids as 32-bit integers: a copy, which nobody changes during a call."""
     if isinstance(ids, array) and ids.typecode == "i" and ids.itemsize == 4:
-        return ids
+        return array("i", ids)
     if isinstance(ids, (str, bytes, bytearray)):
         raise TypeError(f"ids must be integers, not {type(ids).__name__}")
     values = [operator.index(one) for one in ids]
@@ -168,19 +212,30 @@ def c_floats(vector: Logits) -> Any:
     return (ctypes.c_float * len(vector)).from_buffer(vector)
 
 
-def borrowed_floats(pointer: Any, count: int) -> Logits:
-    """Floats that belong to C, to be read and changed in place while a callback runs."""
-    floats = ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float * count)).contents
-    view = memoryview(floats).cast("B").cast("f")
-    numpy = _numpy()
-    return view if numpy is None else numpy.frombuffer(view, dtype=numpy.float32)
+def copied_floats(pointer: Any, count: int) -> Logits:
+    """A copy of floats that belong to C: what a callback is given may be kept."""
+    vector = float_vector(count)
+    ctypes.memmove(c_floats(vector), pointer, 4 * count)
+    return vector
+
+
+def write_floats(pointer: Any, count: int, vector: Logits) -> None:
+    """Writes a copy back over the floats of C."""
+    changed = memoryview(vector).cast("B")
+    if changed.nbytes != 4 * count:
+        raise InvalidArgumentError(
+            f"the filter left logits of {changed.nbytes} bytes; allowed {4 * count}, as they came"
+        )
+    ctypes.memmove(pointer, changed.tobytes(), 4 * count)
 
 
 def run_step(handles: Sequence[int], token_count: int, call: Callable[[], int]) -> None:
     """Runs a step. Ctrl-C ends a long one within a layer's time: Python shows signals to the main
-    thread only between its own instructions, so the step runs beside it and is cancelled."""
+    thread only between its own instructions, so the step runs beside it and is cancelled.
+
+    Where no thread can be started it runs in place, and Ctrl-C waits for its end."""
     if token_count <= _SHORT_STEP or threading.current_thread() is not threading.main_thread():
-        check(call())
+        run(call)
         return
     gate = threading.Lock()
     begun = abandoned = False
@@ -194,7 +249,7 @@ def run_step(handles: Sequence[int], token_count: int, call: Callable[[], int]) 
                 return
             begun = True
         try:
-            check(call())
+            run(call)
         except BaseException as error:  # noqa: BLE001
             failure.append(error)
         finally:
@@ -202,7 +257,8 @@ def run_step(handles: Sequence[int], token_count: int, call: Callable[[], int]) 
 
     try:
         # The interrupt may come anywhere, also while the thread starts: the gate decides.
-        threading.Thread(target=work, name="mixtral-step", daemon=True).start()
+        if not _started(threading.Thread(target=work, name="mixtral-step", daemon=True)):
+            work()
         done.wait()
     except BaseException:
         with gate:
@@ -216,56 +272,23 @@ def run_step(handles: Sequence[int], token_count: int, call: Callable[[], int]) 
         raise failure[0]
 
 
-def progress_callback(progress: Progress | None, raised: list[BaseException]) -> Any:
-    # Without a progress function too: Python's turn to see Ctrl-C while a large file is read.
-    def call(done: int, total: int, _user: Any) -> int:
-        try:
-            return 1 if progress is not None and progress(done, total) else 0
-        except BaseException as error:  # noqa: BLE001
-            raised.append(error)
-            return 1
-
-    return _raw.progress_callback(call)
-
-
-def allocator_callbacks(
-    allocator: Allocator | None, raised: list[BaseException]
-) -> tuple[Any, Any]:
-    """To be kept for as long as something of the model lives."""
-    if allocator is None:
-        return _raw.allocate_callback(), _raw.release_callback()
-
-    def allocate(size: int, alignment: int, _user: Any) -> int | None:
-        # What ctypes returns for a callback that raises is no address.
-        try:
-            address = allocator.allocate(size, alignment)
-            return None if address is None else operator.index(address)
-        except BaseException as error:  # noqa: BLE001
-            raised[:] = [error]
-            return None
-
-    return (
-        _raw.allocate_callback(allocate),
-        _raw.release_callback(lambda address, size, _user: allocator.release(address, size)),
-    )
-
-
-def log_callback(log: Log | None, raised: list[BaseException]) -> Any:
-    if log is None:
-        return _raw.log_callback()
-
-    def call(level: int, text: bytes, _size: int, _user: Any) -> int:
-        try:
-            return 1 if log(_LEVELS[level], text.decode("utf-8")) else 0
-        except BaseException as error:  # noqa: BLE001
-            raised.append(error)
-            return 1
-
-    return _raw.log_callback(call)
+def _started(thread: threading.Thread) -> bool:
+    """Starts the thread; False where there can be none: a limit of the system's, or the end of Python."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def path_bytes(path: Path) -> bytes:
-    return without_nul("path", os.fsencode(path))
+    try:
+        return without_nul("path", os.fsencode(path))
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(
+            f"path has {ascii(error.object[error.start])} at index {error.start}, which no name of a "
+            "file can hold"
+        ) from None
 
 
 def without_nul(name: str, text: bytes) -> bytes:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from . import _raw
 from ._errors import InvalidArgumentError
-from ._support import Handle, byte_text, c_tokens, token_array
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from ._support import Handle, byte_text, c_tokens, text_bytes, token_array
 
 # Bytes of most pieces, so that one call usually suffices.
 _PIECE_GUESS = 16
@@ -22,19 +17,10 @@ _PIECE_GUESS = 16
 class Detokenizer(Handle):
     """Made by `Model.detokenizer`. Tokens in, whole characters out; what is incomplete waits."""
 
-    def __init__(self, handle: int) -> None:
-        self._own(handle)
+    _instead: ClassVar[str] = "make another by Model.detokenizer"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def __init__(self, model: int, flags: int) -> None:
+        self._create(_raw.mixtral_detokenizer_create, model, flags)
 
     def next(self, ids: Iterable[int]) -> str:
         """The text that these tokens complete. Bytes that are no UTF-8 become U+FFFD."""
@@ -74,6 +60,8 @@ class StopFilter:
                 raise TypeError(f"stop {index} must be str, not {type(stop).__name__}")
             if not stop:
                 raise InvalidArgumentError(f"stop {index} is empty")
+            # As the text comes: no surrogates.
+            self._stops[index] = text_bytes("stop", stop).decode("utf-8", "replace")
         self._held = ""
         self.stopped: bool = False
 

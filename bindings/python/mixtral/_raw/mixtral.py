@@ -343,7 +343,7 @@ class mixtral_sampler_options(Structure):
         ("presence_penalty", c_float),
         ("penalty_window", c_uint32),
         ("report", c_uint32),
-        ("reserved", c_uint32),
+        ("random_seed", c_uint32),
         ("seed", c_uint64),
         ("bias", POINTER(mixtral_logit_bias)),
         ("bias_count", c_uint64),
@@ -357,6 +357,10 @@ mixtral_sampler_create = declare(
     mixtral_status,
     POINTER(mixtral_sampler),
     POINTER(mixtral_sampler_options),
+)
+
+mixtral_sampler_seed = declare(
+    "mixtral_sampler_seed", mixtral_status, POINTER(c_uint64), mixtral_sampler
 )
 
 mixtral_sample = declare(

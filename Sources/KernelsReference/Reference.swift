@@ -1,5 +1,6 @@
 // The instruction set that every processor has: plain Swift, one lane after another. It defines the
 // bits of every kernel; the other instruction sets are tested to equal it.
+import Kernels
 
 /// `VectorISA` and `ProductISA` in plain Swift.
 package enum Reference: VectorISA {
@@ -98,7 +99,7 @@ package enum Reference: VectorISA {
 
 extension Reference: ProductISA {
   package static var lanes: Int { 16 }
-  @inlinable @inline(__always) package static var interleavedRows: Int { 1 }
+  @inlinable @inline(__always) package static var bundledRows: Int { 1 }
   @inlinable @inline(__always) package static var rows8: Bool { false }
   @inlinable @inline(__always) package static var rows4: Bool { false }
   @inlinable @inline(__always) package static var rows2: Bool { false }
@@ -117,6 +118,17 @@ extension Reference: ProductISA {
   }
   package static func lowBits(_ a: Integers, _ mask: UInt8) -> Integers {
     lanes(codes(a) & SIMD64(repeating: mask))
+  }
+  package static func byte(_ a: Integers, _ i: Int) -> Integers {
+    a &>> Integers(repeating: Int32(truncatingIfNeeded: i * 8)) & Integers(repeating: 255)
+  }
+  package static func lookup16(
+    _ table: (low: UInt64, high: UInt64), _ codes: Integers
+  ) -> Integers {
+    let bytes = unsafeBitCast(SIMD2(table.low, table.high), to: SIMD16<UInt8>.self)
+    var result = Reference.codes(codes)
+    for i in 0..<64 { result[i] = bytes[Int(result[i] & 15)] }
+    return lanes(result)
   }
   package static func or(_ a: Integers, _ b: Integers) -> Integers { a | b }
   package static func shiftRight16(_ a: Integers, _ count: Int32) -> Integers {
