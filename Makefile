@@ -244,9 +244,24 @@ oracle: $(LIBRARY) .venv/peer $(SMOLLM2)
 bench: $(LIBRARY) .venv/bench
 	$(PYTHON) Tests/Benchmarks/bench.py "$(or $(FILE),$(MODEL))" $(ARGUMENTS)
 
+## make bench-sampling [ARGUMENTS="--other LIBRARY"]: microseconds of a draw, by options.
+.PHONY: bench-sampling
+bench-sampling: $(LIBRARY) .venv/bench
+	$(PYTHON) Tests/Benchmarks/bench_sampling.py $(ARGUMENTS)
+
 ## make bench-peers [FILE=model.gguf] [ARGUMENTS=...]: the same with llama.cpp in turn.
 bench-peers: $(LIBRARY) .venv/bench .venv/peer
 	$(PYTHON) Tests/Benchmarks/bench.py --peers "$(or $(FILE),$(MODEL))" $(ARGUMENTS)
+
+# Packages of the tokenizers' benchmark: the peers, their vocabularies, and texts in many languages.
+.venv/bench-text: .venv/ready
+	.venv/bin/pip install -q tiktoken==0.14.0 sentencepiece==0.2.3 mistral-common==1.13.1 tokenizers==0.23.3 protobuf django==5.2.19
+	touch $@
+
+## make bench-text [ARGUMENTS=...]: tokenizing beside tiktoken and sentencepiece, and one piece of 100 MB.
+.PHONY: bench-text
+bench-text: $(LIBRARY) .venv/bench-text
+	PYTHONPATH=bindings/python $(PYTHON) Tests/Benchmarks/bench_text.py $(ARGUMENTS)
 
 ## make clean: removes .build and .venv.
 clean:

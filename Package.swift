@@ -145,7 +145,12 @@ let package = Package(
       dependencies: ["Base", "KernelsReference", "Quantization", "Support"]),
     .testTarget(name: "WorkersTests", dependencies: ["Base", "Workers", "Support"]),
     .testTarget(name: "TextTests", dependencies: ["Base", "Text", "Support"]),
-    .testTarget(name: "SamplingTests", dependencies: ["Base", "Sampling", "Support"]),
+    .testTarget(
+      name: "SamplingTests",
+      dependencies: [
+        "Base", "Kernels", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "KernelsReference",
+        "Platform", "Sampling", "Support",
+      ]),
     .testTarget(
       name: "ForwardTests",
       dependencies: ["Base", "Forward", "Kernels", "KernelsReference", "Support", "Workers"]),

@@ -109,7 +109,7 @@ enum {
 
 typedef struct mixtral_load_options {
   uint32_t struct_size;
-  uint32_t threads;       /* 1..512; 0: the processors that affinity and cgroup quota allow */
+  uint32_t threads;       /* 1..512; 0: the processors that affinity and CPU quotas of all cgroups allow, rounded down */
   uint32_t isa;           /* MIXTRAL_ISA_*; one the processor lacks is UNSUPPORTED */
   uint32_t experts_used;  /* experts per token, 1..experts; 0: as the file says */
   int64_t sliding_window; /* positions a token sees, itself included; 0: as the file says; -1: off */
@@ -139,6 +139,11 @@ typedef struct mixtral_load_options {
  * Mistral, Mixtral and their fine-tunes. The weights are read once and packed; afterwards the file is
  * neither open nor mapped, but for a packed one with `map`.
  *
+ * A model that cannot fit is OUT_OF_MEMORY before its weights are read, with the bytes needed (weights and
+ * buffers) and the bytes allowed: what the memory limits of all cgroups (version 1 and 2, swap included) leave, all
+ * that the machine has, and what RLIMIT_AS leaves. What is merely not free now is a warning of the log. A host that
+ * gives the memory itself (`allocate`) is not asked. Cache pages of sessions come on top, as they grow.
+ *
  * @param model    receives the handle; free it with mixtral_free.
  * @param path     NUL-terminated bytes of the path.
  * @param options  NULL for the defaults.
@@ -150,7 +155,7 @@ mixtral_status mixtral_load(mixtral_model **model, const char *path, const mixtr
 
 typedef struct mixtral_pack_options {
   uint32_t struct_size;
-  uint32_t threads;   /* 1..512; 0: the processors that affinity and cgroup quota allow */
+  uint32_t threads;   /* 1..512; 0: as of mixtral_load_options */
   uint32_t overwrite; /* 1: a file at `target` is replaced; 0: it is INVALID_ARGUMENT */
   uint32_t reserved;  /* 0 */
   /** Called while packing with bytes written so far and in all; non-zero ends with CANCELLED. */
@@ -163,15 +168,19 @@ typedef struct mixtral_pack_options {
  *
  * Loaded with `map` 1 it is ready in milliseconds, and processes that map the same file share its pages.
  * Whoever maps it promises to leave it in place: pages of a file that is cut while it is mapped raise
- * SIGBUS, if mixtral_guard_mappings is not on; one that was written to is CHANGED at the next step, and so is
- * one that was cut before it. Replacing it by a rename is safe. Loaded
- * without `map` it is read, and then nothing of it is needed any more.
+ * SIGBUS, if mixtral_guard_mappings is not on; one that was written to, or cut, before a step or during it, is
+ * CHANGED, also when its time of writing was put back. (Not seen is what is written within a few milliseconds of
+ * the load, or put back beside a change of permissions or names; setting its times or attributes counts as
+ * writing.) Replacing it by a rename is safe. Loaded without `map` it is read, and then nothing of it is needed
+ * any more.
  *
  * @param target   NUL-terminated bytes of the path to write; written beside it under another name and
- *                 renamed when complete.
+ *                 renamed when complete. What is replaced must be a regular file that may be written to; its
+ *                 permissions, owner and access list stay, and symbolic links lead to the new file.
  * @param source   the path of a GGUF model, one file or the first of a split set, not packed.
  * @param options  NULL for the defaults.
- * @return OK; INVALID_ARGUMENT (also: `target` exists, is `source`, or `source` is packed), NOT_FOUND, IO,
+ * @return OK; INVALID_ARGUMENT (also: `target` exists, is `source` or a pipe, socket, device or folder, or
+ *         `source` is packed), NOT_FOUND, IO,
  *         MALFORMED, UNSUPPORTED, LIMIT_EXCEEDED, OUT_OF_MEMORY, CHANGED, CANCELLED. On an error nothing is
  *         left at `target` that was not there.
  * Threads: any. Since 0.1.
@@ -247,6 +256,16 @@ mixtral_status mixtral_model_info(mixtral_model *model, mixtral_info *info);
  */
 mixtral_status mixtral_model_metadata(size_t *size, char *buffer, size_t capacity, mixtral_model *model, const char *key);
 
+/**
+ * The tokens that end an answer, in rising order: those that the file names as ends of a text, an answer
+ * or a message (eos, eot, eom), and the control tokens spelled as such ends ("</s>", "<|im_end|>",
+ * "<|endoftext|>", …). Generation stops where one of them is chosen. Perhaps none.
+ *
+ * @param count  receives the ids there are; buffer holds `capacity` ids.
+ * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL. Threads: any. Since 0.1.
+ */
+mixtral_status mixtral_model_stop_tokens(size_t *count, mixtral_token *buffer, size_t capacity, mixtral_model *model);
+
 /* ---------------------------------------------------------------------------------------- Text */
 
 enum {
@@ -261,13 +280,15 @@ enum {
 /**
  * Turns text into token ids, exactly as the model's own tokenizer does (SentencePiece BPE with byte
  * fallback, or byte-level BPE). Bytes that are not UTF-8 become byte tokens and survive a round trip.
+ * Without MIXTRAL_TOKENIZE_SPECIAL no text becomes the mark of a chat ("<s>", "[INST]", "<|im_end|>", …) or
+ * a token that ends an answer, whatever type the file gives them; with it they are found all the same.
  *
  * @param count   receives the ids needed; buffer holds `capacity` ids.
  * @param text    `size` bytes, at most 1 GiB; NULL only with size 0. NUL bytes are text.
  * @param flags   MIXTRAL_TOKENIZE_*; 0: plain text, no BOS.
  *                BOS with SPECIAL adds no mark that the text brings: one that begins with "<s>" has one.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, LIMIT_EXCEEDED, OUT_OF_MEMORY.
- * O(n log n). Threads: any. Since 0.1.
+ * The time is linear in the text. Threads: any. Since 0.1.
  */
 mixtral_status mixtral_tokenize(size_t *count, mixtral_token *buffer, size_t capacity, mixtral_model *model, const char *text,
                                 size_t size, uint32_t flags);
@@ -323,7 +344,8 @@ mixtral_status mixtral_session_create(mixtral_session **session, mixtral_model *
  * Feeds tokens at the session's next positions and computes the logits after the last one.
  *
  * @param tokens  `count` ids, each in [0, vocabulary); at least one. Any number: long prompts are cut
- *                into passes inside, with the same bits as any other cut.
+ *                into passes inside, with the same bits as any other cut. None is read when `count` is more
+ *                than the context has room for.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT (names the index), CONTEXT_FULL, OUT_OF_MEMORY, BUSY,
  *         CANCELLED, NUMERIC, FORKED, CHANGED or IO (the file of a mapped model). On an error the session is
  *         as it was before the call; only when a sliding window has already moved on does it stand at the
@@ -425,7 +447,9 @@ mixtral_status mixtral_session_load(mixtral_session *session, const void *state,
 
 /**
  * As mixtral_session_save, into a file: written beside `path` under another name and renamed when complete,
- * over a file that is there.
+ * over a file that is there. A new one is for its owner alone (mode 0600). One that is replaced must be a regular
+ * file that may be written to; its permissions, owner and access list stay, and symbolic links lead to the new file.
+ * Pipes, sockets, devices and folders are INVALID_ARGUMENT: what goes there comes from mixtral_session_save.
  *
  * @param path  NUL-terminated bytes of the path.
  * @return as mixtral_session_save except BUFFER_TOO_SMALL, and NOT_FOUND (the folder), IO; on an error what was at
@@ -486,6 +510,24 @@ mixtral_status mixtral_sampler_seed(uint64_t *seed, mixtral_sampler *sampler);
  *  @return OK; INVALID_HANDLE, INVALID_ARGUMENT (nothing stepped yet; a bias beyond the vocabulary),
  *          NUMERIC (every token is banned, or a NaN), CANCELLED, BUSY. Since 0.1. */
 mixtral_status mixtral_sample(mixtral_token *token, mixtral_session *session, mixtral_sampler *sampler);
+
+/**
+ * Chooses the next tokens of many sessions of one model together, on the model's threads. Every session gets the
+ * token that mixtral_sample would choose.
+ *
+ * @param tokens    receives `count` tokens, 0 where there is none; apart from the other arrays.
+ * @param sessions  `count` different sessions of one model, 1..4096.
+ * @param samplers  `count` different samplers, one a session, NULL in the place of one: greedy; or NULL: all greedy.
+ * @param statuses  `count` statuses, apart from the other arrays, or NULL. A session that has no token (nothing
+ *                  stepped yet, NUMERIC, BUSY, …) gets its own status and the others go on.
+ * @return OK when every session is OK; otherwise the first failing session's status, whose sentence names its
+ *         index: INVALID_HANDLE, INVALID_ARGUMENT, NUMERIC, CANCELLED, BUSY. INVALID_ARGUMENT with no token at all
+ *         for a session or a sampler given twice or a session of another model.
+ * Threads: draws take a turn of the model, as a pass does. Filter callbacks run before it, one after another on
+ *         the calling thread; the sessions and samplers of the call are BUSY for them. Since 0.1.
+ */
+mixtral_status mixtral_sample_many(mixtral_token *tokens, mixtral_session *const *sessions,
+                                   mixtral_sampler *const *samplers, size_t count, mixtral_status *statuses);
 
 typedef struct mixtral_candidate {
   mixtral_token token;

@@ -29,7 +29,8 @@ def assign(parameters: list[dict[str, Any]], structs: dict[str, dict[str, Any]])
         elif role in ("array", "handles"):
             one["length"] = next((some["name"] for some in after if _is_length(some)), "")
         elif role == "results":
-            one["length"] = next((some["name"] for some in before[::-1] if _is_length(some)), "")
+            near = [*before[::-1], *after]
+            one["length"] = next((some["name"] for some in near if _is_length(some)), "")
         elif role == "options":
             one["nullable"] = "yes"
         elif role == "description":
@@ -69,7 +70,9 @@ def _role(
         if any(_is_length(some) for some in (after[:1] if one["base"] == "char" else after)):
             return "array"
         return "text" if one["base"] == "char" else "record"
-    if any(some["depth"] == 0 for some in before):
+    # One a handle where there are many handles, or else behind the count.
+    many = any(some["kind"] == "handle" and some["const"][1:] == [True] for some in after)
+    if many or any(some["depth"] == 0 for some in before):
         return "results"
     return "needed" if after and after[0]["name"] == "buffer" else "result"
 

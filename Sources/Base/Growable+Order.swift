@@ -44,6 +44,23 @@ extension Growable {
     try put(sinking, at: hole)
   }
 
+  /// Lets the element at `start` rise to its place in the heap of the elements up to it.
+  @inlinable @inline(__always)
+  package mutating func siftUp(
+    _ start: Int, _ before: (Element, Element) throws(EngineError) -> Bool
+  ) throws(EngineError) {
+    guard start > 0, start < count else { return }
+    let rising = try at(start)
+    var hole = start
+    while hole > 0 {
+      let parent = (hole - 1) / 2
+      guard try before(rising, try at(parent)) else { break }
+      try put(try at(parent), at: hole)
+      hole = parent
+    }
+    try put(rising, at: hole)
+  }
+
   /// Makes a heap of the first `end` elements.
   @inlinable @inline(__always)
   package mutating func makeHeap(

@@ -37,6 +37,16 @@ package struct ByteStrings: Sendable {
     get throws(EngineError) { bytes[try range(index)] }
   }
 
+  /// A string of UTF-8 bytes as text.
+  @inline(never)
+  package func text(_ index: Int) throws(EngineError) -> String {
+    let range = try range(index)
+    return unsafe bytes.withUnsafeBufferPointer { bytes in
+      // SAFETY: `range` lies within `bytes`.
+      unsafe String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+    }
+  }
+
   /// Whether two strings are equal, and whether the first comes before the second, byte by byte.
   @inlinable
   package func compare(
@@ -50,6 +60,18 @@ package struct ByteStrings: Sendable {
       offset &+= 1
     }
     return (a.length == b.length, a.length < b.length)
+  }
+
+  /// Appends a sentence; for few of them, as all are copied.
+  package mutating func append(text: String) throws(EngineError) {
+    var joined = Growable<UInt8>()
+    for index in below(bytes.count) { try joined.append(bytes.at(index)) }
+    try joined.append(text)
+    bytes = try joined.array()
+    var places = Growable<Int>()
+    for index in below(ends.count) { try places.append(ends.at(index)) }
+    try places.append(bytes.count)
+    ends = try places.array()
   }
 }
 

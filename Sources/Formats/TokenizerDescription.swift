@@ -1,7 +1,8 @@
 // What a file says about its tokenizer, as plain values, before any of it is believed.
+import Base
 
 /// The kinds of piece in `tokenizer.ggml.token_type`.
-package enum PieceType: Int32, Sendable {
+package enum PieceType: Int32, Sendable, BitwiseCopyable {
   case normal = 1
   /// Stands for what no piece spells.
   case unknown = 2
@@ -35,7 +36,7 @@ package struct TokenizerDescription: Sendable {
   package var pieces: ByteStrings
   /// A score a piece; only SentencePiece has them.
   package var scores: [Float] = []
-  /// A `PieceType` a piece; empty: all normal.
+  /// A `PieceType` a piece; empty: by spelling.
   package var types: [Int32] = []
   /// `left right`, best first; only byte-level tokenizers other than Tekken use them.
   package var merges = ByteStrings()
@@ -44,12 +45,24 @@ package struct TokenizerDescription: Sendable {
   package var eos: Int32 = -1
   package var unknown: Int32 = -1
   package var padding: Int32 = -1
+  /// Ids that the file names as ends of a text, an answer or a message.
+  package var ends = Growable<Int32>()
   package var addsBOS = false
   package var addsEOS = false
   package var addsSpacePrefix = false
+  /// Sentences about what the file says and was not believed.
+  package var warnings = ByteStrings()
 
   package init(algorithm: Algorithm, pieces: ByteStrings) {
     self.algorithm = algorithm
     self.pieces = pieces
+  }
+
+  /// Whether the file names the id as an end.
+  package func isEnd(_ id: Int32) throws(EngineError) -> Bool {
+    for index in below(ends.count) {
+      if try ends.at(index) == id { return true }
+    }
+    return false
   }
 }

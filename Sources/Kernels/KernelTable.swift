@@ -70,6 +70,8 @@ public struct KernelTable: Sendable {
   public let quantize32: Quantize
   public let rmsNorm: Norm
   public let swiGLU: SwiGLU
+  /// What sampling does with a vocabulary.
+  public let scores: ScoreKernels
   /// Indexed by `CacheType.rawValue`.
   let attends: [Attend]
   let stores: [Store]
@@ -79,7 +81,8 @@ public struct KernelTable: Sendable {
   public init(
     _ instructionSet: InstructionSet, floatRows: FloatRows, quantize256: @escaping Quantize,
     quantize32: @escaping Quantize, rmsNorm: @escaping Norm, swiGLU: @escaping SwiGLU,
-    attend: (CacheType) -> Attend, store: (CacheType) -> Store, panels: (PanelType) -> PanelKernels
+    scores: ScoreKernels, attend: (CacheType) -> Attend, store: (CacheType) -> Store,
+    panels: (PanelType) -> PanelKernels
   ) {
     self.instructionSet = instructionSet
     self.floatRows = floatRows
@@ -87,6 +90,7 @@ public struct KernelTable: Sendable {
     self.quantize32 = quantize32
     self.rmsNorm = rmsNorm
     self.swiGLU = swiGLU
+    self.scores = scores
     attends = CacheType.allCases.map(attend)
     stores = CacheType.allCases.map(store)
     self.panels = PanelType.allCases.map(panels)

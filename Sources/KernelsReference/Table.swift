@@ -13,6 +13,10 @@ enum Table {
       quantize32: { Elementwise<Vectors>.quantize32($0, $1, $2) },
       rmsNorm: { Elementwise<Vectors>.rmsNorm($0, $1, $2, $3, $4, $5) },
       swiGLU: { Elementwise<Vectors>.swiGLU($0, $1, $2) },
+      scores: ScoreKernels(
+        scan: { Scoring<Vectors>.scan($0) }, weigh: { Scoring<Vectors>.weigh($0) },
+        estimate: { Scoring<Vectors>.estimate($0) }, mass: { Scoring<Vectors>.mass($0) },
+        collect: { Scoring<Vectors>.collect($0) }),
       attend: { attend($0) }, store: { store($0) }, panels: { panels($0) })
   }
 

@@ -6,8 +6,8 @@ import Glibc
 import Model
 import Platform
 
-/// Round to nearest, no flush to zero, no traps: what the results are defined by.
-private let control: UInt32 = 0x1f80
+/// The floating-point state of every call.
+private let control = UInt32(PLATFORM_CONTROL)
 
 /// Whether a callback of the host says stop; what it did to the floating-point state is undone.
 func stops(_ callback: () -> Int32) -> Bool {

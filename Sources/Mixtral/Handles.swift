@@ -1,8 +1,8 @@
-// Handles: opaque pointers whose bits are a slot, its generation, a kind and a number of this copy
-// of the library. They are looked up, never followed, so a stale, foreign or wrong handle is a
-// status.
+// Handles: opaque pointers whose bits are a slot, its generation and a number of this copy of the
+// library. They are looked up, never followed, so a stale, foreign or wrong handle is a status. Of
+// which kind an object is, its slot says.
 //
-//   bits 0...15 slot   16...35 generation   36...38 kind   39...52 nonce, never 0
+//   bits 0...15 slot   16...38 generation   39...52 nonce, never 0
 //
 // 53 bits in all: runtimes that keep numbers as doubles keep handles whole.
 import Base
@@ -14,11 +14,11 @@ import Synchronization
 import Text
 
 /// What a handle stands for.
-enum HandleKind: UInt64 {
-  case model = 1
-  case session = 2
-  case sampler = 3
-  case detokenizer = 4
+enum HandleKind {
+  case model
+  case session
+  case sampler
+  case detokenizer
 
   var name: String {
     switch self {
@@ -140,7 +140,7 @@ final class HandleTable: @unchecked Sendable {
   }
 
   static let mostHandles = 65_535
-  private static let lastGeneration: UInt64 = 1 << 20 - 1
+  private static let lastGeneration: UInt64 = 1 << 23 - 1
 
   /// Nothing is allocated while the lock is held; pages that nothing was written to cost nothing.
   private let state = Mutex(State())
@@ -212,8 +212,7 @@ final class HandleTable: @unchecked Sendable {
       slot.pointee.object = object.asHandleObject
       state.live &+= 1
       let bits =
-        UInt64(truncatingIfNeeded: index) | slot.pointee.generation << 16
-        | Object.kind.rawValue << 36 | nonce << 39
+        UInt64(truncatingIfNeeded: index) | slot.pointee.generation << 16 | nonce << 39
       let word = cancellations + index
       if index >= cancellationCount.load(ordering: .relaxed) {
         word.initialize(to: Atomic(0))
@@ -288,16 +287,14 @@ final class HandleTable: @unchecked Sendable {
     guard bits >> 39 == nonce else { return nil }
     return state.withLock { state in
       let index = Int(bits & 0xffff)
-      guard let slot = state.slot(index), Self.holds(slot, bits),
-        let object = slot.pointee.object, object.kind.rawValue == bits >> 36 & 7
-      else { return nil }
-      return object
+      guard let slot = state.slot(index), Self.holds(slot, bits) else { return nil }
+      return slot.pointee.object
     }
   }
 
   /// Whether a slot has the object of a handle: its generation, which each object has its own of.
   private static func holds(_ slot: UnsafeMutablePointer<Slot>, _ bits: UInt64) -> Bool {
-    slot.pointee.object != nil && slot.pointee.generation == bits >> 16 & 0xf_ffff
+    slot.pointee.object != nil && slot.pointee.generation == bits >> 16 & lastGeneration
   }
 
   private func check(_ handle: OpaquePointer?, _ name: String) throws(EngineError) -> UInt64 {

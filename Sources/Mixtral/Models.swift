@@ -100,7 +100,7 @@ private func checkThreads(_ count: UInt32) throws(EngineError) {
 }
 
 private func threads(_ given: UInt32) -> Int {
-  Int(given == 0 ? platform_processor_count() : given)
+  Int(given == 0 ? min(platform_processor_count(), 512) : given)
 }
 
 @c @implementation
@@ -202,6 +202,18 @@ private func info(_ model: Model) -> mixtral_info {
   info.tensors = UInt32(clamping: model.size.tensors)
   info.unused_tensors = UInt32(clamping: model.size.unusedTensors)
   return info
+}
+
+@c @implementation
+public func mixtral_model_stop_tokens(
+  _ count: UnsafeMutablePointer<Int>?, _ buffer: UnsafeMutablePointer<mixtral_token>?,
+  _ capacity: Int, _ model: OpaquePointer?
+) -> mixtral_status {
+  count?.pointee = 0
+  return call { () throws(EngineError) in
+    let model: Model = try HandleTable.shared.object(model)
+    try writeTokens(model.tokenizer.stopTokens, count, buffer, capacity)
+  }
 }
 
 @c @implementation

@@ -130,21 +130,35 @@ public func mixtral_sample(
 private func draw(
   _ sampler: OpaquePointer?, _ session: Session, _ logits: UnsafeBufferPointer<Float>
 ) throws(EngineError) -> mixtral_token {
-  guard let sampler else { return try Sampler.greedy(logits) }
+  guard let sampler else { return try draw(nil as SamplerObject?, session, logits) }
   let object: SamplerObject = try HandleTable.shared.object(sampler)
   var token: mixtral_token = 0
   try object.exclusiveUse.hold { () throws(EngineError) in
-    do throws(EngineError) {
-      try session.withTokens { history throws(EngineError) in
-        token = try object.sampler.draw(logits: logits, history: history, filter: object.filter)
-      }
-    } catch {
-      // A check that failed half-way has left the sampler half changed, as a failure would have.
-      if error.kind == .internal { object.exclusiveUse.breakDown() }
-      throw error
-    }
-    object.hasDrawn = true
+    token = try draw(object, session, logits)
   }
+  return token
+}
+
+/// Draws from a session's logits; greedy without a sampler.
+///
+/// Both are held by the call.
+func draw(
+  _ object: SamplerObject?, _ session: Session, _ logits: UnsafeBufferPointer<Float>
+) throws(EngineError) -> mixtral_token {
+  let kernels = session.model.table.scores
+  guard let object else { return try Sampler.greedy(logits, kernels: kernels) }
+  var token: mixtral_token = 0
+  do throws(EngineError) {
+    try session.withTokens { history throws(EngineError) in
+      token = try object.sampler.draw(
+        logits: logits, history: history, kernels: kernels, filter: object.filter)
+    }
+  } catch {
+    // A check that failed half-way has left the sampler half changed, as a failure would have.
+    if error.kind == .internal { object.exclusiveUse.breakDown() }
+    throw error
+  }
+  object.hasDrawn = true
   return token
 }
 

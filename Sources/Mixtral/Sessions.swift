@@ -101,14 +101,28 @@ public func mixtral_step_many(
     let handles = try array(sessions, count, "sessions")
     let inputs = try array(inputs, count, "inputs")
     let model = try firstModel(handles, statuses)
-    try model.withRequests(count) { requests throws(EngineError) in
-      try stepTogether(model, handles, inputs, statuses, requests)
+    try model.stepTogether(min(handles.count, inputs.count)) { place throws(EngineError) in
+      let session: Session = try HandleTable.shared.object(handles[place])
+      return (session, try tokens(inputs[place]))
+    } note: { place, error in
+      statuses?[place] = error.kind.rawValue
     }
   }
 }
 
+/// The tokens of one session's input.
+private func tokens(
+  _ input: mixtral_input
+) throws(EngineError) -> UnsafeBufferPointer<mixtral_token> {
+  guard let count = Int(exactly: input.count) else {
+    throw EngineError(.invalidArgument, "count of tokens is \(input.count)")
+  }
+  let base: UnsafePointer<mixtral_token>? = input.tokens
+  return try array(base, count, "tokens")
+}
+
 /// The model of the first handle that is a session; the first error when none is.
-private func firstModel(
+func firstModel(
   _ handles: UnsafeBufferPointer<OpaquePointer?>, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) throws(EngineError) -> Model {
   var first = EngineError(.internal, "no session was given")
@@ -118,78 +132,10 @@ private func firstModel(
       return session.model
     } catch {
       statuses?[place] = error.kind.rawValue
-      if place == 0 { first = named(error, 0) }
+      if place == 0 { first = EngineError(error.kind, "sessions[0]: \(error.message)") }
     }
   }
   throw first
-}
-
-/// Steps the sessions that can, in `requests`, which has room for all of them; throws the error of
-/// the first that could not.
-private func stepTogether(
-  _ model: Model, _ handles: UnsafeBufferPointer<OpaquePointer?>,
-  _ inputs: UnsafeBufferPointer<mixtral_input>, _ statuses: UnsafeMutablePointer<mixtral_status>?,
-  _ requests: UnsafeMutableBufferPointer<StepRequest>
-) throws(EngineError) {
-  // The requests that were begun, which are the first of those that there is room for.
-  var members = UnsafeMutableBufferPointer(start: requests.baseAddress, count: 0)
-  var first: (place: Int, error: EngineError)?
-  func note(_ error: EngineError, _ place: Int) {
-    statuses?[place] = error.kind.rawValue
-    if place < first?.place ?? Int.max { first = (place, error) }
-  }
-  defer {
-    for request in members { request.session.exclusiveUse.end() }
-    members.deinitialize()
-  }
-  var place = 0
-  while place < min(handles.count, inputs.count, requests.count) {
-    defer { place &+= 1 }
-    do throws(EngineError) {
-      let request = try beginRequest(handles[place], inputs[place], model, members, place)
-      requests.initializeElement(at: members.count, to: request)
-      members = UnsafeMutableBufferPointer(
-        start: requests.baseAddress, count: members.count &+ 1)
-    } catch {
-      // A session twice or of another model: nobody steps.
-      if error.kind == .invalidArgument { throw named(error, place) }
-      note(error, place)
-    }
-  }
-  try recovering {
-    model.step(members)
-  } onFailure: { _ in
-    for request in members { request.session.exclusiveUse.breakDown() }
-  }
-  for request in members {
-    if let error = request.error { note(error, request.place) }
-  }
-  if let first { throw named(first.error, first.place) }
-}
-
-/// Begins one session of a joint step.
-private func beginRequest(
-  _ handle: OpaquePointer?, _ input: mixtral_input, _ model: Model,
-  _ others: UnsafeMutableBufferPointer<StepRequest>, _ place: Int
-) throws(EngineError) -> StepRequest {
-  let session: Session = try HandleTable.shared.object(handle)
-  guard session.model === model else {
-    throw EngineError(.invalidArgument, "session is of another model than the first one")
-  }
-  if others.contains(where: { $0.session === session }) {
-    throw EngineError(.invalidArgument, "session is given twice")
-  }
-  guard let count = Int(exactly: input.count) else {
-    throw EngineError(.invalidArgument, "count of tokens is \(input.count)")
-  }
-  let base: UnsafePointer<mixtral_token>? = input.tokens
-  let tokens = try array(base, count, "tokens")
-  try session.begin()
-  return StepRequest(session: session, tokens: tokens, place: place)
-}
-
-private func named(_ error: EngineError, _ index: Int) -> EngineError {
-  EngineError(error.kind, "sessions[\(index)]: \(error.message)")
 }
 
 @c @implementation

@@ -22,10 +22,18 @@ public func mixtral_tokenize(
     let bytes = try array(text, size, "text")
     let tokens = try model.tokenizer.encode(
       UnsafeRawBufferPointer(bytes), options: Tokenizer.EncodeOptions(rawValue: flags))
-    let out = try outputBuffer(for: tokens.count, count, buffer, capacity)
-    tokens.withUnsafeBufferPointer { from in
-      if let out, let base = from.baseAddress { out.update(from: base, count: from.count) }
-    }
+    try writeTokens(tokens, count, buffer, capacity)
+  }
+}
+
+/// Writes tokens by the buffer convention.
+func writeTokens(
+  _ tokens: [Int32], _ count: UnsafeMutablePointer<Int>?,
+  _ buffer: UnsafeMutablePointer<mixtral_token>?, _ capacity: Int
+) throws(EngineError) {
+  let out = try outputBuffer(for: tokens.count, count, buffer, capacity)
+  tokens.withUnsafeBufferPointer { from in
+    if let out, let base = from.baseAddress { out.update(from: base, count: from.count) }
   }
 }
 

@@ -4,6 +4,7 @@ import Forward
 import Base
 import Formats
 import Kernels
+import Text
 import Workers
 
 /// What a host does with the sentences of a load.
@@ -26,6 +27,8 @@ package struct LoadLog {
     guard let write, write(level, text()) else { return }
     throw EngineError(.cancelled, "loading was stopped by the log callback")
   }
+
+  func warn(_ text: @autoclosure () -> String) throws(EngineError) { try say(text(), .warning) }
 
   /// The file, the shape, the types of tensors, what is not used, the window.
   func describe(
@@ -68,8 +71,20 @@ package struct LoadLog {
         + names.joined(separator: ", ") + (count > 3 ? " and \(count &- 3) more" : ""), .warning)
   }
 
-  /// The kernels and the threads.
-  func describe(_ workers: Workers, asked: Int, _ table: KernelTable) throws(EngineError) {
+  /// The tokenizer's sentences about what the file says and was not believed.
+  private func describe(_ tokenizer: Tokenizer) throws(EngineError) {
+    guard write != nil else { return }
+    for index in below(tokenizer.warnings.count) {
+      let warning = try tokenizer.warnings.text(index)
+      try say(warning, .warning)
+    }
+  }
+
+  /// The tokenizer, the kernels and the threads.
+  func describe(
+    _ tokenizer: Tokenizer, _ workers: Workers, asked: Int, _ table: KernelTable
+  ) throws(EngineError) {
+    try describe(tokenizer)
     try say("kernels: \(table.name)")
     if workers.count == asked {
       try say("threads: \(workers.count)")

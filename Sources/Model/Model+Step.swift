@@ -125,26 +125,43 @@ extension Model {
     return failure(in: body)
   }
 
+  /// Does `count` units of `body` on the model's threads, in a turn; fails when one of them does.
+  package func runTogether(
+    _ count: Int, _ context: UnsafeRawPointer,
+    _ body: @escaping @convention(c) (UnsafeRawPointer, Int, Int) -> Void
+  ) throws(EngineError) {
+    if let failure = inTurn({ workers.run(count, context, body) }) { throw failure.error }
+  }
+
   /// Lends memory for `count` (at most `mostRequests`) requests, uninitialised: the model's own, or
   /// while another call has that, memory from the system.
   package func withRequests(
     _ count: Int,
     _ body: (UnsafeMutableBufferPointer<StepRequest>) throws(EngineError) -> Void
   ) throws(EngineError) {
-    let isOurs = !requestsTaken.exchange(true, ordering: .acquiring)
-    defer { if isOurs { requestsTaken.store(false, ordering: .releasing) } }
-    let memory = isOurs ? requests : try Self.requestMemory(count, from: host)
-    try body(
-      UnsafeMutableBufferPointer(
-        start: memory.base.assumingMemoryBound(to: StepRequest.self), count: count))
+    try withRequests(count, of: StepRequest.self, body)
   }
 
-  static func requestMemory(
-    _ count: Int, from host: HostMemory?
+  /// The same for requests of another kind; larger ones always get memory from the system.
+  package func withRequests<Request>(
+    _ count: Int, of _: Request.Type,
+    _ body: (UnsafeMutableBufferPointer<Request>) throws(EngineError) -> Void
+  ) throws(EngineError) {
+    let fits = MemoryLayout<Request>.stride <= MemoryLayout<StepRequest>.stride
+    let isOurs = fits && !requestsTaken.exchange(true, ordering: .acquiring)
+    defer { if isOurs { requestsTaken.store(false, ordering: .releasing) } }
+    let memory = isOurs ? requests : try Self.requestMemory(count, of: Request.self, from: host)
+    try body(
+      UnsafeMutableBufferPointer(
+        start: memory.base.assumingMemoryBound(to: Request.self), count: count))
+  }
+
+  static func requestMemory<Request>(
+    _ count: Int, of _: Request.Type, from host: HostMemory?
   ) throws(EngineError) -> Memory {
     // At most 4096 of some hundred bytes.
     try Memory(
-      byteCount: count &* MemoryLayout<StepRequest>.stride, for: "sessions of a step", from: host)
+      byteCount: count &* MemoryLayout<Request>.stride, for: "sessions of a step", from: host)
   }
 
   private func take(_ request: inout StepRequest) {
@@ -169,10 +186,10 @@ extension Model {
     let isWhole = pass.run(unless: {
       weights.isDamaged || requests.contains { $0.taken > 0 && $0.session.isCancelled }
     })
-    if isWhole { readLogits(requests) }
+    let change = isWhole ? readLogits(requests) : weights.change
     if let fault = pass.takeFault() { return requests.each { breakDown(&$0, fault) } }
-    if let damage = weights.damage {
-      return requests.each { if $0.taken > 0 { fail(&$0, damage) } }
+    if let change {
+      return requests.each { if $0.taken > 0 { fail(&$0, change) } }
     }
     guard isWhole else {
       return requests.each {
@@ -198,19 +215,23 @@ extension Model {
     request.taken = count
   }
 
-  /// Computes the wanted logits, a few rows at a time, and copies them where they belong.
-  private func readLogits(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
+  /// Computes the wanted logits, a few rows at a time, and copies them where they belong; why
+  /// neither these nor the pass may be used, nil when they may.
+  private func readLogits(
+    _ requests: UnsafeMutableBufferPointer<StepRequest>
+  ) -> EngineError? {
     var first = 0
     while first < pass.batch.outputCount {
       let count = min(Scratch.outputRows, pass.batch.outputCount &- first)
       pass.logits(from: first, count: count)
-      if weights.isDamaged { return }
+      if let change = weights.change { return change }
       for i in below(count) {
         let row = pass.batch.rows[pass.batch.outputs[first &+ i]]
         store(pass.scratch.logits.row(i), of: row, for: &requests[row.owner])
       }
       first &+= count
     }
+    return first == 0 ? weights.change : nil
   }
 
   private func store(

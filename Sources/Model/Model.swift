@@ -99,14 +99,14 @@ package final class Model: @unchecked Sendable {
     batch = rows
     host = options.host
     workers = Workers(count: options.threads)
-    try options.log.describe(workers, asked: options.threads, table)
+    try options.log.describe(tokenizer, workers, asked: options.threads, table)
     let forms = try plan.productForms()
     let scratch = try Scratch(
       try Scratch.Layout(
         shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
         floatsApart: table.floatRows.rowBundle > 1 && forms.contains(FormSet(.float))),
       from: host)
-    try options.log.describe(plan, scratch: scratch.byteCount, rows: rows)
+    try LoadMemory(plan, checkpoint, scratch: scratch.byteCount).check(plan, rows: rows, options)
     weights = try Weights(
       plan, of: checkpoint, table: table, workers: workers, from: host, progress: options.progress)
     size = ModelSize(checkpoint: checkpoint, plan: plan, shape: shape, scratch: scratch.byteCount)
@@ -114,7 +114,8 @@ package final class Model: @unchecked Sendable {
       shape: shape, weights: weights.forPass, table: table, workers: workers,
       scratch: scratch)
     turn = Turn()
-    requests = try Self.requestMemory(Self.mostRequests, from: host)
+    requests = try Self.requestMemory(
+      Self.mostRequests, of: StepRequest.self, from: host)
   }
 }
 

@@ -115,19 +115,28 @@ package final class Weights: @unchecked Sendable {
     return mappings
   }
 
-  /// Throws `.changed` when a mapped file is no longer what was opened, or was not when it was
-  /// read.
+  /// Throws `.changed` when a mapped file is no longer what was opened.
   func checkUnchanged() throws(EngineError) {
-    try mapped?.checkUnchanged()
-    if let damage { throw damage }
+    if let change { throw change }
   }
 
   /// Whether some of a mapped file was not there when it was read: nothing that was computed since
   /// may be used.
   var isDamaged: Bool { damaged != nil }
 
-  /// Why, when they are.
-  var damage: EngineError? { damaged?.damage }
+  /// Why nothing that was computed since the last look may be used; nil when it may.
+  ///
+  /// A mapped file was cut or written to.
+  var change: EngineError? {
+    if let damaged { return damaged.damage }
+    guard let mapped else { return nil }
+    do throws(EngineError) {
+      try mapped.checkUnchanged()
+      return nil
+    } catch {
+      return error
+    }
+  }
 
   private var damaged: FileMapping? {
     mappings.withUnsafeBufferPointer { mappings in

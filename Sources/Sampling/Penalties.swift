@@ -33,7 +33,7 @@ package struct Penalties: Sendable {
   /// is far inside the range of doubles. Tokens beyond the vocabulary are passed over.
   /// Source: N. S. Keskar et al., CTRL, section 4.1; the reference of OpenAI's API for the others.
   package mutating func apply(
-    to scores: inout Growable<Double>, history: UnsafeBufferPointer<Int32>
+    to scores: inout Scores, history: UnsafeBufferPointer<Int32>
   ) throws(EngineError) {
     guard isOn else { return }
     let start = max(0, history.count &- window)

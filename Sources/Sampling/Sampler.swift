@@ -33,8 +33,9 @@ package struct Sampler: Sendable {
   private var best = Selection()
   /// What the filter callback may change.
   private var changeable = Growable<Float>()
-  /// A number for each token: its logit after the steps so far, in the end its weight in the draw.
-  private var scores = Growable<Double>()
+  private var scores = Scores()
+  /// The vocabulary that there are workspaces for.
+  private var prepared = 0
 
   /// A sampler whose random numbers start at the seed.
   ///
@@ -60,6 +61,7 @@ package struct Sampler: Sendable {
   /// - Parameters:
   ///   - logits: One number for each token of the vocabulary; not changed.
   ///   - history: The tokens of the session, oldest first, for the penalties.
+  ///   - kernels: Those of the model's table; the token is the same with all.
   ///   - filter: Gets a copy of the logits, which it may change; true stops the draw.
   /// - Returns: A token of the vocabulary.
   /// - Throws: `numeric` for a NaN or an infinity or when every token is banned; `invalidArgument`
@@ -67,9 +69,9 @@ package struct Sampler: Sendable {
   ///   says so.
   package mutating func draw(
     logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>,
-    filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
+    kernels: ScoreKernels, filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
   ) throws(EngineError) -> Int32 {
-    try unsafe checkLogits(logits, "")
+    try unsafe scores.load(logits, kernels, mayChange: mayChange, "")
     try check(vocabulary: logits.count)
     try prepare(vocabulary: logits.count, hasFilter: unsafe filter != nil)
     if let filter = unsafe filter {
@@ -78,11 +80,23 @@ package struct Sampler: Sendable {
       guard !(unsafe filter(changed)) else {
         throw EngineError(.cancelled, "the sampler's filter ended the draw")
       }
-      try unsafe checkLogits(UnsafeBufferPointer(changed), " after the filter")
-      try unsafe load(UnsafeBufferPointer(changed))
-    } else {
-      try unsafe load(logits)
+      try unsafe scores.load(
+        UnsafeBufferPointer(changed), kernels, mayChange: mayChange, " after the filter")
     }
+    unsafe try change(history)
+    // From here on only a fault of the library fails.
+    var chosen = scores.mostLikely
+    if options.temperature > 0 { chosen = try drawByWeight() }
+    if options.report > 0 { try unsafe makeReport(logits, kernels, chosen) }
+    return Int32(truncatingIfNeeded: chosen)
+  }
+
+  /// Whether scores may differ from logits.
+  private var mayChange: Bool { options.bias.count > 0 || penalties.isOn }
+
+  /// Applies bias and penalties.
+  private mutating func change(_ history: UnsafeBufferPointer<Int32>) throws(EngineError) {
+    guard mayChange else { return }
     var place = 0
     while place < options.bias.count {
       let entry = try options.bias.at(place)
@@ -91,27 +105,35 @@ package struct Sampler: Sendable {
       place &+= 1
     }
     try unsafe penalties.apply(to: &scores, history: history)
-    let mostLikely = try indexOfLargest(scores)
-    guard try scores.at(mostLikely) > -.infinity else {
-      throw allBanned(scores.count, " with the bias")
+    try scores.settle()
+    guard scores.largest > -.infinity else { throw allBanned(scores.count, " with the bias") }
+  }
+
+  /// Filters and draws.
+  ///
+  /// The weights of the tokens are added up in the order of their ids, also after filters that rank
+  /// them; which token a fraction stands for is part of the library's promise.
+  /// The largest score has weight 1, so the sum is never 0; minus infinity has 0. No temperature
+  /// above zero is too low or too high: the differences are at most 0, and their quotients stay
+  /// finite.
+  private mutating func drawByWeight() throws(EngineError) -> Int {
+    let temperature = Double(options.temperature)
+    guard try filters.apply(to: &scores) else {
+      let total = try scores.weigh(temperature: temperature).total
+      return try scores.choose(
+        total: total, fraction: random.nextFraction(), temperature: temperature)
     }
-    // From here on only a fault of the library fails.
-    var chosen = mostLikely
-    if options.temperature > 0 {
-      try filters.apply(to: &scores)
-      let total = try weigh(&scores, temperature: Double(options.temperature))
-      chosen = try choose(from: scores, total: total, fraction: random.nextFraction())
-    }
-    if options.report > 0 { try unsafe makeReport(logits, chosen) }
-    return Int32(truncatingIfNeeded: chosen)
+    return try filters.draw(temperature: temperature, scores.kernels, &random)
   }
 
   /// The token with the highest logit, ties to the lower id.
   ///
   /// - Throws: `numeric` for a NaN or an infinity or when every logit is minus infinity;
   ///   `invalidArgument` for no logits.
-  package static func greedy(_ logits: UnsafeBufferPointer<Float>) throws(EngineError) -> Int32 {
-    Int32(truncatingIfNeeded: try unsafe checkLogits(logits, ""))
+  package static func greedy(
+    _ logits: UnsafeBufferPointer<Float>, kernels: ScoreKernels
+  ) throws(EngineError) -> Int32 {
+    Int32(truncatingIfNeeded: try unsafe scan(logits, kernels, nil, "").token)
   }
 
   private mutating func prepare(vocabulary: Int, hasFilter: Bool) throws(EngineError) {
@@ -119,12 +141,12 @@ package struct Sampler: Sendable {
       changeable = try Growable(filled: 0, count: vocabulary)
     }
     try penalties.prepare(vocabulary: vocabulary)
-    guard scores.count != vocabulary else { return }
-    scores = try Growable(filled: 0, count: vocabulary)
+    guard vocabulary != prepared else { return }
     if options.temperature > 0 { try filters.prepare(vocabulary: vocabulary) }
     if options.report > 0 {
       try best.reserve(Int(options.report))
     }
+    prepared = vocabulary
   }
 
   /// What the options say of tokens, which a sampler without a model could not check before.
@@ -141,16 +163,11 @@ package struct Sampler: Sendable {
 
   /// Notes what the model thought of the token drawn and of the most likely ones.
   private mutating func makeReport(
-    _ logits: UnsafeBufferPointer<Float>, _ chosen: Int
+    _ logits: UnsafeBufferPointer<Float>, _ kernels: ScoreKernels, _ chosen: Int
   ) throws(EngineError) {
-    try unsafe load(logits)
-    let maximum = try largest(scores)
-    var total = 0.0
-    var token = 0
-    while token < scores.count {
-      total += Elementary.exp(try scores.at(token) - maximum)
-      token &+= 1
-    }
+    try unsafe scores.load(logits, kernels, mayChange: false, "")
+    let maximum = scores.largest
+    let total = try scores.weigh(temperature: 1).total
     let logTotal = Elementary.log(total)
     try best.takeBest(Int(options.report), scores)
     try best.sort()
@@ -165,54 +182,4 @@ package struct Sampler: Sendable {
         logProbability: Float((try scores.at(token) - maximum) - logTotal))
     }
   }
-
-  /// Sets the scores to the logits; as many as there are scores.
-  private mutating func load(_ logits: UnsafeBufferPointer<Float>) throws(EngineError) {
-    try scores.replaceEach { token, _ throws(EngineError) in Double(try unsafe logits.at(token)) }
-  }
-}
-
-/// The index of the largest score, the first of equals.
-func indexOfLargest(_ scores: Growable<Double>) throws(EngineError) -> Int {
-  var index = 0
-  var largest = -Double.infinity
-  var token = 0
-  while token < scores.count {
-    let score = try scores.at(token)
-    if score > largest { (index, largest) = (token, score) }
-    token &+= 1
-  }
-  return index
-}
-
-private func allBanned(_ count: Int, _ place: String) -> EngineError {
-  EngineError(
-    .numeric,
-    "every token is banned: all \(count) logits are -inf\(place); allowed at least one above")
-}
-
-/// Refuses logits that no token can be chosen from and finds the largest one, the first of equals.
-@discardableResult
-private func checkLogits(
-  _ logits: UnsafeBufferPointer<Float>, _ place: String
-) throws(EngineError) -> Int {
-  guard (1...Int(Int32.max)).contains(logits.count) else {
-    throw EngineError(
-      .invalidArgument, "there are \(logits.count) logits; allowed 1..\(Int32.max): step first")
-  }
-  var index = 0
-  var largest = -Float.infinity
-  var token = 0
-  while token < logits.count {
-    let logit = try unsafe logits.at(token)
-    // False for a NaN as well.
-    guard logit < .infinity else {
-      throw EngineError(
-        .numeric, "logit of token \(token) is \(logit)\(place); allowed finite numbers and -inf")
-    }
-    if logit > largest { (index, largest) = (token, logit) }
-    token &+= 1
-  }
-  guard largest > -.infinity else { throw allBanned(logits.count, place) }
-  return index
 }

@@ -2,6 +2,7 @@
 // without sorting it. Higher keys are better, and of equal keys the lower token. Keys are never
 // NaN.
 import Base
+import Kernels
 
 /// A token and what it is ranked by.
 package struct RankedToken: BitwiseCopyable, Sendable {
@@ -33,76 +34,66 @@ package struct Selection: Sendable {
     try entries.at(place)
   }
 
-  /// Takes the tokens whose score is above minus infinity; the keys are the scores.
-  package mutating func takeAll(_ scores: Growable<Double>) throws(EngineError) {
-    entries.shorten(to: 0)
-    var token = 0
-    while token < scores.count {
-      let score = try scores.at(token)
-      if score > -.infinity { try append(score, token) }
-      token &+= 1
-    }
-  }
+  mutating func removeAll() { entries.shorten(to: 0) }
 
   /// Takes the `wanted` best tokens, in no order; the keys are the scores.
   ///
-  /// A heap of the best so far with the worst of them on top: most scores cost one comparison.
-  package mutating func takeBest(_ wanted: Int, _ scores: Growable<Double>) throws(EngineError) {
-    entries.shorten(to: 0)
+  /// A heap of the best so far with the worst of them on top: most blocks of scores cost one
+  /// comparison. So many blocks as there are tokens wanted have a best one each, so the last of
+  /// these blocks' largest scores bounds them all from below.
+  package mutating func takeBest(_ wanted: Int, _ scores: Scores) throws(EngineError) {
+    removeAll()
     guard wanted > 0 else { return }
-    var token = 0
-    while token < scores.count {
-      let score = try scores.at(token)
-      if count < wanted {
-        try append(score, token)
-        if count == wanted { try entries.makeHeap(count, Self.worstFirst) }
-      } else if score > (try entries.at(0)).key {
-        // Of equal scores the token that came first has the lower id and stays.
-        try entries.put(RankedToken(key: score, token: Int32(truncatingIfNeeded: token)), at: 0)
-        try entries.siftDown(0, count, Self.worstFirst)
+    var bound = -Double.infinity
+    if wanted < scores.blocks {
+      var block = 0
+      while block < scores.blocks {
+        try offer(try scores.maximum(of: block), block, wanted)
+        block &+= 1
       }
-      token &+= 1
+      bound = try entries.at(0).key
+      removeAll()
+    }
+    var block = 0
+    while block < scores.blocks {
+      if try scores.maximum(of: block) >= bound {
+        var token = block &* scoreBlock
+        while token < scores.end(of: block) {
+          let score = try scores.at(token)
+          if score >= bound { try offer(score, token, wanted) }
+          token &+= 1
+        }
+      }
+      block &+= 1
     }
   }
 
-  private mutating func append(_ score: Double, _ token: Int) throws(EngineError) {
+  /// Takes a token if it is one of the `wanted` best so far; tokens come in the order of their ids.
+  @inline(__always)
+  private mutating func offer(
+    _ score: Double, _ token: Int, _ wanted: Int
+  ) throws(EngineError) {
+    if count < wanted {
+      try append(score, token)
+      if count == wanted { try entries.makeHeap(count, Self.worstFirst) }
+    } else if score > (try entries.at(0)).key {
+      // Of equal scores the token that came first has the lower id and stays.
+      try entries.put(RankedToken(key: score, token: Int32(truncatingIfNeeded: token)), at: 0)
+      try entries.siftDown(0, count, Self.worstFirst)
+    }
+  }
+
+  /// Adds a token.
+  mutating func append(_ score: Double, _ token: Int) throws(EngineError) {
     try entries.append(RankedToken(key: score, token: Int32(truncatingIfNeeded: token)))
   }
 
   /// Sorts the tokens, best first.
   package mutating func sort() throws(EngineError) { try entries.heapSort(count, Self.bestFirst) }
 
-  /// Gives every token a new key.
-  mutating func rank(by key: (Int32) throws(EngineError) -> Double) throws(EngineError) {
-    var place = 0
-    while place < count {
-      let token = try entries.at(place).token
-      try entries.put(RankedToken(key: try key(token), token: token), at: place)
-      place &+= 1
-    }
-  }
-
-  /// Keeps the best tokens, one after another, until `isEnough` has been told of one and says so.
-  ///
-  /// At least one token is kept, unless there is none.
-  package mutating func keepBest(
-    until isEnough: (RankedToken) throws(EngineError) -> Bool
-  ) throws(EngineError) {
-    try entries.makeHeap(count, Self.bestFirst)
-    var end = count
-    while end > 0 {
-      // The kept ones gather behind the heap, which shrinks.
-      end &-= 1
-      try entries.exchange(0, end)
-      if try isEnough(try entries.at(end)) { break }
-      try entries.siftDown(0, end, Self.bestFirst)
-    }
-    var kept = 0
-    while end &+ kept < count {
-      try entries.put(try entries.at(end &+ kept), at: kept)
-      kept &+= 1
-    }
-    entries.shorten(to: kept)
+  /// Sorts the tokens by their ids.
+  package mutating func sortByToken() throws(EngineError) {
+    try entries.heapSort(count) { $0.token < $1.token }
   }
 
   private static func bestFirst(_ a: RankedToken, _ b: RankedToken) -> Bool { a.precedes(b) }

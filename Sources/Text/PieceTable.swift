@@ -16,7 +16,12 @@ private func slotCount(for count: Int) -> Int {
   return slots
 }
 
-/// Mixes the bits of an FNV state so that the low ones depend on all (MurmurHash3's finaliser).
+/// The slot to look at next.
+@inline(__always)
+private func following(_ slot: Int, _ mask: Int) -> Int { (slot &+ 1) & mask }
+
+/// Mixes bits so that the low ones depend on all (MurmurHash3's finaliser).
+@inline(__always)
 private func mixed(_ hash: UInt64) -> UInt64 {
   var hash = hash
   hash = (hash ^ hash >> 33) &* 0xFF51_AFD7_ED55_8CCD
@@ -24,15 +29,70 @@ private func mixed(_ hash: UInt64) -> UInt64 {
   return hash ^ hash >> 33
 }
 
-private let fnvOffset: UInt64 = 0xCBF2_9CE4_8422_2325
-private let fnvPrime: UInt64 = 0x100_0000_01B3
+/// Bytes of a text as a key: themselves where they are at most eight, else a hash of them.
+struct PieceKey {
+  let bits: UInt64
+  let length: Int32
+
+  /// Where its search begins.
+  @inline(__always)
+  var hash: UInt64 { mixed(bits ^ UInt64(UInt32(bitPattern: length)) << 56) }
+
+  /// Whether equal keys are equal texts.
+  @inline(__always)
+  var isExact: Bool { length <= 8 }
+
+  /// The key of `length` bytes from `start` on; at least one.
+  @inline(__always)
+  init(_ text: borrowing Growable<UInt8>, start: Int, length: Int) throws(EngineError) {
+    self.length = Int32(truncatingIfNeeded: length)
+    if length <= 8 {
+      bits = try Self.bytes(text, start, length)
+      return
+    }
+    var bits = UInt64(truncatingIfNeeded: length)
+    var offset = 0
+    while offset &+ 8 < length {
+      bits = (bits ^ (try text.integer(at: start &+ offset))) &* 0x9E37_79B9_7F4A_7C15
+      bits ^= bits >> 32
+      offset &+= 8
+    }
+    // The last eight, some of them again.
+    bits = (bits ^ (try text.integer(at: start &+ length &- 8))) &* 0x9E37_79B9_7F4A_7C15
+    self.bits = bits ^ bits >> 32
+  }
+
+  /// The value of up to eight bytes, the first in the lowest place.
+  @inline(__always)
+  private static func bytes(
+    _ text: borrowing Growable<UInt8>, _ start: Int, _ length: Int
+  ) throws(EngineError) -> UInt64 {
+    if start <= text.count &- 8 {
+      let word: UInt64 = try text.integer(at: start)
+      return word & (UInt64.max >> UInt64(truncatingIfNeeded: (8 &- length) << 3))
+    }
+    return try lastBytes(text, start, length)
+  }
+
+  /// The same where fewer than eight bytes are left.
+  @inline(never)
+  private static func lastBytes(
+    _ text: borrowing Growable<UInt8>, _ start: Int, _ length: Int
+  ) throws(EngineError) -> UInt64 {
+    var word: UInt64 = 0
+    for index in below(length) {
+      word |= UInt64(try text.at(start &+ index)) << UInt64(truncatingIfNeeded: index << 3)
+    }
+    return word
+  }
+}
 
 /// Finds a piece's id by its bytes.
 struct PieceTable: Sendable {
   private struct Slot: BitwiseCopyable {
+    var bits: UInt64
     var id: Int32
-    /// Upper half of the hash: spares most comparisons of bytes.
-    var tag: UInt32
+    var length: Int32
   }
 
   private let pieces: ByteStrings
@@ -49,61 +109,56 @@ struct PieceTable: Sendable {
   {
     self.pieces = pieces
     let count = slotCount(for: pieces.count)
-    slots = try Growable(filled: Slot(id: -1, tag: 0), count: count)
+    slots = try Growable(filled: Slot(bits: 0, id: -1, length: 0), count: count)
     mask = count &- 1
-    var id = 0
-    while id < pieces.count {
+    var bytes = Growable<UInt8>()
+    for id in below(pieces.count) {
       let range = try pieces.range(id)
       if !range.isEmpty, try isIncluded(id) {
-        try insert(id, range)
+        bytes.shorten(to: 0)
+        try bytes.append(pieces.bytes, range)
+        try insert(id, try PieceKey(bytes, start: 0, length: range.length))
         longest = max(longest, range.length)
       }
-      id &+= 1
     }
   }
 
-  private mutating func insert(_ id: Int, _ range: Range<Int>) throws(EngineError) {
-    var hash = fnvOffset
-    var index = range.lowerBound
-    while index < range.upperBound {
-      hash = (hash ^ UInt64(try pieces.bytes.at(index))) &* fnvPrime
-      index &+= 1
-    }
-    hash = mixed(hash)
-    let tag = UInt32(truncatingIfNeeded: hash >> 32)
-    var slot = Int(truncatingIfNeeded: hash) & mask
+  private mutating func insert(_ id: Int, _ key: PieceKey) throws(EngineError) {
+    var slot = Int(truncatingIfNeeded: key.hash) & mask
     for _ in 0..<probeLimit {
       let found = try slots.at(slot)
       guard found.id >= 0 else {
-        try slots.put(Slot(id: Int32(truncatingIfNeeded: id), tag: tag), at: slot)
+        let made = Slot(bits: key.bits, id: Int32(truncatingIfNeeded: id), length: key.length)
+        return try slots.put(made, at: slot)
+      }
+      if found.bits == key.bits, found.length == key.length,
+        key.isExact ? true : try pieces.compare(Int(found.id), id).areEqual
+      {
         return
       }
-      if found.tag == tag, try pieces.compare(Int(found.id), id).areEqual { return }
-      slot = (slot &+ 1) & mask
+      slot = following(slot, mask)
     }
     throw EngineError(
       .limitExceeded, "token \(id) shares its hash with \(probeLimit) others; allowed fewer")
   }
 
   /// The id of the piece that equals `length` bytes of `text` from `start`; -1 when there is none.
+  @inline(__always)
   func find(
     _ text: borrowing Growable<UInt8>, start: Int, length: Int
   ) throws(EngineError) -> Int32 {
     guard length <= longest, length > 0 else { return -1 }
-    var hash = fnvOffset
-    var index = start
-    while index < start &+ length {
-      hash = (hash ^ UInt64(try text.at(index))) &* fnvPrime
-      index &+= 1
-    }
-    hash = mixed(hash)
-    let tag = UInt32(truncatingIfNeeded: hash >> 32)
-    var slot = Int(truncatingIfNeeded: hash) & mask
+    let key = try PieceKey(text, start: start, length: length)
+    var slot = Int(truncatingIfNeeded: key.hash) & mask
     for _ in 0..<probeLimit {
       let found = try slots.at(slot)
       guard found.id >= 0 else { return -1 }
-      if found.tag == tag, try equal(Int(found.id), text, start, length) { return found.id }
-      slot = (slot &+ 1) & mask
+      if found.bits == key.bits, found.length == key.length,
+        key.isExact ? true : try equal(Int(found.id), text, start, length)
+      {
+        return found.id
+      }
+      slot = following(slot, mask)
     }
     return -1
   }
@@ -113,10 +168,8 @@ struct PieceTable: Sendable {
   ) throws(EngineError) -> Bool {
     let range = try pieces.range(id)
     guard range.length == length else { return false }
-    var index = 0
-    while index < length {
+    for index in below(length) {
       if try pieces.bytes.at(range.lowerBound &+ index) != text.at(start &+ index) { return false }
-      index &+= 1
     }
     return true
   }
@@ -154,10 +207,10 @@ struct PairTable: Sendable {
         return
       }
       if found.key == key { return }
-      slot = (slot &+ 1) & mask
+      slot = following(slot, mask)
     }
     throw EngineError(
-      .limitExceeded, "merge \(value) shares its hash with \(probeLimit) others; allowed fewer")
+      .limitExceeded, "pair \(value) shares its hash with \(probeLimit) others; allowed fewer")
   }
 
   /// The pair's value; -1 when it has none.
@@ -168,7 +221,7 @@ struct PairTable: Sendable {
       let found = try slots.at(slot)
       guard found.value >= 0 else { return -1 }
       if found.key == key { return found.value }
-      slot = (slot &+ 1) & mask
+      slot = following(slot, mask)
     }
     return -1
   }

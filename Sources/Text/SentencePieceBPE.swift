@@ -6,12 +6,10 @@ import Formats
 
 /// The pieces of a SentencePiece model, ready to encode.
 struct SentencePieceBPE: Sendable {
-  /// U+2581, which stands for a space in the spelling of pieces.
-  static let lowerBlock: [UInt8] = [0xE2, 0x96, 0x81]
-
   private let rule: Rule
   private let userDefined: WholePieces
-  private let bytePieces: [Int32]
+  /// The piece of each byte; -1 where there is none.
+  private let bytePieces: Growable<Int32>
   private let unknown: Int32
   /// No piece holds a space after something else, so that merging never crosses into a new word and
   /// the words can be merged one by one.
@@ -20,19 +18,33 @@ struct SentencePieceBPE: Sendable {
   private struct Rule: MergeRule, Sendable {
     let table: PieceTable
     /// Falling score as a rising number.
-    let priorities: [UInt32]
-    let unused: [Bool]
+    let priorities: Growable<UInt32>
+    /// Of each piece whether it is unused; empty where none is.
+    let unused: Growable<Bool>
+
+    var hasUnused: Bool { unused.count > 0 }
+
+    func whole(
+      _ text: borrowing Growable<UInt8>, start: Int, length: Int
+    ) throws(EngineError) -> Int32 {
+      -1
+    }
+
+    func first(
+      _ text: borrowing Growable<UInt8>, at position: Int, end: Int
+    ) throws(EngineError) -> (length: Int, id: Int32) {
+      (try UTF8Scalar(text, at: position, end: end).length, -1)
+    }
 
     func merge(
-      _ left: MergeSymbol, _ right: MergeSymbol, in text: borrowing Growable<UInt8>
+      _ left: Int32, _ right: Int32, _ text: borrowing Growable<UInt8>, start: Int, length: Int
     ) throws(EngineError) -> (id: Int32, priority: UInt32)? {
-      let id = try table.find(
-        text, start: Int(left.start), length: Int(left.length &+ right.length))
+      let id = try table.find(text, start: start, length: length)
       return id < 0 ? nil : (id, try priorities.at(Int(id)))
     }
 
     func isUnused(_ id: Int32) throws(EngineError) -> Bool {
-      unused.isEmpty ? false : try unused.at(Int(id))
+      unused.count == 0 ? false : try unused.at(Int(id))
     }
   }
 
@@ -43,24 +55,17 @@ struct SentencePieceBPE: Sendable {
         "tokenizer.ggml.scores has \(scores.count) entries; "
           + "tokenizer.ggml.tokens has \(vocabulary.count)")
     }
-    var priorities: [UInt32] = []
-    priorities.reserveCapacity(scores.count)
-    while priorities.count < scores.count {
-      let id = priorities.count
-      let score = try scores.at(id)
-      guard score.isFinite else {
-        throw EngineError(
-          .malformed, "tokenizer.ggml.scores[\(id)] is \(score); allowed finite numbers")
-      }
-      // Adding zero makes -0 the same as 0. The bits of floats of one sign rise with their size.
-      let bits = (score + 0).bitPattern
-      priorities.append(bits >> 31 == 0 ? 0x7FFF_FFFF &- bits : bits)
-    }
     let types = vocabulary.types
-    let hasUnused = types.contains(.unused)
+    var unused = Growable<Bool>()
+    var hasUnused = false
+    while unused.count < types.count {
+      let isUnused = try types.at(unused.count) == .unused
+      hasUnused = hasUnused || isUnused
+      try unused.append(isUnused)
+    }
     rule = Rule(
       table: try PieceTable(vocabulary.surfaces, where: vocabulary.matches),
-      priorities: priorities, unused: hasUnused ? types.map { $0 == .unused } : [])
+      priorities: try Self.priorities(scores), unused: hasUnused ? unused : Growable())
     userDefined = try WholePieces(vocabulary.surfaces) { id throws(EngineError) in
       try types.at(id) == .userDefined
     }
@@ -77,17 +82,33 @@ struct SentencePieceBPE: Sendable {
     self.mergesByWord = mergesByWord
   }
 
+  /// Falling scores as rising numbers.
+  private static func priorities(_ scores: [Float]) throws(EngineError) -> Growable<UInt32> {
+    var priorities = Growable<UInt32>()
+    try priorities.reserve(scores.count)
+    while priorities.count < scores.count {
+      let id = priorities.count
+      let score = try scores.at(id)
+      guard score.isFinite else {
+        throw EngineError(
+          .malformed, "tokenizer.ggml.scores[\(id)] is \(score); allowed finite numbers")
+      }
+      // Adding zero makes -0 the same as 0. The bits of floats of one sign rise with their size.
+      let bits = (score + 0).bitPattern
+      try priorities.append(bits >> 31 == 0 ? 0x7FFF_FFFF &- bits : bits)
+    }
+    return priorities
+  }
+
   private static func holdsInnerSpace(
     _ surfaces: ByteStrings, _ id: Int
   ) throws(EngineError) -> Bool {
     let range = try surfaces.range(id)
     var previous: UInt8 = 0x20
-    var index = range.lowerBound
-    while index < range.upperBound {
+    for index in below(range.upperBound, from: range.lowerBound) {
       let byte = try surfaces.bytes.at(index)
       if byte == 0x20, previous != 0x20 { return true }
       previous = byte
-      index &+= 1
     }
     return false
   }
@@ -99,104 +120,82 @@ struct SentencePieceBPE: Sendable {
     with work: inout EncodingWork
   ) throws(EngineError) {
     guard !range.isEmpty else { return }
-    try normalize(text, range, prefixed: prefixed, into: &work.normalized)
+    try LowerBlock.replace(in: text, range, prefixed: prefixed, into: &work.normalized)
     let end = work.normalized.count
-    var position = 0
-    var previousIsSpace = true
+    try userDefined.find(in: work.normalized, try checkedRange(0, end), &work.userDefined)
+    var whole = work.userDefined.next(from: 0)
+    var (start, position) = (0, 0)
     while position < end {
-      if !userDefined.isEmpty,
-        let piece = try userDefined.longest(work.normalized, at: position, end: end)
-      {
-        try finish(&work)
-        try work.output(piece.id)
-        position &+= piece.length
-        previousIsSpace = true
+      if let piece = whole, piece.start <= position {
+        if piece.start == position {
+          try encodeStretch(from: start, to: position, &work)
+          try work.output(piece.id)
+          position &+= Int(piece.length)
+          start = position
+        }
+        whole = work.userDefined.next(from: position)
         continue
       }
+      // A word begins with its spaces.
       let isSpace = try work.normalized.at(position) == 0x20
-      if isSpace, !previousIsSpace, mergesByWord { try finish(&work) }
-      previousIsSpace = isSpace
-      let length = try UTF8Scalar(work.normalized, at: position, end: end).length
-      try work.run.append(start: position, length: length, id: -1)
-      position &+= length
-    }
-    try finish(&work)
-  }
-
-  /// Writes `text[range]` with one space for each U+2581, which is the same to this
-  /// tokenizer.
-  private func normalize(
-    _ text: borrowing Growable<UInt8>, _ range: Range<Int>, prefixed: Bool,
-    into normalized: inout Growable<UInt8>
-  ) throws(EngineError) {
-    normalized.shorten(to: 0)
-    try normalized.reserve(range.length &+ 1)
-    if prefixed { try normalized.append(0x20) }
-    var position = range.lowerBound
-    while position < range.upperBound {
-      let byte = try text.at(position)
-      if byte == Self.lowerBlock[0], position &+ 2 < range.upperBound,
-        try text.at(position &+ 1) == Self.lowerBlock[1],
-        try text.at(position &+ 2) == Self.lowerBlock[2]
-      {
-        try normalized.append(0x20)
-        position &+= 3
-      } else {
-        try normalized.append(byte)
-        position &+= 1
+      if isSpace, mergesByWord, position > start, try work.normalized.at(position &- 1) != 0x20 {
+        try encodeStretch(from: start, to: position, &work)
+        start = position
       }
+      position &+=
+        whole == nil ? 1 : try UTF8Scalar(work.normalized, at: position, end: end).length
+    }
+    try encodeStretch(from: start, to: end, &work)
+  }
+
+  /// Merges `normalized[start..<end]` and writes the ids.
+  private func encodeStretch(
+    from start: Int, to end: Int, _ work: inout EncodingWork
+  ) throws(EngineError) {
+    guard start < end else { return }
+    try work.run.merge(work.normalized, from: start, to: end, rule)
+    for index in below(work.run.pieces.count) {
+      try write(try work.run.pieces.at(index), &work)
     }
   }
 
-  /// Merges the symbols gathered so far, writes their ids, and starts a new stretch.
-  private func finish(_ work: inout EncodingWork) throws(EngineError) {
-    guard work.run.symbols.count > 0 else { return }
-    try work.run.merge(rule, in: work.normalized)
-    var index = 0
-    while index >= 0 {
-      let symbol = try work.run.symbols.at(index)
-      try write(symbol, &work)
-      index = Int(symbol.next)
-    }
-    work.run.removeAll()
-  }
-
-  /// Writes one symbol, taking unused pieces apart again into what they were merged from.
-  private func write(_ symbol: MergeSymbol, _ work: inout EncodingWork) throws(EngineError) {
-    var symbol = symbol
+  /// Writes one piece, taking unused ones apart again into what they were merged from.
+  private func write(_ piece: MergedPiece, _ work: inout EncodingWork) throws(EngineError) {
+    var piece = piece
     while true {
-      if symbol.unusedMerge >= 0 {
-        let merge = try work.run.unusedMerges.at(Int(symbol.unusedMerge))
+      if piece.unusedMerge >= 0 {
+        let merge = try work.run.unusedMerges.at(Int(piece.unusedMerge))
         try work.pending.append(merge.right)
-        symbol = merge.left
+        piece = merge.left
         continue
       }
-      try writeWhole(symbol, &work)
+      try writeWhole(piece, &work)
       guard let next = work.pending.removeLast() else { return }
-      symbol = next
+      piece = next
     }
   }
 
-  private func writeWhole(_ symbol: MergeSymbol, _ work: inout EncodingWork) throws(EngineError) {
-    let start = Int(symbol.start)
-    let length = Int(symbol.length)
+  private func writeWhole(_ piece: MergedPiece, _ work: inout EncodingWork) throws(EngineError) {
+    let start = Int(piece.start)
+    let length = Int(piece.length)
     let id =
-      symbol.id >= 0
-      ? symbol.id : try rule.table.find(work.normalized, start: start, length: length)
+      piece.id >= 0
+      ? piece.id : try rule.table.find(work.normalized, start: start, length: length)
     if id >= 0 { return try work.output(id) }
-    guard !bytePieces.isEmpty else {
-      // A run of what no piece spells is one unknown.
-      if unknown >= 0, !work.endsInUnknown { try work.output(unknown, isUnknown: true) }
-      return
-    }
     if length == 1, try work.normalized.at(start) == 0x20 {
-      for byte in Self.lowerBlock { try work.output(try bytePieces.at(Int(byte))) }
-      return
+      try writeByte(LowerBlock.first, &work)
+      try writeByte(LowerBlock.second, &work)
+      return try writeByte(LowerBlock.third, &work)
     }
-    var index = start
-    while index < start &+ length {
-      defer { index &+= 1 }
-      try work.output(try bytePieces.at(Int(try work.normalized.at(index))))
+    for index in below(start &+ length, from: start) {
+      try writeByte(try work.normalized.at(index), &work)
     }
+  }
+
+  /// Writes one byte of what no piece spells; a run of those without a byte piece is one unknown.
+  private func writeByte(_ byte: UInt8, _ work: inout EncodingWork) throws(EngineError) {
+    let id = try bytePieces.at(Int(byte))
+    if id >= 0 { return try work.output(id) }
+    if unknown >= 0, !work.endsInUnknown { try work.output(unknown, isUnknown: true) }
   }
 }

@@ -8,12 +8,12 @@ import Formats
 enum SmolLMSplitter {
   /// Where the piece that begins at `start` of `text[..<end]` ends.
   static func pieceEnd(
-    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
-  )
-    throws(EngineError) -> Int
-  {
-    guard let first = try ClassedScalar(text, at: start, to: end) else { return end }
-    if first.kind == .number { return first.end }
-    return try GPT2Splitter.pieceEnd(text, from: start, to: end, numbersEndTheText: true)
+    _ text: borrowing Growable<UInt8>, _ classes: borrowing ScalarClasses, from start: Int,
+    to end: Int
+  ) throws(EngineError) -> Int {
+    guard let first = try classes.scalar(text, at: start, to: end) else { return end }
+    if ScalarClassSet.numbers.contains(first.kind) { return first.end }
+    return try GPT2Splitter.pieceEnd(
+      text, classes, from: start, to: end, numbersEndTheText: true)
   }
 }

@@ -8,69 +8,68 @@ import Base
 enum TekkenSplitter {
   /// Where the piece that begins at `start` of `text[..<end]` ends.
   static func pieceEnd(
-    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
-  )
-    throws(EngineError) -> Int
-  {
-    guard let first = try ClassedScalar(text, at: start, to: end) else { return end }
-    let isLead =
-      first.value != 0x0A && first.value != 0x0D && !first.kind.isLetter && first.kind != .number
-    if isLead, let after = try mixedCaseEnd(text, from: first.end, to: end) { return after }
-    if let after = try mixedCaseEnd(text, from: start, to: end) { return after }
-    if isLead, let after = try upperEnd(text, from: first.end, to: end) { return after }
-    if let after = try upperEnd(text, from: start, to: end) { return after }
-    if first.kind == .number { return first.end }
+    _ text: borrowing Growable<UInt8>, _ classes: borrowing ScalarClasses, from start: Int,
+    to end: Int
+  ) throws(EngineError) -> Int {
+    guard let first = try classes.scalar(text, at: start, to: end) else { return end }
+    // A mark may lead a word or belong to it; both end at the same place, and if the word has no W
+    // the mark stands alone.
+    if ScalarClassSet.lettersAndMarks.contains(first.kind) {
+      return try wordEnd(text, classes, from: start, to: end)
+    }
+    if ScalarClassSet.numbers.contains(first.kind) { return first.end }
+    let isLineEnd = first.value == 0x0A || first.value == 0x0D
     var head = first
-    if first.value == 0x20, let second = try ClassedScalar(text, at: first.end, to: end) {
-      head = second
+    if !isLineEnd, let second = try classes.scalar(text, at: first.end, to: end) {
+      if ScalarClassSet.lettersAndMarks.contains(second.kind) {
+        return try wordEnd(text, classes, from: first.end, to: end)
+      }
+      if first.value == 0x20 { head = second }
     }
-    if head.kind.isSymbol {
-      var position = try GPT2Splitter.runEnd(text, from: head.end, to: end) { $0.isSymbol }
-      while position < end, [0x0A, 0x0D, 0x2F].contains(try text.at(position)) { position &+= 1 }
-      return position
+    guard ScalarClassSet.symbols.contains(head.kind) else {
+      return try spaceEnd(text, classes, from: start, to: end)
     }
-    return try spaceEnd(text, from: start, to: end)
+    var position = try classes.runEnd(text, from: head.end, to: end, .symbols)
+    while position < end {
+      let byte = try text.at(position)
+      guard byte == 0x0A || byte == 0x0D || byte == 0x2F else { break }
+      position &+= 1
+    }
+    return position
   }
 
-  private static func isUpper(_ kind: ScalarClass) -> Bool {
-    kind == .upper || kind == .letter || kind == .mark
-  }
-
-  private static func isLower(_ kind: ScalarClass) -> Bool {
-    kind == .lower || kind == .letter || kind == .mark
-  }
-
-  /// The end of `U*W+`: greedy, and where W+ finds nothing after U*, what U* gives back.
-  private static func mixedCaseEnd(
-    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
-  ) throws(EngineError) -> Int? {
+  /// The end of a word, at whose beginning is a letter or a mark.
+  ///
+  /// That is the end of `U*W+`, greedy, and where W+ finds nothing after U*, of what U* gives back;
+  /// where that is nothing either, of `U+`.
+  @inline(__always)
+  private static func wordEnd(
+    _ text: borrowing Growable<UInt8>, _ classes: borrowing ScalarClasses, from start: Int,
+    to end: Int
+  ) throws(EngineError) -> Int {
     var position = start
-    var afterLastLower: Int?
-    while let scalar = try ClassedScalar(text, at: position, to: end), isUpper(scalar.kind) {
+    var afterLastLower = -1
+    while let scalar = try classes.scalar(text, at: position, to: end),
+      ScalarClassSet.uppers.contains(scalar.kind)
+    {
       position = scalar.end
-      if isLower(scalar.kind) { afterLastLower = position }
+      if ScalarClassSet.lowers.contains(scalar.kind) { afterLastLower = position }
     }
-    let lowerEnd = try GPT2Splitter.runEnd(text, from: position, to: end, isLower)
-    return lowerEnd > position ? lowerEnd : afterLastLower
-  }
-
-  /// The end of `U+W*`.
-  private static func upperEnd(
-    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
-  ) throws(EngineError) -> Int? {
-    let upperEnd = try GPT2Splitter.runEnd(text, from: start, to: end, isUpper)
-    guard upperEnd > start else { return nil }
-    return try GPT2Splitter.runEnd(text, from: upperEnd, to: end, isLower)
+    let lowerEnd = try classes.runEnd(text, from: position, to: end, .lowers)
+    return lowerEnd > position || afterLastLower < 0 ? lowerEnd : afterLastLower
   }
 
   /// A white-space run up to its last line end; else without its last scalar, or whole at the end.
   private static func spaceEnd(
-    _ text: borrowing Growable<UInt8>, from start: Int, to end: Int
+    _ text: borrowing Growable<UInt8>, _ classes: borrowing ScalarClasses, from start: Int,
+    to end: Int
   ) throws(EngineError) -> Int {
     var position = start
     var last = start
     var afterLineEnd: Int?
-    while let scalar = try ClassedScalar(text, at: position, to: end), scalar.kind == .whiteSpace {
+    while let scalar = try classes.scalar(text, at: position, to: end),
+      ScalarClassSet.whiteSpace.contains(scalar.kind)
+    {
       last = position
       position = scalar.end
       if scalar.value == 0x0A || scalar.value == 0x0D { afterLineEnd = position }

@@ -42,6 +42,11 @@ package final class Tokenizer: Sendable {
   package let eos: Int32
   package let unknown: Int32
   package let padding: Int32
+  /// The tokens that end an answer, in rising order: those that the file names, and those spelled
+  /// as ends.
+  package let stopTokens: [Int32]
+  /// Sentences about what the file says and was not believed.
+  package let warnings: ByteStrings
   /// Rows of the embedding: ids are 0..<`rows`.
   ///
   /// Those from `count` on have no text.
@@ -73,15 +78,7 @@ package final class Tokenizer: Sendable {
     }
     self.vocabulary = vocabulary
     self.rows = rows
-    let marks = [
-      ("bos", description.bos), ("eos", description.eos), ("unknown", description.unknown),
-      ("padding", description.padding),
-    ]
-    for (name, id) in marks where !(-1..<vocabulary.count).contains(Int(id)) {
-      throw EngineError(
-        .malformed,
-        "tokenizer.ggml.\(name)_token_id is \(id); allowed 0..\(vocabulary.count &- 1)")
-    }
+    try Self.checkMarks(description, vocabulary)
     bos = description.bos
     eos = description.eos
     unknown = description.unknown
@@ -89,9 +86,10 @@ package final class Tokenizer: Sendable {
     addsBOS = description.addsBOS
     addsEOS = description.addsEOS
     addsSpacePrefix = description.addsSpacePrefix
-    let types = vocabulary.types
+    stopTokens = try Self.stopTokens(description, vocabulary)
+    warnings = try description.warnings.followed(by: vocabulary.warnings)
     special = try WholePieces(vocabulary.surfaces) { id throws(EngineError) in
-      let type = try types.at(id)
+      let type = try vocabulary.types.at(id)
       return type == .control || type == .unknown
     }
     isSentencePiece = description.algorithm == .sentencePiece
@@ -106,9 +104,41 @@ package final class Tokenizer: Sendable {
     }
   }
 
+  private static func checkMarks(
+    _ description: TokenizerDescription, _ vocabulary: Vocabulary
+  ) throws(EngineError) {
+    let marks = [
+      ("bos", description.bos), ("eos", description.eos), ("unknown", description.unknown),
+      ("padding", description.padding),
+    ]
+    for (name, id) in marks where id < -1 || Int(id) >= vocabulary.count {
+      throw EngineError(
+        .malformed,
+        "tokenizer.ggml.\(name)_token_id is \(id); allowed -1..\(vocabulary.count &- 1)")
+    }
+  }
+
+  private static func stopTokens(
+    _ description: TokenizerDescription, _ vocabulary: Vocabulary
+  ) throws(EngineError) -> [Int32] {
+    let pieces = description.pieces
+    var found = Growable<Int32>()
+    for id in below(vocabulary.count) {
+      let number = Int32(truncatingIfNeeded: id)
+      var isEnd = number == description.eos
+      if !isEnd { isEnd = try description.isEnd(number) }
+      let type = try vocabulary.types.at(id)
+      if !isEnd, type == .control || type == .unknown {
+        isEnd = try Marks.isEnd(Spelling(pieces, id))
+      }
+      if isEnd { try found.append(number) }
+    }
+    return try found.array()
+  }
+
   /// The ids of `text`: any bytes, at most `largestText`.
   ///
-  /// Bytes that are not UTF-8 become byte tokens. O(n log n).
+  /// Bytes that are not UTF-8 become byte tokens. The time is linear in the text.
   /// Throws `limitExceeded` and `outOfMemory`.
   package func encode(
     _ text: UnsafeRawBufferPointer, options: EncodeOptions
@@ -129,47 +159,30 @@ package final class Tokenizer: Sendable {
     unsafe try bytes.append(contentsOf: text.assumingMemoryBound(to: UInt8.self))
     var state = EncodingWork()
     let addsMarks = options.contains(.bos)
-    let hasMarks = options.contains(.special) && !special.isEmpty
-    // Templates of chats bring their own BOS, and two of them are not what the model has learned.
-    let first = try hasMarks ? special.longest(bytes, at: 0, end: bytes.count)?.id : nil
-    if addsMarks, addsBOS, bos >= 0, first != bos { try state.output(bos) }
-    let prefixed = addsSpacePrefix && !options.contains(.continuation)
-    let last: Int32
-    if hasMarks {
-      last = try encodeMarked(bytes, prefixed: prefixed, with: &state)
-    } else {
-      last = -1
-      try encode(bytes, try checkedRange(0, bytes.count), prefixed: prefixed, with: &state)
+    var marks = WholeMatches()
+    if options.contains(.special) {
+      try special.find(in: bytes, try checkedRange(0, bytes.count), &marks)
     }
-    if addsMarks, addsEOS, eos >= 0, last != eos { try state.output(eos) }
-    work.symbols &+= state.run.work.symbols
-    work.pushes &+= state.run.work.pushes
-    work.moves &+= state.run.work.moves
-    return try state.tokens.array()
-  }
-
-  /// Encodes a text whose control tokens are spelled; the one that it ends with, -1 for none.
-  private func encodeMarked(
-    _ text: borrowing Growable<UInt8>, prefixed: Bool, with work: inout EncodingWork
-  ) throws(EngineError) -> Int32 {
-    var isPrefixed = prefixed
-    var start = 0
-    var position = 0
-    var last: Int32 = -1
-    while position < text.count {
-      guard let piece = try special.longest(text, at: position, end: text.count) else {
-        position &+= 1
-        continue
-      }
-      try encode(text, try checkedRange(start, position), prefixed: isPrefixed, with: &work)
-      try work.output(piece.id)
-      position &+= piece.length
-      start = position
+    var mark = marks.next(from: 0)
+    // Templates of chats bring their own BOS, and two of them are not what the model has learned.
+    let first = mark?.start == 0 ? mark?.id : nil
+    if addsMarks, addsBOS, bos >= 0, first != bos { try state.output(bos) }
+    var isPrefixed = addsSpacePrefix && !options.contains(.continuation)
+    var (start, last) = (0, Int32(-1))
+    while let piece = mark {
+      try encode(bytes, try checkedRange(start, piece.start), prefixed: isPrefixed, with: &state)
+      try state.output(piece.id)
+      start = piece.start &+ Int(piece.length)
       last = piece.id
       isPrefixed = addsSpacePrefix
+      mark = marks.next(from: start)
     }
-    try encode(text, try checkedRange(start, text.count), prefixed: isPrefixed, with: &work)
-    return start == text.count ? last : -1
+    try encode(bytes, try checkedRange(start, bytes.count), prefixed: isPrefixed, with: &state)
+    let endsInEOS = start == bytes.count && last == eos
+    if addsMarks, addsEOS, eos >= 0, !endsInEOS { try state.output(eos) }
+    let done = state.run.work
+    work.add(symbols: done.symbols, lookups: done.lookups, comparisons: done.comparisons)
+    return try state.tokens.array()
   }
 
   private func encode(

@@ -12,8 +12,6 @@ struct UTF8Scalar {
   /// Stands for a byte that is not part of well-formed UTF-8.
   static let badByte: UInt32 = .max
 
-  var isValid: Bool { value != Self.badByte }
-
   /// Bytes that a character beginning with `lead` takes; 0 when none begins so.
   static func expectedLength(lead: UInt8) -> Int {
     switch lead {
@@ -36,51 +34,36 @@ struct UTF8Scalar {
     }
   }
 
-  private init(bytes: (Int) -> UInt8?) {
-    let lead = bytes(0) ?? 0xFF
-    let expected = Self.expectedLength(lead: lead)
-    guard expected > 1 else {
-      value = expected == 1 ? UInt32(lead) : Self.badByte
-      length = 1
-      return
-    }
-    var value = UInt32(lead) & (0xFF >> UInt32(expected &+ 1))
-    var allowed = Self.secondBytes(lead: lead)
-    var index = 1
-    while index < expected {
-      guard let byte = bytes(index), allowed.contains(byte) else {
-        self.value = Self.badByte
-        self.length = 1
-        return
-      }
-      value = value << 6 | UInt32(byte & 0x3F)
-      allowed = 0x80...0xBF
-      index &+= 1
-    }
-    self.value = value
-    self.length = expected
-  }
-
   /// Reads at `position` of `text[..<end]`.
   @inline(__always)
   init(_ text: borrowing Growable<UInt8>, at position: Int, end: Int) throws(EngineError) {
     let lead = try text.at(position)
-    if lead < 0x80 {
-      self.init { _ in lead }
+    guard lead >= 0x80 else {
+      value = UInt32(lead)
+      length = 1
       return
     }
-    // The closure may not capture a borrowed value, so the at most four bytes are read first.
-    let available = end &- position
-    let second = available > 1 ? try text.at(position &+ 1) : nil
-    let third = available > 2 ? try text.at(position &+ 2) : nil
-    let fourth = available > 3 ? try text.at(position &+ 3) : nil
-    self.init { index in
-      switch index {
-      case 0: lead
-      case 1: second
-      case 2: third
-      default: fourth
-      }
+    let expected = Self.expectedLength(lead: lead)
+    guard expected > 1, expected <= end &- position else {
+      value = Self.badByte
+      length = 1
+      return
     }
+    let second = try text.at(position &+ 1)
+    var found = UInt32(lead) & (0x7F >> UInt32(truncatingIfNeeded: expected))
+    found = found << 6 | UInt32(second & 0x3F)
+    var isValid = Self.secondBytes(lead: lead).contains(second)
+    if expected > 2 {
+      let third = try text.at(position &+ 2)
+      found = found << 6 | UInt32(third & 0x3F)
+      isValid = isValid && third & 0xC0 == 0x80
+    }
+    if expected > 3 {
+      let fourth = try text.at(position &+ 3)
+      found = found << 6 | UInt32(fourth & 0x3F)
+      isValid = isValid && fourth & 0xC0 == 0x80
+    }
+    value = isValid ? found : Self.badByte
+    length = isValid ? expected : 1
   }
 }

@@ -14,9 +14,11 @@ struct Vocabulary: Sendable {
   ///
   /// Control and unknown pieces keep their spelling.
   let surfaces: ByteStrings
-  let types: [PieceType]
-  /// The byte piece of each byte, or none at all.
-  let bytePieces: [Int32]
+  let types: Growable<PieceType>
+  /// The byte piece of each byte; -1 where there is none.
+  let bytePieces: Growable<Int32>
+  /// Sentences about what the file says and was not believed.
+  let warnings: ByteStrings
   /// Of each piece, whether its spelling is what a text of this tokenizer could hold: the others
   /// never match.
   private let spellsText: Growable<Bool>
@@ -30,13 +32,13 @@ struct Vocabulary: Sendable {
         spellings.count == 0 ? .malformed : .limitExceeded,
         "tokenizer.ggml.tokens has \(spellings.count) entries; allowed 1..\(Self.largestCount)")
     }
-    types = try Self.types(description.types, count: spellings.count)
+    let types = try PieceTypes(description)
     var surfaces = ByteStrings()
     surfaces.reserve(count: spellings.count, byteCount: spellings.bytes.count)
     var bytePieces = try Growable<Int32>(filled: -1, count: 256)
     var spellsText = try Growable(filled: true, count: spellings.count)
-    var id = 0
-    while id < spellings.count {
+    var work = SurfaceWork()
+    for id in below(spellings.count) {
       let spelling = try spellings.range(id)
       guard spelling.length <= Self.longestSpelling else {
         throw EngineError(
@@ -44,11 +46,11 @@ struct Vocabulary: Sendable {
           "tokenizer.ggml.tokens[\(id)] has \(spelling.length) bytes; "
             + "allowed 0..\(Self.longestSpelling)")
       }
-      let type = try types.at(id)
+      let type = try types.all.at(id)
       switch type {
       case .unknown, .control: surfaces.append(try spellings[id])
       case .byte:
-        let byte = try Self.byte(of: spellings, id: id)
+        let byte = try Marks.byte(Spelling(spellings, id)) ?? 0
         surfaces.append(byte: byte)
         if try bytePieces.at(Int(byte)) < 0 {
           try bytePieces.put(Int32(truncatingIfNeeded: id), at: Int(byte))
@@ -56,14 +58,15 @@ struct Vocabulary: Sendable {
       case .normal, .userDefined, .unused:
         let matches = try Self.appendSurface(
           of: spellings, id: id, userDefined: type == .userDefined,
-          algorithm: description.algorithm, to: &surfaces)
+          algorithm: description.algorithm, to: &surfaces, with: &work)
         if !matches { try spellsText.put(false, at: id) }
       }
-      id &+= 1
     }
     self.surfaces = surfaces
+    self.types = types.all
     self.spellsText = spellsText
-    self.bytePieces = try Self.wholeSet(bytePieces)
+    self.bytePieces = bytePieces
+    warnings = try types.warnings.followed(by: Self.missingBytes(bytePieces))
   }
 
   /// Whether piece `id` may be found in text by merging.
@@ -74,78 +77,43 @@ struct Vocabulary: Sendable {
     }
   }
 
-  private static func types(_ raw: [Int32], count: Int) throws(EngineError) -> [PieceType] {
-    guard raw.isEmpty || raw.count == count else {
-      throw EngineError(
-        .malformed,
-        "tokenizer.ggml.token_type has \(raw.count) entries; tokenizer.ggml.tokens has \(count)")
-    }
-    var types: [PieceType] = []
-    types.reserveCapacity(count)
-    while types.count < count {
-      let value = raw.isEmpty ? PieceType.normal.rawValue : try raw.at(types.count)
-      guard let type = PieceType(rawValue: value) else {
-        throw EngineError(
-          .malformed, "tokenizer.ggml.token_type[\(types.count)] is \(value); allowed 1..6")
-      }
-      types.append(type)
-    }
-    return types
-  }
-
-  /// The byte that `<0x0A>` stands for: exactly two hexadecimal digits.
-  private static func byte(of spellings: ByteStrings, id: Int) throws(EngineError) -> UInt8 {
-    func digit(_ character: UInt8) -> UInt8? {
-      switch character {
-      case 0x30...0x39: character &- 0x30
-      case 0x41...0x46: character &- 0x41 &+ 10
-      case 0x61...0x66: character &- 0x61 &+ 10
-      default: nil
-      }
-    }
-    let spelling = try spellings.range(id)
-    func character(_ place: Int) throws(EngineError) -> UInt8 {
-      try spellings.bytes.at(spelling.lowerBound &+ place)
-    }
-    guard spelling.length == 6, try character(0) == 0x3C, try character(1) == 0x30,
-      try character(2) == 0x78, try character(5) == 0x3E,
-      let high = digit(try character(3)), let low = digit(try character(4))
-    else {
-      throw EngineError(
-        .malformed,
-        "tokenizer.ggml.tokens[\(id)] is \(quoted(try spellings[id])) and marked as a byte; "
-          + "allowed '<0x00>'..'<0xFF>'")
-    }
-    return high << 4 | low
-  }
-
-  private static func wholeSet(_ bytePieces: Growable<Int32>) throws(EngineError) -> [Int32] {
+  /// A sentence when only some of the bytes have a piece.
+  private static func missingBytes(_ bytePieces: Growable<Int32>) throws(EngineError) -> ByteStrings
+  {
     var present = 0
-    var byte = 0
-    while byte < bytePieces.count {
+    for byte in below(bytePieces.count) {
       if try bytePieces.at(byte) >= 0 { present &+= 1 }
-      byte &+= 1
     }
-    guard present > 0 else { return [] }
-    guard present == 256, bytePieces.count == 256 else {
-      throw EngineError(
-        .malformed, "tokenizer.ggml.tokens has pieces for \(present) bytes; allowed 0 or 256")
-    }
-    return try bytePieces.array()
+    var sentences = ByteStrings()
+    guard present > 0, present < 256 else { return sentences }
+    try sentences.append(
+      text: "tokenizer.ggml.tokens has pieces for \(present) of 256 bytes; "
+        + "text that needs the others becomes unknown")
+    return sentences
+  }
+
+  /// Buffers of `appendSurface`, kept from piece to piece.
+  private struct SurfaceWork {
+    var text = Growable<UInt8>()
+    var surface = Growable<UInt8>()
   }
 
   /// Appends what a spelling stands for; false when no text of this tokenizer can hold it.
   private static func appendSurface(
     of spellings: ByteStrings, id: Int, userDefined: Bool,
-    algorithm: TokenizerDescription.Algorithm, to surfaces: inout ByteStrings
+    algorithm: TokenizerDescription.Algorithm, to surfaces: inout ByteStrings,
+    with work: inout SurfaceWork
   ) throws(EngineError) -> Bool {
     let (bytes, spelling) = (spellings.bytes, try spellings.range(id))
     switch algorithm {
     case .sentencePiece:
       // U+2581 and the space are the same to this tokenizer, and the space is shorter. A normal
       // piece that is spelled with a space itself could never match: text has none after escaping.
-      let (surface, holdsSpace) = try replacingLowerBlocks(bytes, spelling)
-      surfaces.append(surface)
+      work.text.shorten(to: 0)
+      try work.text.append(bytes, spelling)
+      let holdsSpace = try LowerBlock.replace(
+        in: work.text, try checkedRange(0, work.text.count), prefixed: false, into: &work.surface)
+      try surfaces.append(work.surface)
       return userDefined || !holdsSpace
     case .byteLevel:
       if !userDefined, let spelled = try ByteTable.bytes(of: bytes, spelling) {
@@ -155,30 +123,5 @@ struct Vocabulary: Sendable {
       surfaces.append(try spellings[id])
       return userDefined
     }
-  }
-
-  /// `text[spelling]` with spaces for U+2581, and whether it had one of its own.
-  private static func replacingLowerBlocks(
-    _ text: [UInt8], _ spelling: Range<Int>
-  ) throws(EngineError) -> (surface: [UInt8], holdsSpace: Bool) {
-    var result: [UInt8] = []
-    var holdsSpace = false
-    result.reserveCapacity(spelling.length)
-    var index = spelling.lowerBound
-    while index < spelling.upperBound {
-      let byte = try text.at(index)
-      if byte == SentencePieceBPE.lowerBlock[0], index &+ 2 < spelling.upperBound,
-        try text.at(index &+ 1) == SentencePieceBPE.lowerBlock[1],
-        try text.at(index &+ 2) == SentencePieceBPE.lowerBlock[2]
-      {
-        result.append(0x20)
-        index &+= 3
-      } else {
-        holdsSpace = holdsSpace || byte == 0x20
-        result.append(byte)
-        index &+= 1
-      }
-    }
-    return (result, holdsSpace)
   }
 }

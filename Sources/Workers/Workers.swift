@@ -161,7 +161,7 @@ package final class Workers: @unchecked Sendable {
   /// The life of a worker.
   private func work(_ index: Int) {
     platform_name_thread("mixtral")
-    platform_set_mxcsr(0x1f80)
+    platform_set_mxcsr(UInt32(PLATFORM_CONTROL))
     let word = UnsafeMutableRawPointer(wakeups).assumingMemoryBound(to: Atomic<UInt32>.self)
     var seen: UInt32 = 0
     while !stopping.load(ordering: .acquiring) {

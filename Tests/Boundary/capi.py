@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "mixtral_model_pack": ("pointer", "pointer", "optional"),
     "mixtral_guard_mappings": ("number",),
     "mixtral_model_info": ("model", "pointer"),
+    "mixtral_model_stop_tokens": ("out", "buffer", "number", "model"),
     "mixtral_model_metadata": ("out", "buffer", "number", "model", "optional"),
     "mixtral_tokenize": ("out", "buffer", "number", "model", "pointer", "number", "number"),
     "mixtral_detokenize": ("out", "buffer", "number", "model", "pointer", "number", "number"),
@@ -41,6 +42,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "mixtral_sampler_create": ("out", "optional"),
     "mixtral_sampler_seed": ("out", "sampler"),
     "mixtral_sample": ("out", "session", "sampler?"),
+    "mixtral_sample_many": ("pointer", "pointer", "optional", "number", "optional"),
     "mixtral_sample_report": ("out", "buffer", "number", "sampler"),
     "mixtral_cancel": ("session",),
 }
@@ -187,6 +189,7 @@ class World:
             "mixtral_model_pack": [self.new_target(), self.path, None],
             "mixtral_guard_mappings": [0],
             "mixtral_model_info": [self.model, sized(_raw.mixtral_info)],
+            "mixtral_model_stop_tokens": [size, ids(*[7] * 32), 32, self.model],
             "mixtral_model_metadata": [size, characters, 65536, self.model, None],
             "mixtral_tokenize": [size, ids(*[7] * 32), 32, self.model, TEXT, len(TEXT), 0],
             "mixtral_detokenize": [size, characters, 65536, self.model, tokens, count, 0],
@@ -208,6 +211,10 @@ class World:
             "mixtral_sampler_create": [handle, sized(_raw.mixtral_sampler_options)],
             "mixtral_sampler_seed": [ctypes.c_uint64(GARBAGE), self.sampler],
             "mixtral_sample": [_raw.mixtral_token(GARBAGE), self.session, self.sampler],
+            "mixtral_sample_many": [
+                *((_raw.mixtral_token * 1)(GARBAGE), sessions),
+                *((ctypes.c_void_p * 1)(self.sampler), 1, (_raw.mixtral_status * 1)()),
+            ],
             "mixtral_sample_report": [size, (_raw.mixtral_candidate * 9)(), 9, self.sampler],
             "mixtral_cancel": [self.session],
         }

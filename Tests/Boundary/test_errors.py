@@ -4,6 +4,7 @@ Tests/Catalogue."""
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 
 import pytest
@@ -239,6 +240,32 @@ def test_A13_context_full(world):
     assert _raw.mixtral_step(session, ids(1), 1) == _raw.MIXTRAL_CONTEXT_FULL
     ok(_raw.mixtral_session_position(ctypes.byref(position), session))
     assert position.value == 8
+    ok(_raw.mixtral_free(session))
+
+
+def test_A13_no_token_is_read_that_has_no_room(world):
+    """A count of bytes for elements, or a negative one: the memory behind the tokens is not the caller's."""
+    session = world.new_session(context=64)
+    page = mmap.mmap(-1, 2 * mmap.PAGESIZE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(ctypes.c_void_p(start + mmap.PAGESIZE), mmap.PAGESIZE, 0) == 0
+    tokens = ctypes.cast(start + mmap.PAGESIZE - 64 * 4, ctypes.POINTER(_raw.mixtral_token))
+    full = _raw.MIXTRAL_CONTEXT_FULL
+    inputs, sessions = (_raw.mixtral_input * 1)(), (ctypes.c_void_p * 1)(session)
+    for count, status in (
+        (65, full),
+        (2**40, full),
+        (2**62, full),
+        (2**63, ARGUMENT),
+        (2**64 - 1, ARGUMENT),
+    ):
+        assert _raw.mixtral_step(session, tokens, count) == status, count
+        assert_sentence(message())
+        inputs[0].tokens, inputs[0].count = tokens, count
+        assert _raw.mixtral_step_many(sessions, inputs, 1, None) == status, count
+    # Zeros: one that there is room for, and the end of the page.
+    ok(_raw.mixtral_step(session, tokens, 64))
     ok(_raw.mixtral_free(session))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -115,6 +117,96 @@ def test_a_mapped_file_that_is_written_to_is_changed(mixtral_tiny, tmp_path):
         with pytest.raises(mixtral.ChangedError):
             session.feed([3])
         assert session.position == 2
+
+
+def spoil(path: pathlib.Path, keeps_time: bool = False) -> None:
+    """Flips a bit of weights all over the file, and may put its times back."""
+    before = path.stat()
+    with open(path, "r+b", buffering=0) as file:
+        for part in range(4, 64):
+            file.seek(before.st_size * part // 64)
+            old = file.read(500)
+            file.seek(before.st_size * part // 64)
+            file.write(bytes(byte ^ 1 for byte in old))
+    if keeps_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+class Allocator:
+    """The host's memory, with something to do at the next request for some."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, ctypes.Array] = {}
+        self.next = lambda: None
+
+    def allocate(self, size: int, alignment: int) -> int:
+        self.next()
+        self.next = lambda: None
+        block = ctypes.create_string_buffer(size + alignment)
+        address = -(-ctypes.addressof(block) // alignment) * alignment
+        self.blocks[address] = block
+        return address
+
+    def release(self, address: int, size: int) -> None:
+        del self.blocks[address]
+
+
+@pytest.mark.parametrize("keeps_time", [False, True])
+@pytest.mark.parametrize("batch", [16, 512])
+def test_a_mapped_file_that_is_written_to_within_a_step(mixtral_tiny, tmp_path, keeps_time, batch):
+    """When it takes the first page, and the third: no pass that follows is kept."""
+    clean, target = tmp_path / "clean", tmp_path / "packed.gguf"
+    mixtral.pack(mixtral_tiny, clean)
+    for page in (0, 2):
+        shutil.copy(clean, target)
+        allocator = Allocator()
+        with mixtral.Model(target, map=True, batch=batch, allocator=allocator) as model:
+            with model.session() as session:
+                if page:
+                    session.feed(prompt(64 * page))
+                allocator.next = lambda: spoil(target, keeps_time)
+                with pytest.raises(mixtral.ChangedError):
+                    session.step(prompt(100))
+                assert session.position == 64 * page
+            with model.session() as another, pytest.raises(mixtral.ChangedError):
+                another.step([1, 2])
+
+
+def test_a_time_that_is_put_back(mixtral_tiny, tmp_path):
+    target = tmp_path / "packed.gguf"
+    mixtral.pack(mixtral_tiny, target)
+    with mixtral.Model(target, map=True) as model, model.session() as session:
+        session.feed([1, 2])
+        spoil(target, keeps_time=True)
+        with pytest.raises(mixtral.ChangedError):
+            session.feed([3])
+        with pytest.raises(mixtral.ChangedError):
+            session.save()
+        assert session.position == 2
+
+
+@pytest.mark.parametrize("what", ["mode", "link", "rename", "away", "remove", "replace", "read"])
+def test_what_leaves_the_bytes_alone(mixtral_tiny, mistral_tiny, tmp_path, what):
+    """Permissions and names are not the file's bytes."""
+    target, other = tmp_path / "packed.gguf", tmp_path / "other"
+    mixtral.pack(mixtral_tiny, target)
+    with mixtral.Model(target, map=True) as model:
+        if what == "mode":
+            target.chmod(0o400)
+        elif what == "link":
+            other.hardlink_to(target)
+        elif what == "rename":
+            target.rename(other)
+        elif what == "away":
+            target.rename(other)
+            target.write_bytes(b"another file of the same name")
+        elif what == "remove":
+            target.unlink()
+        elif what == "replace":
+            mixtral.pack(mistral_tiny, target, overwrite=True)
+        else:
+            target.read_bytes()
+        assert digest(model.session().step_logits(prompt(40))) == logits(mixtral_tiny)
 
 
 def test_source_and_target_must_differ(mixtral_tiny, tmp_path):

@@ -18,6 +18,10 @@ static const int allowed[] = {
     SYS_clock_gettime,
     // What writes packed files and sessions, besides.
     SYS_pwrite64, SYS_fsync, SYS_link, SYS_unlink, SYS_rename, SYS_rt_sigtimedwait,
+    // What replaces them, besides: a link's target, the owner, the access list, the permissions.
+    SYS_readlink, SYS_fchown, SYS_getxattr, SYS_fsetxattr, SYS_fremovexattr, SYS_fchmod,
+    // This program's own.
+    SYS_chmod,
     // The end of this program.
     SYS_exit_group,
 };

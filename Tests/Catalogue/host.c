@@ -54,6 +54,36 @@ static int run_all(void) {
   return 0;
 }
 
+static void *give(uint64_t size, uint64_t alignment, void *user) {
+  (void)user;
+  return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+static void take(void *block, uint64_t size, void *user) {
+  (void)size, (void)user;
+  free(block);
+}
+
+/// A load that the system has no memory for: its status and the numbers of its sentence, the status of one that
+/// has the host's memory, and of one that needs less.
+static int lack_memory(void) {
+  mixtral_load_options options = {.struct_size = sizeof options, .threads = 1};
+  mixtral_model *model = NULL;
+  unsigned long weights = 0, buffers = 0, needed = 0, allowed = 0;
+  mixtral_status status = mixtral_load(&model, plan.model, &options);
+  CHECK(!model == !!status);
+  CHECK(!mixtral_free(model));
+  sscanf(mixtral_last_error(), "the model (weights %lu, buffers %lu) needs %lu bytes of memory; allowed are %lu,",
+         &weights, &buffers, &needed, &allowed);
+  printf("%d %lu %lu %lu %lu\n", (int)status, weights, buffers, needed, allowed);
+  options.allocate = give;
+  options.release = take;
+  printf("%d\n", (int)mixtral_load(&model, plan.model, &options));
+  CHECK(!mixtral_free(model));
+  mixtral_load_options smaller = {.struct_size = sizeof smaller, .threads = 1, .batch = 1};
+  printf("%d\n", (int)mixtral_load(&model, plan.model, &smaller));
+  return mixtral_free(model);
+}
+
 int main(int count, char **words) {
   static char packed[512];
   if (count < 6) return 2;
@@ -62,6 +92,7 @@ int main(int count, char **words) {
   plan = (struct plan){words[2],           packed,     parse_ids(words[3]),
                        parse_ids(words[4]), MIXTRAL_OK, lift, NULL, NULL};
   if (!strcmp(way, "all")) return run_all();
+  if (!strcmp(way, "lack-memory")) return lack_memory();
   if (!strcmp(way, "stack")) return measure_stack();
   if (!strcmp(way, "workers")) return measure_workers();
   if (!strcmp(way, "little-stack")) return run_on_little_stack();

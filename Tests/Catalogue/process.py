@@ -37,6 +37,14 @@ def python(program: str, *words: object, **options) -> subprocess.CompletedProce
     return run([sys.executable, "-c", textwrap.dedent(program), *words], **options)
 
 
+def system(folder: pathlib.Path, files: dict[str, str]) -> None:
+    """What a system says of itself in /proc and /sys, for HOST_FILES (system.c)."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
 def arguments(name: str, folder: pathlib.Path) -> list[object]:
     """What both C programs take: a model, a prompt, what follows it, and a place for files."""
     model, golden = find(name)

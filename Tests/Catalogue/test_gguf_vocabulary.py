@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import pathlib
 
 import gguf_writer as writer
 import mixtral
@@ -27,6 +29,12 @@ def with_pieces(change, kinds: dict[int, int] | None = None) -> writer.File:
     for index, kind in (kinds or {}).items():
         types[index] = kind
     return writer.set_vocabulary(writer.model(), pieces, scores, types)
+
+
+def warnings(path: pathlib.Path) -> list[str]:
+    lines: list[tuple[int, str]] = []
+    with mixtral.Model(path, log=lambda *line: lines.append(line)):
+        return [text for level, text in lines if level == logging.WARNING]
 
 
 def byte_level(merges: list[bytes], pre: str = "smollm") -> writer.File:
@@ -54,11 +62,19 @@ def test_G48_counts(refuse, accept):
 
 
 @pytest.mark.parametrize("mark", ["bos", "eos", "unknown", "padding"])
-def test_G49_mark_beyond_the_vocabulary(refuse, accept, mark):
+def test_G49_mark_beyond_the_vocabulary(refuse, accept, save, mark):
     key = f"tokenizer.ggml.{mark}_token_id"
-    for value in (u32(SIZE), i32(-1), u32(2**32 - 1), f32(1)):
-        refuse(writer.model().set(key, value), MALFORMED, f"'{key}' is", f"0..{SIZE - 1}")
     accept(writer.model().set(key, None))
+    with mixtral.Model(save(writer.model().set(key, None))) as model:
+        absent = getattr(model.info, f"{mark}_token")
+    for value, text in ((u32(SIZE), SIZE), (i32(-1), -1), (u32(2**32 - 1), 2**32 - 1)):
+        accept(writer.model().set(key, value))
+        assert warnings(save(writer.model().set(key, value))) == [
+            f"{key} is {text}; allowed 0..{SIZE - 1}; taken for absent"
+        ]
+        with mixtral.Model(save(writer.model().set(key, value))) as model:
+            assert getattr(model.info, f"{mark}_token") == absent
+    refuse(writer.model().set(key, f32(1)), MALFORMED, f"'{key}' is", f"0..{SIZE - 1}")
 
 
 def test_G50_strange_pieces(accept, save):
@@ -82,13 +98,27 @@ def test_G50_strange_pieces(accept, save):
 @pytest.mark.parametrize(
     "spelling", [b"<0xZZ>", b"<0x-1>", b"<0x1>", b"<0x001>", b"", b"<0xFF", b"A"]
 )
-def test_G51_byte_pieces(refuse, accept, spelling):
+def test_G51_byte_pieces(accept, save, spelling):
     def change(pieces: list[bytes]) -> None:
         pieces[5] = spelling
 
-    refuse(with_pieces(change), MALFORMED, f"{TOKENS}[5] is", "marked as a byte", "<0xFF>")
-    # The same spelling as an ordinary piece is one; then a byte is missing.
-    refuse(with_pieces(change, {5: 1}), MALFORMED, "pieces for 255 bytes", "0 or 256")
+    missing = (
+        f"{TOKENS} has pieces for 255 of 256 bytes; text that needs the others becomes unknown"
+    )
+    for kinds, said in (
+        ({}, f"1 of {TOKENS} are marked as bytes and spelled otherwise"),
+        ({5: 1}, ""),
+    ):
+        accept(with_pieces(change, kinds))
+        lines = warnings(save(with_pieces(change, kinds)))
+        assert lines[-1] == missing
+        assert len(lines) == (2 if said else 1)
+        assert lines[0].startswith(said)
+        with mixtral.Model(save(with_pieces(change, kinds))) as model:
+            # The piece of another byte, and that of none.
+            assert model.detokenize_bytes(model.tokenize(b"\x03")) == b"\x03"
+            assert 0 in model.tokenize(b"\x02")
+    # Bytes that are all marked as text are bytes by their spelling.
     accept(with_pieces(change, dict.fromkeys(range(3, FIRST_WORD), 1)))
 
 
@@ -107,8 +137,11 @@ def test_G52_merges(refuse, accept, merge):
 
 
 @pytest.mark.parametrize("kind", [0, 7, -1, 2**31 - 1])
-def test_G52_types_of_tokens(refuse, kind):
-    refuse(with_pieces(lambda pieces: None, {9: kind}), MALFORMED, f"{TYPES}[9] is {kind}", "1..6")
+def test_G52_types_of_tokens(accept, save, kind):
+    file = with_pieces(lambda pieces: None, {FIRST_WORD: kind})
+    accept(file)
+    (line,) = warnings(save(file))
+    assert line.startswith(f"1 of {TOKENS} are of a type that is none; taken for text")
 
 
 def test_G53_tokenizers_that_are_not_ours(refuse):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import pathlib
 import socket
+import stat
 
 import mixtral
 import pytest
 from bits import digest, prompt
-from process import arguments, environment, run
+from process import arguments, environment, find, run, system
 
 
 def logits(path: object) -> str:
     with mixtral.Model(path) as model, model.session() as session:
         return digest(session.step_logits(prompt(40)))
+
+
+def host_model() -> pathlib.Path:
+    """What host.c loads when nothing else is said."""
+    return find("mixtral-tiny")[0]
 
 
 def test_R04_nothing_is_taken_back(host):
@@ -28,6 +34,51 @@ def test_R11_address_space_is_small(host):
     assert (done.returncode, done.stderr) == (0, "")
     unopened, refused = map(int, done.stdout.split())
     assert unopened > 0 and refused > 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("group", ["/job", "/job/inner"])
+def test_R13_more_than_the_container_has(host, tmp_path, version, group):
+    """Both numbers, before the kernel kills; the host's memory is the host's business; a byte decides."""
+    with mixtral.Model(host_model(), threads=1) as model:
+        weights, buffers = model.info.weight_size, model.info.scratch_size
+    with mixtral.Model(host_model(), threads=1, batch=1) as model:
+        assert model.info.weight_size + model.info.scratch_size < weights + buffers - 100_000
+    needed = weights + buffers
+
+    def run_with(limit: int) -> list[int]:
+        used, cached = 5_000_000, 1_000_000
+        if version == 1:
+            files = {
+                "proc/self/cgroup": f"4:memory:{group}\n",
+                "proc/self/mountinfo": "33 31 0:30 / /sys/memory rw - cgroup cgroup rw,memory\n",
+                "sys/memory/job/memory.limit_in_bytes": f"{limit + used - cached}\n",
+                "sys/memory/job/memory.usage_in_bytes": f"{used}\n",
+                "sys/memory/job/memory.stat": f"cache 7\ntotal_inactive_file {cached}\n",
+            }
+        else:
+            files = {
+                "proc/self/cgroup": f"0::{group}\n",
+                "proc/self/mountinfo": "33 31 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+                "sys/fs/cgroup/job/memory.max": f"{limit + used - cached}\n",
+                "sys/fs/cgroup/job/memory.current": f"{used}\n",
+                "sys/fs/cgroup/job/memory.stat": f"file 7\ninactive_file {cached}\n",
+            }
+        system(tmp_path, files)
+        return host.run("lack-memory", env=environment(HOST_FILES=str(tmp_path)))
+
+    assert run_with(needed) == [0, 0, 0, 0, 0, 0, 0]
+    assert run_with(needed - 1) == [8, weights, buffers, needed, needed - 1, 0, 0]
+
+
+def test_R13_more_than_the_machine_has(host, tmp_path):
+    """All memory and swap; what is free now refuses nothing."""
+    system(tmp_path, {"proc/meminfo": "MemTotal: 200 kB\nSwapTotal: 50 kB\nSwapFree: 50 kB\n"})
+    files = environment(HOST_FILES=str(tmp_path))
+    status, _, _, _, allowed, *_ = host.run("lack-memory", env=files)
+    assert (status, allowed) == (8, 250 * 1024)
+    system(tmp_path, {"proc/meminfo": "MemTotal: 9999999 kB\nMemAvailable: 1 kB\nMemFree: 1 kB\n"})
+    assert host.run("lack-memory", env=files) == [0] * 7
 
 
 SPECIAL = ["folder", "fifo", "socket", "/dev/zero", "/dev/random", "/dev/null", "/dev/tty"]
@@ -53,6 +104,46 @@ def test_R14_not_a_regular_file(model, mixtral_tiny, tmp_path, name):
             with pytest.raises(mixtral.InputOutputError, match="not a regular file|ENXIO"):
                 call()
     assert not (tmp_path / "packed").exists()
+
+
+@pytest.mark.parametrize("name", ["folder", "fifo", "socket", "device", "link", "descriptor"])
+def test_R14_nothing_but_a_regular_file_is_replaced(model, mixtral_tiny, tmp_path, name):
+    """As a state, as a packed file: refused at once, and still what it was."""
+    path, target = tmp_path / name, tmp_path / name
+    reading = -1
+    if name == "folder":
+        path.mkdir()
+    elif name in ("fifo", "link"):
+        os.mkfifo(tmp_path / "fifo")
+        target = tmp_path / "fifo"
+        if name == "link":
+            path.symlink_to("fifo")
+    elif name == "socket":
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+    elif name == "device":
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        except OSError:
+            path = target = pathlib.Path("/dev/null")
+    else:
+        reading, writing = os.pipe()
+        path = target = pathlib.Path(f"/proc/self/fd/{writing}")
+    before = target.stat(), sorted(os.listdir(tmp_path))
+    with model.session() as session:
+        session.feed([1, 2])
+        for call in (
+            lambda: session.save_file(path),
+            lambda: mixtral.pack(mixtral_tiny, path, overwrite=True),
+        ):
+            with pytest.raises(mixtral.InvalidArgumentError, match="allowed is a regular file"):
+                call()
+    after = target.stat(), sorted(os.listdir(tmp_path))
+    assert (after[0].st_ino, after[0].st_mode) == (before[0].st_ino, before[0].st_mode)
+    assert after[1] == before[1]
+    if reading >= 0:
+        os.close(reading)
+        os.close(writing)
 
 
 @pytest.mark.parametrize("path", ["/proc/self/mem", "/proc/self/maps", "/proc/version"])

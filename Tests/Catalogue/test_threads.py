@@ -11,7 +11,7 @@ import mixtral
 import numpy
 import pytest
 from bits import digest, prompt
-from process import MODELS, environment
+from process import MODELS, environment, system
 from test_laws import available
 
 
@@ -34,14 +34,35 @@ def test_K07_one_processor(host):
 
 @pytest.mark.parametrize(
     ("quota", "threads"),
-    [("max 100000", 9), ("10000 100000", 1), ("100000 100000", 1), ("150000 100000", 2), ("", 9)],
+    [("max 100000", 9), ("10000 100000", 1), ("100000 100000", 1), ("199999 100000", 1), ("", 9)],
 )
 def test_K07_a_quota(host, tmp_path, quota, threads):
-    """The processors that a cgroup gives, rounded up, when there are fewer than by affinity."""
-    file = tmp_path / "cpu.max"
-    file.write_text(quota)
+    """The processors that a control group gives, rounded down, when there are fewer than by affinity."""
+    system(tmp_path, {"sys/fs/cgroup/cpu.max": quota})
     there = len(os.sched_getaffinity(0))
-    assert host.run("all", env=environment(HOST_QUOTA=str(file))) == [min(threads, there)]
+    assert host.run("all", env=environment(HOST_FILES=str(tmp_path))) == [min(threads, there)]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("limited", ["own", "parent", "top"])
+def test_K07_a_quota_of_an_ancestor(host, tmp_path, version, limited):
+    """That of any group that the process's own lies in, and of either version."""
+    group = {"own": "/top/middle/own", "parent": "/top/middle", "top": "/top"}[limited]
+    if version == 1:
+        files = {
+            "proc/self/cgroup": "3:cpuset:/\n2:cpu,cpuacct:/top/middle/own\n0::/\n",
+            "proc/self/mountinfo": "33 31 0:30 / /sys/cpu rw - cgroup cgroup rw,cpu,cpuacct\n",
+            f"sys/cpu{group}/cpu.cfs_quota_us": "150000\n",
+            f"sys/cpu{group}/cpu.cfs_period_us": "100000\n",
+        }
+    else:
+        files = {
+            "proc/self/cgroup": "0::/top/middle/own\n",
+            "proc/self/mountinfo": "33 31 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+            f"sys/fs/cgroup{group}/cpu.max": "150000 100000\n",
+        }
+    system(tmp_path, files)
+    assert host.run("all", env=environment(HOST_FILES=str(tmp_path))) == [1]
 
 
 def test_K08_the_affinity_changes_meanwhile(mixtral_tiny):

@@ -150,7 +150,18 @@ int main(int count, char **arguments) {
   together(others, tokens[0]);
   start();
   for (int i = 0; i < 40; i++) together(others, tokens[i]);
-  tell("step_many", 1);
+  tell("step_many", 0);
+  mixtral_sampler *samplers[SESSIONS];
+  for (int i = 0; i < SESSIONS; i++) need(mixtral_sampler_create(&samplers[i], &sampling));
+  need(mixtral_sample_many(tokens, (mixtral_session *const *)others, (mixtral_sampler *const *)samplers, SESSIONS, NULL));
+  start();
+  for (int i = 0; i < 40; i++) {
+    mixtral_status statuses[SESSIONS];
+    need(mixtral_sample_many(
+        tokens, (mixtral_session *const *)others, (mixtral_sampler *const *)samplers, SESSIONS, statuses));
+  }
+  tell("sample_many", 1);
+  for (int i = 0; i < SESSIONS; i++) need(mixtral_free(samplers[i]));
   printf("}\n");
   for (int i = 0; i < SESSIONS; i++) need(mixtral_free(others[i]));
   need(mixtral_free(detokenizer));

@@ -53,7 +53,7 @@ def counts(request, folder) -> dict[str, dict[str, int]]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("call", ["step", "step_many", "prompt", "sample"])
+@pytest.mark.parametrize("call", ["step", "step_many", "prompt", "sample", "sample_many"])
 def test_the_steady_state_asks_nothing_of_the_system(counts, call):
     assert counts[call] == {"allocations": 0, "maps": 0, "locks": 0}
 

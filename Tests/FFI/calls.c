@@ -139,10 +139,12 @@ static void check_results(const struct call *call, int index) {
     bool own = call->choices[i].parameter == index;
     if (way == IMPOSSIBLE || (own && way == MISALIGNED)) return;
   }
+  const struct parameter *parameter = &call->function->parameters[index];
+  bool is_status = !strcmp(parameter->type.base, "mixtral_status");
   for (size_t i = 0; i + sizeof(int32_t) <= block->size; i += sizeof(int32_t)) {
     int32_t status;
     memcpy(&status, block->bytes + i, sizeof status);
-    if (!status_name(status)) wrong(call, "result %zu is no status: %d", i / sizeof status, status);
+    if (is_status && !status_name(status)) wrong(call, "result %zu is no status: %d", i / sizeof status, status);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static long refusals;
@@ -106,6 +107,11 @@ static void save_and_load(const struct plan *plan, mixtral_model *model, mixtral
   const mixtral_token *next = plan->greedy.ids;
   snprintf(path, sizeof path, "%s.state", plan->packed);
   MUST(mixtral_session_save_file(session, path), NULL);
+  // Over what is there, whose permissions stay.
+  struct stat status;
+  if (chmod(path, 0640)) wrong(plan, "chmod");
+  MUST(mixtral_session_save_file(session, path), NULL);
+  if (stat(path, &status) || (status.st_mode & 0777) != 0640) wrong(plan, "the permissions of a replaced file");
   MUST(mixtral_session_create(&other, model, NULL), other);
   MUST(mixtral_session_load_file(other, path), NULL);
   if (position(plan, other) != position(plan, session)) wrong(plan, "the position of a saved session");

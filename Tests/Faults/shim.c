@@ -39,6 +39,7 @@ static struct {
   ssize_t (*pwrite)(int, const void *, size_t, off_t);
   int (*fstat)(int, struct stat *);
   int (*fsync)(int);
+  int (*fchmod)(int, mode_t);
   int (*link)(const char *, const char *);
   int (*rename)(const char *, const char *);
   int (*pthread_create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -54,6 +55,7 @@ __attribute__((constructor)) static void find_real(void) {
   FIND(pwrite);
   FIND(fstat);
   FIND(fsync);
+  FIND(fchmod);
   FIND(link);
   FIND(rename);
   FIND(pthread_create);
@@ -160,6 +162,10 @@ int fstat(int file, struct stat *status) {
 }
 
 int fsync(int file) { return FAILS(FAULT_WRITE) ? -1 : real.fsync(file); }
+
+int fchmod(int file, mode_t mode) {
+  return FAILS(FAULT_WRITE) ? -1 : real.fchmod(file, mode);
+}
 
 int link(const char *from, const char *to) {
   return FAILS(FAULT_WRITE) ? -1 : real.link(from, to);

@@ -24,21 +24,17 @@ import Testing
     #expect(lines.count > 80)
     for line in lines {
       let options = try options(line)
-      var filters = Filters(options)
-      var work = try growable(try logits(line).map { Double($0) })
-      try filters.prepare(vocabulary: work.count)
-      try filters.apply(to: &work)
-      let total = try weigh(&work, temperature: Double(options.temperature))
-      let scores = try work.array()
+      let found = try survivors(options, try logits(line))
+      let total = found.map(\.weight).reduce(0, +)
       let expected = try line.dropFirst(9).map { pair in
         let parts = pair.split(separator: ":")
         return (token: try #require(Int(parts[0])), probability: Double(try float(parts[1])))
       }
-      let survivors = scores.indices.filter { scores[$0] > 0 }
-      #expect(survivors == expected.map(\.token), "\(line.prefix(9))")
-      for (token, probability) in expected {
+      let kept = found.filter { $0.weight > 0 }
+      #expect(kept.map(\.token) == expected.map(\.token), "\(line.prefix(9))")
+      for (one, (_, probability)) in zip(kept, expected) {
         // llama.cpp's weights are 32-bit exponentials of 32-bit quotients of up to 140.
-        let ours = scores[token] / total
+        let ours = one.weight / total
         #expect((ours - probability).magnitude <= 2e-5 * probability + 1e-7, "\(line.prefix(9))")
       }
     }
@@ -56,16 +52,20 @@ import Testing
       let history =
         line[7] == "-" ? [] : try line[7].split(separator: ",").map { try #require(Int32($0)) }
       let expected = try line[8].split(separator: ",").map { try float($0) }
-      var scores: [Double] = []
+      var found: [Double] = []
       var penalties = Penalties(options)
       for _ in 0..<2 {
-        var work = try growable(try logits(line).map { Double($0) })
-        try penalties.prepare(vocabulary: work.count)
-        try history.withUnsafeBufferPointer { try penalties.apply(to: &work, history: $0) }
-        scores = try work.array()
+        try scores(try logits(line)) { scores in
+          try penalties.prepare(vocabulary: scores.count)
+          try history.withUnsafeBufferPointer { try penalties.apply(to: &scores, history: $0) }
+          try scores.settle()
+          found = try (0..<scores.count).map { try scores.at($0) }
+          #expect(scores.largest == found.max())
+          #expect(scores.mostLikely == found.firstIndex(of: scores.largest))
+        }
       }
-      #expect(scores.count == expected.count)
-      for (ours, theirs) in zip(scores, expected) {
+      #expect(found.count == expected.count)
+      for (ours, theirs) in zip(found, expected) {
         // Two roundings to 32 bits of numbers below 128.
         #expect((ours - Double(theirs)).magnitude <= 2e-5, "\(line.prefix(7))")
       }

@@ -2,9 +2,12 @@
 
 import Base
 import Glibc
-import Sampling
+import Kernels
+import KernelsReference
 import Support
 import Testing
+
+import Sampling
 
 /// The lines of a golden file under Tests/Oracle/sampling, split at spaces.
 func goldenLines(_ name: String) throws -> [[Substring]] {
@@ -21,11 +24,42 @@ func goldenLines(_ name: String) throws -> [[Substring]] {
   return lines.map { $0.split(separator: " ") }
 }
 
-/// Numbers as the room's own functions take them.
-func growable(_ numbers: [Double]) throws(EngineError) -> Growable<Double> {
-  var all = Growable<Double>()
-  for number in numbers { try all.append(number) }
-  return all
+/// Scores of logits, whose memory is kept.
+func scores(
+  _ logits: [Float], _ table: KernelTable = .reference, _ change: (inout Scores) throws -> Void
+) throws {
+  var scores = Scores()
+  try logits.withUnsafeBufferPointer { logits in
+    try scores.load(logits, table.scores, mayChange: true, "")
+    try change(&scores)
+  }
+}
+
+/// The tokens that filters leave, in order, and their weights at the options' temperature.
+func survivors(
+  _ options: SamplerOptions, _ logits: [Float], _ table: KernelTable = .reference
+) throws -> [(token: Int, weight: Double)] {
+  var filters = Filters(options)
+  var result: [(token: Int, weight: Double)] = []
+  let temperature = options.temperature > 0 ? Double(options.temperature) : 1
+  try scores(logits, table) { scores in
+    try filters.prepare(vocabulary: logits.count)
+    guard try filters.apply(to: &scores) else {
+      for token in logits.indices where logits[token] > -.infinity {
+        let distance = try scores.at(token) - scores.largest
+        result.append((token, Elementary.exp(distance / temperature)))
+      }
+      return
+    }
+    var candidates = filters.candidates
+    let largest = try candidates.largest()
+    _ = try candidates.weigh(largest, temperature: temperature, table.scores)
+    for place in 0..<candidates.count {
+      let one = try candidates.at(place)
+      result.append((Int(one.token), one.weight))
+    }
+  }
+  return result
 }
 
 /// A float from the hexadecimal digits of its bits.
@@ -56,14 +90,15 @@ extension SamplerOptions {
 extension Sampler {
   /// One draw from arrays.
   mutating func draw(
-    _ logits: [Float], history: [Int32] = [],
+    _ logits: [Float], history: [Int32] = [], table: KernelTable = .reference,
     filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)? = nil
   ) throws(EngineError) -> Int32 {
     var result: Result<Int32, EngineError> = .success(-1)
     logits.withUnsafeBufferPointer { logits in
       history.withUnsafeBufferPointer { history in
         result = Result { () throws(EngineError) in
-          try draw(logits: logits, history: history, filter: filter)
+          try draw(
+            logits: logits, history: history, kernels: table.scores, filter: filter)
         }
       }
     }
@@ -71,10 +106,12 @@ extension Sampler {
   }
 
   /// The greedy choice from an array.
-  static func greedy(_ logits: [Float]) throws(EngineError) -> Int32 {
+  static func greedy(
+    _ logits: [Float], _ table: KernelTable = .reference
+  ) throws(EngineError) -> Int32 {
     var result: Result<Int32, EngineError> = .success(-1)
     logits.withUnsafeBufferPointer { logits in
-      result = Result { () throws(EngineError) in try greedy(logits) }
+      result = Result { () throws(EngineError) in try greedy(logits, kernels: table.scores) }
     }
     return try result.get()
   }

@@ -2,6 +2,7 @@
 
 import Base
 import Glibc
+import Kernels
 import Sampling
 import Support
 import Testing
@@ -40,12 +41,7 @@ import Testing
 
   /// The tokens that are left after the filters.
   private func survivors(_ options: SamplerOptions, _ logits: [Float]) throws -> Set<Int> {
-    var filters = Filters(options)
-    var work = try growable(logits.map { Double($0) })
-    try filters.prepare(vocabulary: work.count)
-    try filters.apply(to: &work)
-    let scores = try work.array()
-    return Set(scores.indices.filter { scores[$0] > -.infinity })
+    Set(try SamplingTests.survivors(options, logits).map(\.token))
   }
 
   @Test func looserFiltersKeepMore() throws {
@@ -87,22 +83,26 @@ import Testing
   @Test func selectionIsThePrefixOfASort() throws {
     var generator = SeededGenerator(seed: 32)
     for _ in 0..<300 {
-      let count = Int.random(in: 1...80, using: &generator)
-      let scores = (0..<count).map { _ in Double(Int.random(in: -9...9, using: &generator)) }
-      let sorted = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
+      let count = Int.random(in: 1...1200, using: &generator)
+      let logits = (0..<count).map { _ in Float(Int.random(in: -9...9, using: &generator)) }
+      let sorted = logits.indices.sorted { (-logits[$0], $0) < (-logits[$1], $1) }
       let k = Int.random(in: 0...count, using: &generator)
-      var best = Selection()
-      try best.takeBest(k, growable(scores))
-      try best.sort()
-      try #expect((0..<best.count).map { Int(try best.at($0).token) } == Array(sorted.prefix(k)))
-      var popped: [Int] = []
-      try best.takeAll(growable(scores))
-      try best.keepBest { entry in
-        popped.append(Int(entry.token))
-        return popped.count >= max(k, 1)
+      try scores(logits) { scores in
+        var best = Selection()
+        try best.takeBest(k, scores)
+        try best.sort()
+        try #expect((0..<best.count).map { Int(try best.at($0).token) } == Array(sorted.prefix(k)))
+        try best.sortByToken()
+        try #expect(
+          (0..<best.count).map { Int(try best.at($0).token) } == sorted.prefix(k).sorted())
+        var candidates = Candidates()
+        try candidates.reserve(count, needsRanks: false)
+        try scores.collect(from: -.infinity, into: &candidates)
+        try candidates.keepBest(max(k, 1), scores.kernels)
+        try #expect(
+          (0..<candidates.count).map { Int(try candidates.at($0).token) }
+            == sorted.prefix(max(k, 1)).sorted())
       }
-      #expect(popped == Array(sorted.prefix(max(k, 1))))
-      try #expect(Set((0..<best.count).map { Int(try best.at($0).token) }) == Set(popped))
     }
   }
 
@@ -189,15 +189,18 @@ import Testing
       let logits = goldenLogits(count, seed: UInt64(count))
       let token = try shared.draw(logits, history: [0, 3, 200])
       try #expect(shared.report.count == 6)
-      var scores = logits.map { Double($0) }
-      for seen in [0, 3, 200] where seen < count { scores[seen] -= 1 }
       var filters = Filters(options)
-      var work = try growable(scores)
-      try filters.prepare(vocabulary: count)
-      try filters.apply(to: &work)
-      let total = try weigh(&work, temperature: 1)
-      try #expect(
-        Int(token) == choose(from: work, total: total, fraction: random.nextFraction()))
+      var expected = -1
+      try scores(logits) { scores in
+        for seen in [0, 3, 200] where seen < count {
+          try scores.put(try scores.at(seen) - 1, at: seen)
+        }
+        try scores.settle()
+        try filters.prepare(vocabulary: count)
+        #expect(try filters.apply(to: &scores))
+        expected = try filters.draw(temperature: 1, scores.kernels, &random)
+      }
+      #expect(Int(token) == expected)
     }
   }
 
@@ -214,10 +217,32 @@ import Testing
   }
 
   @Test func choosingCoversTheEnds() throws {
-    let weights = try growable([0, 0.25, 0, 1, 0.5, 0])
-    try #expect(choose(from: weights, total: 1.75, fraction: 0) == 1)
-    try #expect(choose(from: weights, total: 1.75, fraction: 0.25 / 1.75) == 3)
-    try #expect(choose(from: weights, total: 1.75, fraction: Double(1).nextDown) == 4)
-    try #expect(choose(from: weights, total: 2, fraction: Double(1).nextDown) == 4)
+    // Weights 0, 1/4, 0, 1, 1/2, 0 where the second has what is left of it.
+    let logits: [Float] = [-.infinity, -1.386_294_4, -.infinity, 0, -0.693_147_2, -.infinity]
+    for options in [
+      SamplerOptions { $0.temperature = 1 },
+      SamplerOptions { ($0.temperature, $0.minP) = (1, 1e-6) },
+    ] {
+      try scores(logits) { scores in
+        let total = try scores.weigh(temperature: 1).total
+        let quarter = Elementary.exp(Double(logits[1]))
+        var filters = Filters(options)
+        try filters.prepare(vocabulary: logits.count)
+        let isFiltered = try filters.apply(to: &scores)
+        #expect(isFiltered == (options.minP > 0))
+        var candidates = filters.candidates
+        if isFiltered { _ = try candidates.weigh(0, temperature: 1, scores.kernels) }
+        func chosen(_ total: Double, _ fraction: Double) throws -> Int {
+          try isFiltered
+            ? candidates.choose(total: total, fraction: fraction)
+            : scores.choose(total: total, fraction: fraction, temperature: 1)
+        }
+        try #expect(chosen(total, 0) == 1)
+        try #expect(chosen(quarter, Double(1).nextDown) == 1)
+        try #expect(chosen(quarter, 1) == 3)
+        try #expect(chosen(total, Double(1).nextDown) == 4)
+        try #expect(chosen(2, Double(1).nextDown) == 4)
+      }
+    }
   }
 }

@@ -133,7 +133,41 @@ struct MetadataTests {
     #expect(try tokenizer.text([0, 6, 4, 3, 7], .special) == "abab<c> <u>")
   }
 
-  @Test("keys that are needed", arguments: ["model", "tokens", "scores", "token_type"])
+  @Test("ids of marks that are no tokens are absent, and said")
+  func idsOutside() throws {
+    let keys = ["bos", "eos", "unknown", "padding", "eot", "eom"].map { $0 + "_token_id" }
+    for (value, text) in [
+      (Value.uint32(6), "6"), (.uint32(.max), "4294967295"), (.int32(-1), "-1"),
+      (.int32(.min), "-2147483648"),
+    ] {
+      for key in keys {
+        let tokenizer = try load(sentencePieceKeys, [(key, value)])
+        #expect(tokenizer.bos == 1 && tokenizer.eos == 2 && tokenizer.unknown == 0)
+        #expect(tokenizer.padding == -1)
+        #expect(
+          try tokenizer.warned()
+            == ["tokenizer.ggml.\(key) is \(text); allowed 0..5; taken for absent"])
+      }
+    }
+    #expect(try load(sentencePieceKeys).warned().isEmpty)
+    #expect(try load(byteLevelKeys).warned().isEmpty)
+  }
+
+  @Test("without types pieces are what their spelling says")
+  func noTypes() throws {
+    let tokenizer = try load(sentencePieceKeys, [("token_type", nil)])
+    #expect(
+      try tokenizer.warned()
+        == ["key 'tokenizer.ggml.token_type' is absent; pieces are what their spelling says"])
+    let typed = try load(sentencePieceKeys)
+    for text in ["a<s>b</s>", "<unk>", "ab xa"] {
+      #expect(try tokenizer.ids(text) == typed.ids(text))
+      #expect(try tokenizer.ids(text, .special) == typed.ids(text, .special))
+    }
+    #expect(try tokenizer.text([0, 1, 2, 3, 4]) == typed.text([0, 1, 2, 3, 4]))
+  }
+
+  @Test("keys that are needed", arguments: ["model", "tokens", "scores"])
   func neededBySentencePiece(key: String) {
     let error = failure(sentencePieceKeys, [(key, nil)])
     #expect(
@@ -172,8 +206,7 @@ struct MetadataTests {
   @Test("values of another type or out of range")
   func wrongValues() {
     let changes: [(String, Value)] = [
-      ("bos_token_id", .uint32(6)), ("eos_token_id", .int32(-1)),
-      ("unknown_token_id", .uint32(.max)), ("padding_token_id", .text("0")),
+      ("padding_token_id", .text("0")), ("eot_token_id", .floats([1])),
       ("add_bos_token", .uint32(1)), ("tokens", .int32s([1, 2])), ("scores", .int32s([1, 2])),
       ("token_type", .floats([1, 2])), ("model", .uint32(1)),
     ]

@@ -66,6 +66,11 @@ extension Tokenizer {
   func text(_ ids: [Int32], _ options: DecodeOptions = []) throws -> String {
     String(decoding: try bytes(ids, options), as: UTF8.self)
   }
+
+  /// What the file says and was not believed.
+  func warned() throws -> [String] {
+    try (0..<warnings.count).map { String(decoding: try warnings[$0], as: UTF8.self) }
+  }
 }
 
 extension StreamingDecoder {

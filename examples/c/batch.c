@@ -65,6 +65,7 @@ int main(int argc, char **argv) {
   conversation *conversations = (conversation *)allocate(all, sizeof *conversations);
   mixtral_session **sessions = (mixtral_session **)allocate(all, sizeof *sessions);
   mixtral_input *inputs = (mixtral_input *)allocate(all, sizeof *inputs);
+  mixtral_token *tokens = (mixtral_token *)allocate(all, sizeof *tokens);
   for (size_t i = 0; i < all; i++) start(&conversations[i], model, argv[3 + i], limit);
 
   for (size_t made = 0; made < limit; made++) {
@@ -79,16 +80,17 @@ int main(int argc, char **argv) {
     }
     if (live == 0) break;
     check(mixtral_step_many(sessions, inputs, live, NULL));
-    for (size_t i = 0; i < all; i++) {
+    check(mixtral_sample_many(tokens, sessions, NULL, live, NULL)); /* NULL: always the likeliest token */
+    for (size_t i = 0, next = 0; i < all; i++) {
       conversation *one = &conversations[i];
-      mixtral_token token = 0;
       if (one->done) continue;
-      check(mixtral_sample(&token, one->session, NULL));
+      mixtral_token token = tokens[next++];
       one->done = token == info.eos_token;
       if (!one->done) one->tokens[one->count++] = token;
     }
   }
   for (size_t i = 0; i < all; i++) finish(&conversations[i], model, argv[3 + i]);
+  free(tokens);
   free(inputs);
   free(sessions);
   free(conversations);

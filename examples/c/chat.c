@@ -60,8 +60,14 @@ static char *read_line(void) {
   return NULL;
 }
 
+static int is_in(const list *list, mixtral_token token) {
+  for (size_t i = 0; i < list->count; i++)
+    if (list->ids[i] == token) return 1;
+  return 0;
+}
+
 static void answer(mixtral_model *model, mixtral_session *session, mixtral_sampler *sampler,
-                   mixtral_token end, mixtral_token eos) {
+                   const list *ends) {
   mixtral_detokenizer *detokenizer = NULL;
   mixtral_token token = 0;
   char piece[1024]; /* longer than the pieces of any tokenizer in use; else the call says so */
@@ -69,7 +75,7 @@ static void answer(mixtral_model *model, mixtral_session *session, mixtral_sampl
   check(mixtral_detokenizer_create(&detokenizer, model, 0));
   for (;;) {
     check(mixtral_sample(&token, session, sampler));
-    const int more = token != end && token != eos;
+    const int more = !is_in(ends, token);
     check(mixtral_detokenizer_next(&size, piece, sizeof piece, detokenizer, &token, more ? 1 : 0));
     fwrite(piece, 1, size, stdout);
     fflush(stdout);
@@ -95,20 +101,19 @@ int main(int argc, char **argv) {
   options.top_p = argc > 3 ? strtof(argv[3], NULL) : 0.9f;
   options.seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
   options.random_seed = argc <= 4;
-  mixtral_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
   check(mixtral_load(&model, argv[1], NULL));
-  check(mixtral_model_info(model, &info));
   check(mixtral_session_create(&session, model, NULL));
   check(mixtral_sampler_create(&sampler, &options));
   uint64_t seed = 0;
   check(mixtral_sampler_seed(&seed, sampler));
 
   const uint32_t control = MIXTRAL_TOKENIZE_SPECIAL | MIXTRAL_TOKENIZE_CONTINUE;
-  list end = {NULL, 0};
-  append(&end, model, "<|im_end|>", control);
-  if (end.count != 1) return fprintf(stderr, "the vocabulary has no <|im_end|>\n"), 1;
+  list ends = {NULL, 0}; /* where an answer ends: <|im_end|>, and what else the model has */
+  append(&ends, model, "<|im_end|>", control);
+  if (ends.count != 1) return fprintf(stderr, "the vocabulary has no <|im_end|>\n"), 1;
+  if (mixtral_model_stop_tokens(&ends.count, NULL, 0, model) == MIXTRAL_BUFFER_TOO_SMALL)
+    ends.ids = (mixtral_token *)resize(ends.ids, ends.count * sizeof *ends.ids);
+  check(mixtral_model_stop_tokens(&ends.count, ends.ids, ends.count, model));
   if (options.temperature > 0) fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
 
   list turn = {NULL, 0};
@@ -122,12 +127,12 @@ int main(int argc, char **argv) {
     append(&turn, model, "\n", 0);
     message(&turn, model, "assistant", "");
     check(mixtral_step(session, turn.ids, turn.count));
-    answer(model, session, sampler, end.ids[0], info.eos_token);
+    answer(model, session, sampler, &ends);
     turn.count = 0;
     free(line);
   }
   free(turn.ids);
-  free(end.ids);
+  free(ends.ids);
   check(mixtral_free(sampler));
   check(mixtral_free(session));
   check(mixtral_free(model));

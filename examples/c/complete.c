@@ -33,18 +33,20 @@ int main(int argc, char **argv) {
   mixtral_session *session = NULL;
   mixtral_sampler *sampler = NULL;
   mixtral_detokenizer *detokenizer = NULL;
-  static mixtral_info info; /* static: all zero, and zero is the default */
-  static mixtral_sampler_options options;
-  info.struct_size = sizeof info;
+  static mixtral_sampler_options options; /* static: all zero, and zero is the default */
   options.struct_size = sizeof options;
   options.temperature = argc > 4 ? strtof(argv[4], NULL) : 0; /* 0: always the likeliest token */
   check(mixtral_load(&model, argv[1], NULL));
-  check(mixtral_model_info(model, &info));
   check(mixtral_session_create(&session, model, NULL));
   check(mixtral_sampler_create(&sampler, &options));
   check(mixtral_detokenizer_create(&detokenizer, model, MIXTRAL_DETOKENIZE_CONTINUE));
 
-  size_t count = 0, size = strlen(argv[2]); /* NULL with capacity 0 asks for the count */
+  size_t ends = 0; /* NULL with capacity 0 asks for the count */
+  mixtral_model_stop_tokens(&ends, NULL, 0, model);
+  mixtral_token *end = (mixtral_token *)calloc(ends + 1, sizeof *end);
+  if (!end) return 1;
+  check(mixtral_model_stop_tokens(&ends, end, ends, model));
+  size_t count = 0, size = strlen(argv[2]);
   mixtral_tokenize(&count, NULL, 0, model, argv[2], size, MIXTRAL_TOKENIZE_BOS);
   mixtral_token *prompt = (mixtral_token *)calloc(count + 1, sizeof *prompt);
   if (!prompt) return 1;
@@ -55,12 +57,15 @@ int main(int argc, char **argv) {
   long made = 0;
   for (mixtral_token token; made < limit; made++) {
     check(mixtral_sample(&token, session, sampler));
-    if (token == info.eos_token) break;
+    size_t i = 0;
+    while (i < ends && end[i] != token) i++;
+    if (i < ends) break;
     show(detokenizer, &token, 1);
     check(mixtral_step(session, &token, 1));
   }
   show(detokenizer, NULL, 0);
   fprintf(stderr, "\n%ld tokens, %.2f tokens/s\n", made, (double)made / (seconds() - start));
+  free(end);
   check(mixtral_free(detokenizer));
   check(mixtral_free(sampler));
   check(mixtral_free(session));

@@ -2,7 +2,7 @@
 
 import sys
 
-from mixtral import Model, step_many
+from mixtral import Model, sample_many, step_many
 
 TOKENS = 32
 
@@ -19,12 +19,14 @@ def main() -> None:
             for error in errors:
                 if error is not None:
                     raise error
-            for i in list(live):
-                token = sessions[i].sample()
-                if token != model.info.eos_token:
+            tokens = sample_many([sessions[i] for i in live])
+            for i, token in zip(list(live), tokens):
+                if isinstance(token, Exception):
+                    raise token
+                if token not in model.stop_tokens:
                     answers[i].append(token)
                     inputs[i] = [token]
-                if token == model.info.eos_token or len(answers[i]) == TOKENS:
+                if token in model.stop_tokens or len(answers[i]) == TOKENS:
                     live.remove(i)
         for prompt, answer in zip(prompts, answers):
             print(prompt + model.detokenize(answer, continuation=True))

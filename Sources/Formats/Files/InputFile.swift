@@ -12,6 +12,8 @@ package final class InputFile: Sendable {
   /// Its size in bytes when it was opened.
   package let byteCount: UInt64
   private let descriptor: Int32
+  /// Where it was opened, with a NUL.
+  private let path: [CChar]
   private let identity: FileIdentity
   private let calls: FileCalls
 
@@ -43,11 +45,24 @@ package final class InputFile: Sendable {
       calls.close(descriptor)
       throw EngineError(.inputOutput, "\(name) is \(kind), not a regular file")
     }
-    return InputFile(name: name, descriptor: descriptor, identity: identity, calls: calls)
+    var bytes = Growable<CChar>()
+    do throws(EngineError) {
+      while unsafe path[bytes.count] != 0 { try bytes.append(unsafe path[bytes.count]) }
+      try bytes.append(0)
+      return InputFile(
+        name: name, descriptor: descriptor, path: try bytes.array(), identity: identity,
+        calls: calls)
+    } catch {
+      calls.close(descriptor)
+      throw error
+    }
   }
 
-  private init(name: String, descriptor: Int32, identity: FileIdentity, calls: FileCalls) {
+  private init(
+    name: String, descriptor: Int32, path: [CChar], identity: FileIdentity, calls: FileCalls
+  ) {
     self.name = name
+    self.path = path
     self.byteCount = UInt64(clamping: identity.byteCount)
     self.descriptor = descriptor
     self.identity = identity
@@ -88,10 +103,14 @@ package final class InputFile: Sendable {
     }
   }
 
-  /// Throws `.changed` when the file's size or time of change is no longer what was opened.
+  /// Throws `.changed` when the file was written to after it was opened, as far as the system says.
   ///
-  /// A file that was replaced by a rename, or removed, is unchanged: the descriptor holds the old
-  /// one.
+  /// It says so by the file's size, the time of its last writing and, where that was put back, the
+  /// time of its last change, which nobody can set. A file that was replaced by a rename, renamed,
+  /// removed or given other permissions is unchanged: the descriptor holds the old one. These move
+  /// the time of change too, so a writing that comes with one of them and puts its time back is not
+  /// seen; nor is one within the same tick of the system's clock (some milliseconds) as the
+  /// opening. Other attributes, and times that are set alone, count as written.
   package func checkUnchanged() throws(EngineError) {
     var now = FileIdentity()
     let failure = calls.identify(descriptor, &now)
@@ -102,11 +121,25 @@ package final class InputFile: Sendable {
       throw error(
         .changed, "the file has \(now.byteCount) bytes; it had \(byteCount) when it was opened")
     }
-    // Permissions may change under an open file without harm to its bytes.
-    now.mode = identity.mode
-    guard now == identity else {
-      throw error(.changed, "the file was written to after it was opened")
+    guard now.modifiedSeconds == identity.modifiedSeconds,
+      now.modifiedNanoseconds == identity.modifiedNanoseconds,
+      now.changedSeconds == identity.changedSeconds
+        && now.changedNanoseconds == identity.changedNanoseconds || isExplained(now)
+    else { throw error(.changed, "the file was written to after it was opened") }
+  }
+
+  /// Whether there is another reason than writing why the time of change is another.
+  private func isExplained(_ now: FileIdentity) -> Bool {
+    guard now.linkCount == identity.linkCount, now.mode == identity.mode,
+      now.owner == identity.owner, now.group == identity.group
+    else { return true }
+    // Renamed: its path leads elsewhere, or nowhere.
+    var found = FileIdentity()
+    let failure = unsafe path.withUnsafeBufferPointer { path -> Int32 in
+      guard let base = path.baseAddress else { return -1 }
+      return unsafe calls.look(base, &found)
     }
+    return failure != 0 || !isSame(found)
   }
 
   /// Whether an identity is this file's, by whatever path.

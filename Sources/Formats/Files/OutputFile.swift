@@ -16,50 +16,97 @@ package final class OutputFile: Sendable {
 
   /// Starts the file that shall be at `path`.
   ///
-  /// Throws `.invalidArgument` when there is one and `replacing` is false, or when it is `source`;
-  /// `.inputOutput`, `.notFound` (the folder) with the system's reason.
+  /// One that is there keeps its owner, permissions and access list, and a symbolic link leads to
+  /// the new one as it did to the old; its other names (hard links) keep the old. A new file is for
+  /// its owner alone when `isPrivate`, or else as the process's mask has it.
+  ///
+  /// Throws `.invalidArgument` when there is one and `replacing` is false, when it is `source`, or
+  /// no regular file; `.inputOutput`, `.notFound` (the folder) with the system's reason.
   package init(
     path: UnsafePointer<CChar>, replacing: Bool, source: InputFile? = nil,
-    calls: WriteCalls = .system
+    isPrivate: Bool = false, calls: WriteCalls = .system
   ) throws(EngineError) {
     let name = unsafe quotedLastComponent(of: path)
-    if let there = unsafe calls.identify(path) {
-      guard source?.isSame(there) != true else {
-        throw EngineError(.invalidArgument, "\(name) is the file that is read")
-      }
-      guard replacing else {
-        throw EngineError(.invalidArgument, "\(name) exists; overwriting was not asked for")
-      }
+    let there = unsafe calls.identify(path)
+    if let there {
+      try Self.check(there, name, replacing: replacing, source)
+      let code = unsafe calls.probe(path)
+      guard code == 0 else { throw Self.failure("write", name, code) }
     }
-    var bytes = Growable<CChar>()
-    while unsafe path[bytes.count] != 0 { try bytes.append(unsafe path[bytes.count]) }
-    var whole = bytes
-    try whole.append(0)
-    self.path = try whole.array()
+    let bytes = try unsafe Self.place(path, name, follows: replacing, there, calls)
     var temporary: [CChar] = []
     var descriptor: Int32 = 0
+    // Until it has the permissions of the old one, it has none but its owner's.
+    let mode: UInt32 = isPrivate || there != nil ? 0o600 : 0o666
     // A name that another process has in use is not ours.
     for attempt in 0..<16 {
-      let suffix = ".partial-\(calls.processID())-\(attempt)"
-      var name = bytes
-      for scalar in suffix.unicodeScalars {
-        try name.append(CChar(truncatingIfNeeded: scalar.value))
-      }
-      try name.append(0)
-      temporary = try name.array()
-      descriptor = calls.create(temporary)
+      temporary = try Self.joined(bytes, ".partial-\(calls.processID())-\(attempt)")
+      descriptor = calls.create(temporary, mode)
       if !isExistence(0 &- descriptor) { break }
     }
-    guard descriptor >= 0 else {
-      let code = 0 &- descriptor
-      throw EngineError(
-        isAbsence(code) ? .notFound : .inputOutput, "cannot create \(name): \(errorName(code))")
-    }
+    guard descriptor >= 0 else { throw Self.failure("create", name, 0 &- descriptor) }
+    self.path = try Self.joined(bytes, "")
     self.name = name
     self.temporary = temporary
     self.descriptor = descriptor
     self.replaces = replacing
     self.calls = calls
+  }
+
+  /// Throws unless what is there may be replaced.
+  private static func check(
+    _ there: FileIdentity, _ name: String, replacing: Bool, _ source: InputFile?
+  ) throws(EngineError) {
+    guard source?.isSame(there) != true else {
+      throw EngineError(.invalidArgument, "\(name) is the file that is read")
+    }
+    // A file is written at its end first; what only takes bytes in order cannot hold it.
+    if let kind = irregularKind(there.mode) {
+      throw EngineError(
+        .invalidArgument, "\(name) is \(kind); allowed is a regular file, or a new one")
+    }
+    guard replacing else {
+      throw EngineError(.invalidArgument, "\(name) exists; overwriting was not asked for")
+    }
+  }
+
+  /// The bytes of the path that is written to, without a NUL.
+  private static func place(
+    _ path: UnsafePointer<CChar>, _ name: String, follows: Bool, _ there: FileIdentity?,
+    _ calls: WriteCalls
+  ) throws(EngineError) -> Growable<CChar> {
+    var bytes = Growable<CChar>()
+    guard follows else {
+      while unsafe path[bytes.count] != 0 { try bytes.append(unsafe path[bytes.count]) }
+      return bytes
+    }
+    bytes = try Growable(filled: 0, count: 4096)
+    let target = try unsafe bytes.all()
+    let code = unsafe calls.follow(path, target)
+    guard code == 0 else { throw failure("write", name, code) }
+    var found = Growable<CChar>()
+    while try bytes.at(found.count) != 0 { try found.append(bytes.at(found.count)) }
+    // Links of /proc show names that no file has.
+    if let there, let base = target.baseAddress {
+      guard let now = unsafe calls.identify(base), now.inode == there.inode,
+        now.device == there.device
+      else {
+        throw EngineError(.invalidArgument, "\(name) leads to a file without a path")
+      }
+    }
+    return found
+  }
+
+  /// A path with what its last component shall end with, and a NUL.
+  private static func joined(
+    _ path: Growable<CChar>, _ suffix: String
+  ) throws(EngineError) -> [CChar] {
+    var whole = path
+    for scalar in suffix.unicodeScalars {
+      try whole.append(CChar(truncatingIfNeeded: scalar.value))
+    }
+    try whole.append(0)
+    return try whole.array()
   }
 
   deinit {
@@ -87,10 +134,15 @@ package final class OutputFile: Sendable {
     }
   }
 
-  /// Brings everything to the disk and gives the file its name.
+  /// Brings everything to the disk, with the permissions of what is replaced, and gives the file
+  /// its name.
   ///
   /// Throws `.inputOutput`, and `.invalidArgument` when another file has taken the name meanwhile.
   package func commit() throws(EngineError) {
+    if replaces {
+      let inherited = calls.inherit(descriptor, path)
+      guard inherited == 0 else { throw failure("set the permissions of", inherited) }
+    }
     let synced = calls.sync(descriptor)
     guard synced == 0 else { throw failure("sync", 0 &- synced) }
     let renamed = calls.rename(temporary, path, replaces)
@@ -104,5 +156,11 @@ package final class OutputFile: Sendable {
 
   private func failure(_ what: String, _ code: Int32) -> EngineError {
     EngineError(.inputOutput, "cannot \(what) \(name): \(errorName(code))")
+  }
+
+  /// Why a file could not be begun.
+  private static func failure(_ what: String, _ name: String, _ code: Int32) -> EngineError {
+    EngineError(
+      isAbsence(code) ? .notFound : .inputOutput, "cannot \(what) \(name): \(errorName(code))")
   }
 }

@@ -12,15 +12,37 @@ package struct FileIdentity: Equatable, Sendable {
   package var device: UInt64 = 0
   /// The file's number on its device.
   package var inode: UInt64 = 0
+  /// Its names: 0 once it is removed or another has taken its place.
+  package var linkCount: UInt64 = 0
+  package var owner: UInt32 = 0
+  package var group: UInt32 = 0
   /// The file's size in bytes.
   package var byteCount: Int64 = 0
   /// The time of the last change of its content, in seconds.
   package var modifiedSeconds: Int = 0
   /// The rest of that time, in nanoseconds.
   package var modifiedNanoseconds: Int = 0
+  /// The time of the last change of content, names or permissions, in seconds; nobody can set it.
+  package var changedSeconds: Int = 0
+  /// The rest of that time, in nanoseconds.
+  package var changedNanoseconds: Int = 0
 
   /// A blank identity, to be filled by `FileCalls.identify`.
   package init() {}
+
+  fileprivate init(_ status: stat) {
+    mode = UInt32(truncatingIfNeeded: status.st_mode)
+    device = UInt64(truncatingIfNeeded: status.st_dev)
+    inode = UInt64(truncatingIfNeeded: status.st_ino)
+    linkCount = UInt64(truncatingIfNeeded: status.st_nlink)
+    owner = status.st_uid
+    group = status.st_gid
+    byteCount = Int64(status.st_size)
+    modifiedSeconds = Int(status.st_mtim.tv_sec)
+    modifiedNanoseconds = Int(status.st_mtim.tv_nsec)
+    changedSeconds = Int(status.st_ctim.tv_sec)
+    changedNanoseconds = Int(status.st_ctim.tv_nsec)
+  }
 }
 
 /// A descriptor, or its negative errno.
@@ -45,6 +67,8 @@ private func closed(_ descriptor: Int32) {
   package var duplicate: @Sendable (Int32) -> Int32
   /// Describes an open file; zero.
   package var identify: @Sendable (Int32, inout FileIdentity) -> Int32
+  /// Describes what is at a path; zero, or an errno.
+  package var look: @Sendable (UnsafePointer<CChar>, inout FileIdentity) -> Int32
   /// Reads bytes at an offset; their count, 0 at the end of the file.
   package var read: @Sendable (Int32, UnsafeMutableRawBufferPointer, Int64) -> Int
   /// Closes a descriptor.
@@ -65,12 +89,13 @@ private func closed(_ descriptor: Int32) {
     identify: { descriptor, identity in
       var status = stat()
       guard unsafe fstat(descriptor, &status) == 0 else { return 0 &- errno }
-      identity.mode = UInt32(truncatingIfNeeded: status.st_mode)
-      identity.device = UInt64(truncatingIfNeeded: status.st_dev)
-      identity.inode = UInt64(truncatingIfNeeded: status.st_ino)
-      identity.byteCount = Int64(status.st_size)
-      identity.modifiedSeconds = Int(status.st_mtim.tv_sec)
-      identity.modifiedNanoseconds = Int(status.st_mtim.tv_nsec)
+      identity = FileIdentity(status)
+      return 0
+    },
+    look: { path, identity in
+      var status = stat()
+      guard unsafe stat(path, &status) == 0 else { return errno }
+      identity = FileIdentity(status)
       return 0
     },
     read: { descriptor, buffer, offset in
@@ -87,10 +112,18 @@ private func closed(_ descriptor: Int32) {
 
 /// The system calls that writing a file needs; each gives a negative errno when it fails.
 @safe package struct WriteCalls: Sendable {
-  /// What is at a path; nil when nothing is.
+  /// What is at a path, through symbolic links; nil when nothing is.
   package var identify: @Sendable (UnsafePointer<CChar>) -> FileIdentity?
-  /// Creates a file that is not there; the descriptor.
-  package var create: @Sendable ([CChar]) -> Int32
+  /// Looks whether the file at a path may be written; zero, or an errno.
+  package var probe: @Sendable (UnsafePointer<CChar>) -> Int32
+  /// Writes where a path leads when no symbolic link at its end is left, with a NUL; zero, or an
+  /// errno.
+  package var follow: @Sendable (UnsafePointer<CChar>, UnsafeMutableBufferPointer<CChar>) -> Int32
+  /// Creates a file that is not there, with these permissions at most; the descriptor.
+  package var create: @Sendable ([CChar], UInt32) -> Int32
+  /// Gives an open file the owner and the permissions of what is at a path, if something is; zero,
+  /// or an errno.
+  package var inherit: @Sendable (Int32, [CChar]) -> Int32
   /// Writes bytes at an offset; their count.
   package var write: @Sendable (Int32, UnsafeRawBufferPointer, Int64) -> Int
   /// Brings a file to the disk; zero.
@@ -106,14 +139,23 @@ private func closed(_ descriptor: Int32) {
     identify: { path in
       var status = stat()
       guard unsafe stat(path, &status) == 0 else { return nil }
-      var identity = FileIdentity()
-      identity.device = UInt64(truncatingIfNeeded: status.st_dev)
-      identity.inode = UInt64(truncatingIfNeeded: status.st_ino)
-      return identity
+      return FileIdentity(status)
     },
-    create: { path in
-      opened(unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666))
+    probe: { path in
+      let flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
+      let descriptor = unsafe Glibc.open(path, flags)
+      guard descriptor >= 0 else { return errno }
+      _ = Glibc.close(descriptor)
+      return 0
     },
+    follow: { path, target in
+      guard let base = target.baseAddress else { return ENAMETOOLONG }
+      return unsafe platform_follow_links(path, base, UInt64(clamping: target.count))
+    },
+    create: { path, mode in
+      opened(unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode))
+    },
+    inherit: { descriptor, path in unsafe platform_inherit(descriptor, path) },
     write: { descriptor, bytes, offset in
       withoutFileSizeSignal {
         let count = unsafe pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset))

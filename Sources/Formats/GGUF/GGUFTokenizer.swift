@@ -9,6 +9,8 @@ extension GGUF {
   ///
   /// `rows` are the embedding's; the file may not have more tokens. Throws `malformed` (key, value,
   /// allowed range), `unsupported` for a model or splitter that is not ours, and `limitExceeded`.
+  /// Faults of what no computation needs are in `warnings` instead: ids that are no tokens, types
+  /// that are none.
   static func tokenizer(_ metadata: Metadata, rows: Int) throws(EngineError) -> TokenizerDescription
   {
     let algorithm = try algorithm(metadata)
@@ -31,11 +33,16 @@ extension GGUF {
       description.types = try kinds.array()
       try require(types.count, "token_type", tokens.count)
     }
-    let count = tokens.count
-    description.bos = try id("bos", metadata, count)
-    description.eos = try id("eos", metadata, count)
-    description.unknown = try id("unknown", metadata, count)
-    description.padding = try id("padding", metadata, count)
+    description.bos = try id("bos", metadata, &description)
+    description.eos = try id("eos", metadata, &description)
+    description.unknown = try id("unknown", metadata, &description)
+    description.padding = try id("padding", metadata, &description)
+    let (eot, eom) = (
+      try id("eot", metadata, &description), try id("eom", metadata, &description)
+    )
+    try description.ends.append(description.eos)
+    try description.ends.append(eot)
+    try description.ends.append(eom)
     description.addsBOS = try metadata.bool(prefix + "add_bos_token") ?? false
     description.addsEOS = try metadata.bool(prefix + "add_eos_token") ?? false
     switch algorithm {
@@ -75,15 +82,18 @@ extension GGUF {
   ) throws(EngineError) {
     let count = description.pieces.count
     guard let scores = try metadata.floats(prefix + "scores") else { throw absent("scores") }
-    guard !description.types.isEmpty else { throw absent("token_type") }
+    if description.types.isEmpty {
+      try description.warnings.append(
+        text: "key 'tokenizer.ggml.token_type' is absent; pieces are what their spelling says")
+    }
     try require(scores.count, "scores", count)
     var floats = Growable<Float>()
     try floats.reserve(count)
     while floats.count < count { try floats.append(scores.float(floats.count)) }
     description.scores = try floats.array()
-    if !metadata.contains(prefix + "bos_token_id"), count > 1 { description.bos = 1 }
-    if !metadata.contains(prefix + "eos_token_id"), count > 2 { description.eos = 2 }
-    if !metadata.contains(prefix + "unknown_token_id") { description.unknown = 0 }
+    if description.bos < 0, count > 1 { description.bos = 1 }
+    if description.eos < 0, count > 2 { description.eos = 2 }
+    if description.unknown < 0 { description.unknown = 0 }
     if !metadata.contains(prefix + "add_bos_token") { description.addsBOS = true }
     description.addsSpacePrefix = try metadata.bool(prefix + "add_space_prefix") ?? true
   }
@@ -105,12 +115,28 @@ extension GGUF {
     description.merges = try ByteStrings(merges)
   }
 
+  /// The id under a key; -1 when it is absent or no token's, of which only the latter is noted.
   private static func id(
-    _ name: String, _ metadata: Metadata, _ count: Int
+    _ name: String, _ metadata: Metadata, _ description: inout TokenizerDescription
   ) throws(EngineError) -> Int32 {
-    let id = try metadata.unsigned(
-      prefix + name + "_token_id", in: 0...UInt64(clamping: count &- 1))
-    return id.map { Int32(clamping: $0) } ?? -1
+    let key = prefix + name + "_token_id"
+    let last = description.pieces.count &- 1
+    let given: String
+    switch metadata.value(key) {
+    case nil: return -1
+    case .unsigned(let value):
+      if value <= UInt64(clamping: last) { return Int32(clamping: value) }
+      given = "\(value)"
+    case .signed(let value):
+      if value >= 0, value <= Int64(clamping: last) { return Int32(clamping: value) }
+      given = "\(value)"
+    default:
+      _ = try metadata.unsigned(key, in: 0...UInt64(clamping: last))
+      return -1
+    }
+    try description.warnings.append(
+      text: "\(key) is \(given); allowed 0..\(last); taken for absent")
+    return -1
   }
 
   private static func require(

@@ -85,6 +85,26 @@ OP __m512 v512_power_of_two(__m512i n) {
 OP __m512 v512_zero_below(__m512 value, __m512 x, __m512 bound) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_NLT_UQ), value);
 }
+
+OP __m512d v512_broadcast_double(double x) { return _mm512_set1_pd(x); }
+OP __m512d v512_load_doubles(const void *p) { return _mm512_loadu_pd(p); }
+OP __m512d v512_load_widened(const void *p) { return _mm512_cvtps_pd(_mm256_loadu_ps((const float *)p)); }
+OP __m512d v512_widen_low(__m512 a) { return _mm512_cvtps_pd(_mm512_castps512_ps256(a)); }
+OP __m512d v512_widen_high(__m512 a) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)); }
+OP void v512_store_doubles(void *p, __m512d a) { _mm512_storeu_pd(p, a); }
+OP __m512d v512_add_doubles(__m512d a, __m512d b) { return _mm512_add_pd(a, b); }
+OP __m512d v512_subtract_doubles(__m512d a, __m512d b) { return _mm512_sub_pd(a, b); }
+OP __m512d v512_multiply_doubles(__m512d a, __m512d b) { return _mm512_mul_pd(a, b); }
+OP __m512d v512_divide_doubles(__m512d a, __m512d b) { return _mm512_div_pd(a, b); }
+OP __m512d v512_maximum_doubles(__m512d a, __m512d b) { return _mm512_max_pd(a, b); }
+OP __m512d v512_minimum_doubles(__m512d a, __m512d b) { return _mm512_min_pd(a, b); }
+OP __m512d v512_choose_doubles(__m512d a, __m512d b, __m512d x, __m512d bound) {
+  return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, bound, _CMP_GE_OQ), b, a);
+}
+OP __m512d v512_power_of_two_256(__m512d n) {
+  __m512i e = _mm512_add_epi64(_mm512_castpd_si512(n), _mm512_set1_epi64(1023 + 256));
+  return _mm512_castsi512_pd(_mm512_slli_epi64(e, 52));
+}
 #endif
 
 #if defined(__AVX2__)
@@ -184,6 +204,26 @@ OP __m256 v256_power_of_two(__m256i n) {
 }
 OP __m256 v256_zero_below(__m256 value, __m256 x, __m256 bound) {
   return _mm256_and_ps(value, _mm256_cmp_ps(x, bound, _CMP_NLT_UQ));
+}
+
+OP __m256d v256_broadcast_double(double x) { return _mm256_set1_pd(x); }
+OP __m256d v256_load_doubles(const void *p) { return _mm256_loadu_pd((const double *)p); }
+OP __m256d v256_load_widened(const void *p) { return _mm256_cvtps_pd(_mm_loadu_ps((const float *)p)); }
+OP __m256d v256_widen_low(__m256 a) { return _mm256_cvtps_pd(_mm256_castps256_ps128(a)); }
+OP __m256d v256_widen_high(__m256 a) { return _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)); }
+OP void v256_store_doubles(void *p, __m256d a) { _mm256_storeu_pd((double *)p, a); }
+OP __m256d v256_add_doubles(__m256d a, __m256d b) { return _mm256_add_pd(a, b); }
+OP __m256d v256_subtract_doubles(__m256d a, __m256d b) { return _mm256_sub_pd(a, b); }
+OP __m256d v256_multiply_doubles(__m256d a, __m256d b) { return _mm256_mul_pd(a, b); }
+OP __m256d v256_divide_doubles(__m256d a, __m256d b) { return _mm256_div_pd(a, b); }
+OP __m256d v256_maximum_doubles(__m256d a, __m256d b) { return _mm256_max_pd(a, b); }
+OP __m256d v256_minimum_doubles(__m256d a, __m256d b) { return _mm256_min_pd(a, b); }
+OP __m256d v256_choose_doubles(__m256d a, __m256d b, __m256d x, __m256d bound) {
+  return _mm256_blendv_pd(b, a, _mm256_cmp_pd(x, bound, _CMP_GE_OQ));
+}
+OP __m256d v256_power_of_two_256(__m256d n) {
+  __m256i e = _mm256_add_epi64(_mm256_castpd_si256(n), _mm256_set1_epi64x(1023 + 256));
+  return _mm256_castsi256_pd(_mm256_slli_epi64(e, 52));
 }
 #endif
 

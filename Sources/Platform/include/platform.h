@@ -2,6 +2,9 @@
 #ifndef MIXTRAL_PLATFORM_H
 #define MIXTRAL_PLATFORM_H
 
+#include "files.h"
+#include "resources.h"
+
 #include <stdint.h>
 
 /// How often this thread's call was refused memory that Swift's runtime could not do without, and
@@ -70,11 +73,12 @@ int32_t platform_has_avx512(void);
 /// Names the calling thread, for debuggers and `top`.
 void platform_name_thread(const char *name);
 
-/// The processors this process may use: affinity, cut by the cgroup's quota; at least 1.
-uint32_t platform_processor_count(void);
-
 /// Random bits, or when the system has none, what differs between processes and loads.
 uint64_t platform_random(void);
+
+/// What the control word of the vector units is while the library computes: round to nearest, no flush to zero,
+/// no traps. The results are defined by it.
+enum { PLATFORM_CONTROL = 0x1f80 };
 
 /// The control word of the vector units; the status bits are part of it.
 uint32_t platform_get_mxcsr(void);

@@ -3,7 +3,7 @@
     python3 vocabulary_gguf.py tokenizer.model.v1 OUT.gguf
     python3 vocabulary_gguf.py tekken_240718.json OUT.gguf
 
-Its one tensor is there because a file without any is no model.
+The model around it is the smallest there can be: one layer of width 2, all zeros.
 """
 
 import base64
@@ -43,12 +43,27 @@ def tekken_keys(writer, path):
     writer.add_token_types([3] * special + [1] * (size - special))
 
 
+def smallest_model(writer, rows):
+    writer.add_block_count(1)
+    writer.add_context_length(64)
+    writer.add_embedding_length(2)
+    writer.add_feed_forward_length(2)
+    writer.add_head_count(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    shapes = {"token_embd": (rows, 2), "output_norm": (2,)}
+    shapes |= {f"blk.0.{name}": (2,) for name in ("attn_norm", "ffn_norm")}
+    for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
+        shapes[f"blk.0.{name}"] = (2, 2)
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", numpy.zeros(shape, numpy.float32))
+
+
 def main(path, out):
     writer = gguf.GGUFWriter(out, "llama")
     (tekken_keys if path.endswith(".json") else sentencepiece_keys)(writer, path)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
-    writer.add_tensor("none", numpy.zeros(32, numpy.float32))
+    smallest_model(writer, len(writer.kv_data[0]["tokenizer.ggml.tokens"].value))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -37,7 +37,7 @@ from ._generate import Generation
 from ._model import Info, Model
 from ._pack import guard_mappings, pack
 from ._sampler import Candidate, Sampler, SamplerOptions
-from ._session import Session, SessionState, step_many
+from ._session import Session, SessionState, sample_many, step_many
 from ._text import Detokenizer
 
 __version__: str = bytes(_raw.mixtral_version()).decode("ascii")
@@ -73,5 +73,6 @@ __all__ = [
     "__version__",
     "guard_mappings",
     "pack",
+    "sample_many",
     "step_many",
 ]

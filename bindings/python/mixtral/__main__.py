@@ -148,7 +148,7 @@ def _answer(
     with model.detokenizer() as detokenizer:
         while max_tokens is None or count < max_tokens:
             token = session.sample(sampler)
-            if token in (end_token, model.info.eos_token):
+            if token == end_token or token in model.stop_tokens:
                 break
             print(detokenizer.next([token]), end="", flush=True)
             session.feed([token])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from ._errors import BusyError, CancelledError, InvalidHandleError
@@ -23,8 +23,8 @@ class Generation(Closing, Iterator[str]):
     Of two threads inside `next` or close() the second gets a BusyError, which changes nothing.
 
     tokens: the tokens chosen so far, the end token not among them.
-    finish_reason: None while it runs; then "end" (the model's end token), "stop" (a stop string),
-        "length" (max_tokens), "context" (no more room), "cancelled" or "closed".
+    finish_reason: None while it runs; then "end" (one of the model's end tokens), "stop" (a stop string
+        or token), "length" (max_tokens), "context" (no more room), "cancelled" or "closed".
     seed: what the random numbers began with, for the same text once more.
     prompt_tokens, prompt_seconds, seconds: the prompt, the time it took, and the time in all.
     """
@@ -38,7 +38,8 @@ class Generation(Closing, Iterator[str]):
         detokenizer: Detokenizer,
         stops: StopFilter,
         prompt: Sequence[int],
-        end_token: int | None,
+        end_tokens: Iterable[int],
+        stop_tokens: Iterable[int],
         max_tokens: int | None,
     ) -> None:
         self.tokens: list[int] = []
@@ -53,7 +54,8 @@ class Generation(Closing, Iterator[str]):
         self._detokenizer = detokenizer
         self._stops = stops
         self._pending: Sequence[int] = prompt
-        self._end_token = end_token
+        self._end_tokens = frozenset(end_tokens)
+        self._stop_tokens = frozenset(stop_tokens)
         self._max_tokens = max_tokens
         self._context = session.state.context
         # The call that is inside `next` or close(), and what is held while it becomes so.
@@ -137,7 +139,9 @@ class Generation(Closing, Iterator[str]):
         if not self.tokens:
             self.prompt_seconds = time.perf_counter() - start
         token = self._sampler._sample(self._session._handle)
-        if token == self._end_token:
+        if token in self._stop_tokens:
+            return self._finish("stop", flush=True)
+        if token in self._end_tokens:
             return self._finish("end")
         self.tokens.append(token)
         self._pending = [token]
@@ -153,12 +157,12 @@ class Generation(Closing, Iterator[str]):
         finally:
             self._feeding = None
 
-    def _finish(self, reason: str) -> str:
-        """Frees everything and returns the text that was held back."""
+    def _finish(self, reason: str, flush: bool = False) -> str:
+        """Frees everything and returns the text that was held back; after a stop string there is none."""
         if self.finish_reason is not None:
             return ""
         rest = ""
-        if reason not in ("stop", "closed", "cancelled"):
+        if flush or reason not in ("stop", "closed", "cancelled"):
             rest = self._stops.next(self._detokenizer.end())
             if not self._stops.stopped:
                 rest += self._stops.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -105,6 +105,7 @@ class Model(Handle):
     """
 
     info: Info
+    stop_tokens: tuple[int, ...]
     _instead: ClassVar[str] = "share this one between threads, or open the file again"
 
     def __init__(
@@ -143,6 +144,7 @@ class Model(Handle):
             kept=(callback, *self._memory),
         )
         self.info = _read_info(self._handle)
+        self.stop_tokens = _read_stop_tokens(self._handle)
 
     def metadata(self, key: str | None = None) -> Any:
         """The value of a GGUF key, or a dict of all (long arrays as their type and count).
@@ -249,6 +251,7 @@ class Model(Handle):
         *,
         max_tokens: int | None = None,
         stop: str | Sequence[str] | None = None,
+        stop_token_ids: Iterable[int] = (),
         context: int | None = None,
         special: bool = False,
         **options: Unpack[SamplerOptions],
@@ -260,7 +263,9 @@ class Model(Handle):
             the text brings is the only one. For trusted text only. Without it a text that begins with
             such a spelling is a UserWarning: it would be read letter by letter.
         max_tokens: most tokens; None: until the model ends or the context is full.
-        stop: strings that end the text, themselves not in it.
+        stop: strings that end the text, themselves not in it; the spelling of a control token, which
+            has no text, ends it where the model chooses that token.
+        stop_token_ids: tokens that end the text, besides the model's `stop_tokens`.
         options: those of `Sampler`; by default the likeliest token each time.
         """
         if isinstance(prompt, (str, bytes)):
@@ -272,6 +277,7 @@ class Model(Handle):
         if max_tokens is not None:
             unsigned("max_tokens", max_tokens)
         stops = StopFilter(stop)
+        stop_ids = [*token_array(stop_token_ids), *self._control_tokens(stops.strings)]
         # After nothing but BOS a text begins: only then is a leading space not part of it.
         detokenizer = self.detokenizer(continuation=ids != [self.info.bos_token])
         return Generation(
@@ -280,7 +286,8 @@ class Model(Handle):
             detokenizer=detokenizer,
             stops=stops,
             prompt=ids,
-            end_token=self.info.eos_token,
+            end_tokens=self.stop_tokens,
+            stop_tokens=stop_ids,
             max_tokens=max_tokens,
         )
 
@@ -299,6 +306,13 @@ class Model(Handle):
                 stacklevel=3,
             )
 
+    def _control_tokens(self, spellings: Iterable[str]) -> Iterator[int]:
+        """The control tokens among spellings."""
+        for spelling in spellings:
+            ids = self.tokenize(spelling, special=True, continuation=True)
+            if len(ids) == 1 and not self.detokenize_bytes(ids, continuation=True):
+                yield ids[0]
+
 
 def _isa_number(isa: str | None) -> int:
     if isa is None:
@@ -312,6 +326,16 @@ def _detokenize_flags(special: bool, continuation: bool) -> int:
     return _raw.MIXTRAL_DETOKENIZE_SPECIAL * bool(
         special
     ) | _raw.MIXTRAL_DETOKENIZE_CONTINUE * bool(continuation)
+
+
+def _read_stop_tokens(handle: Any) -> tuple[int, ...]:
+    count = ctypes.c_size_t()
+    status = _raw.mixtral_model_stop_tokens(ctypes.byref(count), None, 0, handle)
+    if status != _raw.MIXTRAL_BUFFER_TOO_SMALL:
+        check(status)
+    buffer = (_raw.mixtral_token * count.value)()
+    check(_raw.mixtral_model_stop_tokens(ctypes.byref(count), buffer, count.value, handle))
+    return tuple(buffer)
 
 
 def _read_info(handle: int) -> Info:

@@ -248,3 +248,47 @@ def step_many(
     if failure:
         raise failure[0]
     return results
+
+
+def sample_many(
+    sessions: Sequence[Session], samplers: Sequence[Sampler | None] | None = None
+) -> list[int | Exception]:
+    """Chooses the next token of different sessions of one model together, on the model's threads.
+
+    samplers: a different one for each session, None in the place of one or of all: the likeliest token.
+    Returns an entry a session: the token that `Session.sample` would give, otherwise the exception
+    that it would have raised. Filters run one after another on the calling thread.
+    """
+    count = len(sessions)
+    given: Sequence[Sampler | None] = [None] * count if samplers is None else samplers
+    if len(given) != count:
+        raise ValueError(f"{count} sessions, but {len(given)} samplers")
+    handles = (ctypes.c_void_p * count)(*(one._handle for one in sessions))
+    drawing = (ctypes.c_void_p * count)(*(None if one is None else one._handle for one in given))
+    tokens = (_raw.mixtral_token * count)()
+    statuses = (_raw.mixtral_status * count)()
+    for one in given:
+        if one is not None:
+            one._raised.clear()
+    status = _raw.mixtral_sample_many(tokens, handles, drawing, count, statuses)
+    first = None if status == _raw.MIXTRAL_OK else last_error(status)
+    results: list[int | Exception] = []
+    for index, status in enumerate(statuses):
+        sampler = given[index]
+        if status == _raw.MIXTRAL_OK:
+            results.append(tokens[index])
+        elif status == _raw.MIXTRAL_CANCELLED and sampler is not None and sampler._raised:
+            raised = sampler._raised.pop()
+            if not isinstance(raised, Exception):
+                raise raised
+            results.append(raised)
+            first = None
+        elif first is not None:
+            # The library's sentence is about the first session that failed.
+            results.append(first)
+            first = None
+        else:
+            results.append(error(status, f"session {index}: {status_name(status)}"))
+    if first is not None:
+        raise first
+    return results

@@ -65,6 +65,10 @@ class StopFilter:
         self._held = ""
         self.stopped: bool = False
 
+    @property
+    def strings(self) -> list[str]:
+        return self._stops
+
     def next(self, piece: str) -> str:
         """The text that can be shown now. Sets `stopped` when a stop string was completed."""
         if not self._stops:

@@ -163,6 +163,15 @@ mixtral_model_metadata = declare(
     c_char_p,
 )
 
+mixtral_model_stop_tokens = declare(
+    "mixtral_model_stop_tokens",
+    mixtral_status,
+    POINTER(c_size_t),
+    POINTER(mixtral_token),
+    c_size_t,
+    mixtral_model,
+)
+
 # Text
 
 MIXTRAL_TOKENIZE_BOS = 1
@@ -365,6 +374,16 @@ mixtral_sampler_seed = declare(
 
 mixtral_sample = declare(
     "mixtral_sample", mixtral_status, POINTER(mixtral_token), mixtral_session, mixtral_sampler
+)
+
+mixtral_sample_many = declare(
+    "mixtral_sample_many",
+    mixtral_status,
+    POINTER(mixtral_token),
+    POINTER(mixtral_session),
+    POINTER(mixtral_sampler),
+    c_size_t,
+    POINTER(mixtral_status),
 )
 
 

@@ -1,0 +1,1 @@
+../KernelsAVX2/AVX2+Doubles.swift
