@@ -93,9 +93,12 @@ let package = Package(
       dependencies: ["Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"],
       swiftSettings: strict),
     .target(
+      name: "Conversion", dependencies: ["Base", "Formats", "Model", "Quantization", "Workers"],
+      swiftSettings: checked("Conversion")),
+    .target(
       name: "Mixtral",
       dependencies: [
-        "Base", "CMixtral", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512",
+        "Base", "CMixtral", "Conversion", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512",
         "KernelsAVXVNNI", "KernelsReference", "Model", "Platform", "Sampling", "Text",
       ],
       swiftSettings: checked("Mixtral"),

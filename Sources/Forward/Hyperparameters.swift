@@ -23,6 +23,8 @@ package struct Hyperparameters: Sendable {
   package let ropeWidth: Int
   /// Positions are divided by this (linear scaling); 1 for none.
   package let ropeFactor: Float
+  /// A factor of the rotated values of queries and keys.
+  package let ropeMagnitude: Float
   package let normEpsilon: Float
 
   /// Query heads that share a key-value head.
@@ -31,7 +33,7 @@ package struct Hyperparameters: Sendable {
   package init(
     layers: Int, hiddenWidth: Int, heads: Int, kvHeads: Int, headWidth: Int, feedForwardWidth: Int,
     experts: Int, expertsPerToken: Int, contextLength: Int, slidingWindow: Int, ropeBase: Float,
-    ropeWidth: Int, ropeFactor: Float, normEpsilon: Float
+    ropeWidth: Int, ropeFactor: Float, ropeMagnitude: Float = 1, normEpsilon: Float
   ) {
     self.layers = layers
     self.hiddenWidth = hiddenWidth
@@ -46,6 +48,7 @@ package struct Hyperparameters: Sendable {
     self.ropeBase = ropeBase
     self.ropeWidth = ropeWidth
     self.ropeFactor = ropeFactor
+    self.ropeMagnitude = ropeMagnitude
     self.normEpsilon = normEpsilon
   }
 }

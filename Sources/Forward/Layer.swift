@@ -16,11 +16,14 @@ package struct Matrix {
   /// The product of row bundles; nil where activations stay as they are.
   let tiles: KernelTable.BundledProduct?
   let floatRows: FloatRows
+  /// The vector that is added to the outputs, [16 x panels]; nil for none.
+  let bias: UnsafePointer<Float>?
 
   /// `interleaves`: several rows of plain values are read interleaved, where the table does so.
   package init(
     rows: Int, columns: Int, blocks: Int, panelStride: Int, form: ActivationForm,
-    panels: UnsafeRawPointer, type: PanelType, table: KernelTable, interleaves: Bool = true
+    panels: UnsafeRawPointer, type: PanelType, table: KernelTable, interleaves: Bool = true,
+    bias: UnsafePointer<Float>? = nil
   ) {
     self.rows = rows
     self.columns = columns
@@ -31,11 +34,12 @@ package struct Matrix {
     product = table.product(type)
     tiles = interleaves ? table.bundledProduct(type) : nil
     floatRows = table.floatRows
+    self.bias = bias
   }
 
   package var panelCount: Int { (rows + panelRows - 1) / panelRows }
 
-  /// out[row][16 panel ...] = activations[row] x the panels.
+  /// out[row][16 panel ...] = activations[row] x the panels, plus the bias.
   ///
   /// SAFETY: `activations` and `out` have `rowCount` rows of this matrix.
   func multiply(
@@ -52,6 +56,13 @@ package struct Matrix {
     product(
       panels, range.count, blocks, activations + done * rowStride, rowCount - done, rowStride,
       target + done * out.stride, out.stride)
+    if let bias {
+      let added = bias + range.lowerBound * panelRows
+      for row in 0..<rowCount {
+        let outputs = target + row * out.stride
+        for i in 0..<range.count * panelRows { outputs[i] += added[i] }
+      }
+    }
   }
 }
 

@@ -9,10 +9,12 @@ struct Rotary: @unchecked Sendable {
   /// [pairs]: the angle of a pair per position.
   private let frequencies: UnsafeMutablePointer<Double>
   private let pairs: Int
+  private let magnitude: Double
 
   /// `factors` divides the frequency of each pair (the tensor `rope_freqs.weight`), when present.
   init(_ shape: Hyperparameters, factors: UnsafeBufferPointer<Float>?) {
     pairs = shape.ropeWidth / 2
+    magnitude = Double(shape.ropeMagnitude)
     frequencies = .allocate(capacity: pairs)
     for pair in 0..<pairs {
       let exponent = -2 * Double(pair) / Double(shape.ropeWidth)
@@ -24,12 +26,12 @@ struct Rotary: @unchecked Sendable {
 
   func deallocate() { frequencies.deallocate() }
 
-  /// Writes cosine and sine of each pair at `position`: [pairs][2].
+  /// Writes cosine and sine of each pair at `position`, times the magnitude: [pairs][2].
   func angles(position: Int, into out: UnsafeMutablePointer<Float>) {
     for pair in 0..<pairs {
       let (sine, cosine) = Elementary.sineCosine(frequencies[pair] * Double(position))
-      out[2 * pair] = Float(cosine)
-      out[2 * pair + 1] = Float(sine)
+      out[2 * pair] = Float(cosine * magnitude)
+      out[2 * pair + 1] = Float(sine * magnitude)
     }
   }
 

@@ -1,6 +1,7 @@
 // Loading and describing models.
 import Base
 import CMixtral
+import Conversion
 import Kernels
 import KernelsAVX2
 import KernelsAVX512
@@ -111,7 +112,7 @@ public func mixtral_model_pack(
     let target = try need(target, "target")
     let source = try need(source, "source")
     let given = try Mixtral.options(options, mixtral_pack_options(), "mixtral_pack_options")
-    try PackedFile.write(target, of: source, try packOptions(given))
+    try Pack.write(target, of: source, try packOptions(given))
   }
 }
 

@@ -1,4 +1,4 @@
-// The numbers of a model, read from the metadata of its file and checked against each other:
+// The numbers of a model, as its files say them, checked against each other:
 // whatever the forward pass divides by or indexes with has a lower and an upper bound here. (The
 // `max(1, …)` before a division tells the compiler so, too.)
 import Base
@@ -6,126 +6,130 @@ import Formats
 import Forward
 
 extension Hyperparameters {
-  /// Reads and checks the metadata.
+  /// Reads and checks what the files say.
   ///
-  /// `slidingWindow` overrides the file: 0 keeps it, -1 switches the window off. `expertsPerToken`
-  /// 0 keeps the file's number.
+  /// `slidingWindow` overrides them: 0 keeps theirs, -1 switches the window off. `expertsPerToken`
+  /// 0 keeps their number.
   package init(
-    _ metadata: GGUFMetadata, slidingWindow window: Int64, expertsPerToken used: Int
+    _ checkpoint: Checkpoint, slidingWindow window: Int64, expertsPerToken used: Int
   ) throws(EngineError) {
-    try Self.checkArchitecture(metadata)
-    let layers = try Self.required(metadata, "llama.block_count", 1...512)
-    let hiddenWidth = try Self.required(metadata, "llama.embedding_length", 1...1_048_576)
-    let heads = try Self.required(metadata, "llama.attention.head_count", 1...1024)
-    let kvHeads =
-      try Self.optional(metadata, "llama.attention.head_count_kv", 1...1024) ?? heads
+    try Self.checkArchitecture(checkpoint)
+    try checkpoint.checkForeignKeys()
+    let layers = try Self.required(checkpoint.said(.layers), 1...512)
+    let hiddenWidth = try Self.required(checkpoint.said(.hiddenWidth), 1...1_048_576)
+    let heads = try Self.required(checkpoint.said(.heads), 1...1024)
+    let kvHeadsSaid = checkpoint.said(.kvHeads)
+    let kvHeads = try Self.optional(kvHeadsSaid, 1...1024) ?? heads
     guard heads.isMultiple(of: kvHeads) else {
       throw EngineError(
         .malformed,
-        "key 'llama.attention.head_count_kv' is \(kvHeads), "
-          + "which does not divide the \(heads) heads"
-      )
+        "key '\(kvHeadsSaid.key)' is \(kvHeads), which does not divide the \(heads) heads")
     }
-    let headWidth = try Self.headWidth(metadata, hiddenWidth: hiddenWidth, heads: heads)
-    let feedForwardWidth = try Self.required(metadata, "llama.feed_forward_length", 1...1_048_576)
-    let experts = try Self.optional(metadata, "llama.expert_count", 0...512) ?? 0
-    guard experts != 1 else {
-      throw EngineError(.malformed, "key 'llama.expert_count' is 1; allowed 0, 2..512")
-    }
-    let expertsPerToken = try Self.expertsPerToken(metadata, experts: experts, override: used)
-    let contextLength = try Self.required(metadata, "llama.context_length", 1...4_294_967_295)
-    let slidingWindow = try Self.slidingWindow(metadata, override: window)
-    let ropeBase = try metadata.float("llama.rope.freq_base") ?? 10_000
-    guard ropeBase.isFinite, ropeBase > 0 else {
-      throw EngineError(
-        .malformed, "key 'llama.rope.freq_base' is \(ropeBase); allowed > 0, finite")
-    }
-    let ropeWidth =
-      try Self.optional(metadata, "llama.rope.dimension_count", 1...1024) ?? headWidth
+    let headWidth = try Self.headWidth(checkpoint, hiddenWidth: hiddenWidth, heads: heads)
+    let feedForwardWidth = try Self.required(checkpoint.said(.feedForwardWidth), 1...1_048_576)
+    let experts = try Self.experts(checkpoint)
+    let expertsPerToken = try Self.expertsPerToken(checkpoint, experts: experts, override: used)
+    let contextLength = try Self.required(checkpoint.said(.contextLength), 1...4_294_967_295)
+    let slidingWindow = try Self.slidingWindow(checkpoint, layers: layers, override: window)
+    let ropeBase = try Self.positive(checkpoint.said(.ropeBase)) ?? 10_000
+    let ropeWidthSaid = checkpoint.said(.ropeWidth)
+    let ropeWidth = try Self.optional(ropeWidthSaid, 1...1024) ?? headWidth
     guard ropeWidth % 2 == 0, ropeWidth <= headWidth else {
       throw EngineError(
         .malformed,
-        "key 'llama.rope.dimension_count' is \(ropeWidth); allowed an even number 2..\(headWidth)")
+        "key '\(ropeWidthSaid.key)' is \(ropeWidth); allowed an even number 2..\(headWidth)")
     }
-    let ropeFactor = try Self.ropeFactor(metadata)
-    guard let epsilon = try metadata.float("llama.attention.layer_norm_rms_epsilon") else {
-      throw EngineError(
-        .malformed, "key 'llama.attention.layer_norm_rms_epsilon' is missing")
-    }
-    guard epsilon > 0, epsilon < 1 else {
-      throw EngineError(
-        .malformed,
-        "key 'llama.attention.layer_norm_rms_epsilon' is \(epsilon); allowed above 0, below 1")
-    }
+    let ropeFactor = try Self.ropeFactor(checkpoint)
+    let ropeMagnitude = try Self.positive(checkpoint.said(.ropeMagnitude)) ?? 1
+    let normEpsilon = try Self.normEpsilon(checkpoint.said(.normEpsilon))
     self.init(
       layers: layers, hiddenWidth: hiddenWidth, heads: heads, kvHeads: kvHeads,
       headWidth: headWidth, feedForwardWidth: feedForwardWidth, experts: experts,
       expertsPerToken: expertsPerToken, contextLength: contextLength, slidingWindow: slidingWindow,
-      ropeBase: ropeBase, ropeWidth: ropeWidth, ropeFactor: ropeFactor, normEpsilon: epsilon)
+      ropeBase: ropeBase, ropeWidth: ropeWidth, ropeFactor: ropeFactor,
+      ropeMagnitude: ropeMagnitude, normEpsilon: normEpsilon)
   }
 
-  private static func checkArchitecture(_ metadata: GGUFMetadata) throws(EngineError) {
-    guard let architecture = try metadata.string("general.architecture") else {
-      throw EngineError(.malformed, "key 'general.architecture' is missing")
-    }
+  private static func checkArchitecture(_ checkpoint: Checkpoint) throws(EngineError) {
+    let said = checkpoint.said(.architecture)
+    guard let architecture = try said.string() else { throw missing(said) }
     guard architecture == "llama" else {
+      let kind = architecture == "clip" ? ", a tower for images without a language model" : ""
       throw EngineError(
         .unsupported,
-        "architecture is \(quoted(architecture)); supported is 'llama' (Mistral, Mixtral)")
+        "architecture is \(quoted(architecture))\(kind); supported is 'llama' (Mistral, Mixtral)")
     }
-    if let version = try metadata.unsigned(
-      "general.quantization_version", in: 0...UInt64(UInt32.max)), version > 2
-    {
-      throw EngineError(
-        .unsupported, "key 'general.quantization_version' is \(version); supported 0..2")
-    }
+  }
+
+  /// The number of experts; a single one without a router is a dense layer.
+  private static func experts(_ checkpoint: Checkpoint) throws(EngineError) -> Int {
+    let count = try optional(checkpoint.said(.experts), 0...512) ?? 0
+    return count == 1 && checkpoint.tensor(.layer(0, .router)) == nil ? 0 : count
+  }
+
+  private static func missing(_ said: MetadataEntry) -> EngineError {
+    EngineError(.malformed, "key '\(said.key)' is missing")
   }
 
   private static func required(
-    _ metadata: GGUFMetadata, _ key: String, _ range: ClosedRange<UInt64>
+    _ said: MetadataEntry, _ range: ClosedRange<UInt64>
   ) throws(EngineError) -> Int {
-    guard let value = try optional(metadata, key, range) else {
-      throw EngineError(.malformed, "key '\(key)' is missing")
-    }
+    guard let value = try optional(said, range) else { throw missing(said) }
     return value
   }
 
   /// One number, or a list of one number a layer when all are equal.
   private static func optional(
-    _ metadata: GGUFMetadata, _ key: String, _ range: ClosedRange<UInt64>
+    _ said: MetadataEntry, _ range: ClosedRange<UInt64>
   ) throws(EngineError) -> Int? {
-    guard case .array? = metadata.value(key) else {
-      guard let value = try metadata.unsigned(key, in: range) else { return nil }
+    guard said.isArray else {
+      guard let value = try said.unsigned(in: range) else { return nil }
       return Int(clamping: value)
     }
-    guard let list = try metadata.integers(key), list.count > 0 else {
-      throw EngineError(.malformed, "key '\(key)' is an empty list; allowed a number")
+    guard let list = try said.integers(), list.count > 0 else {
+      throw EngineError(.malformed, "key '\(said.key)' is an empty list; allowed a number")
     }
     let first = list.integer(0)
-    var i = 1
-    while i < list.count {
+    for i in below(list.count, from: 1) {
       guard list.integer(i) == first else {
         throw EngineError(
           .unsupported,
-          "key '\(key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); "
-            + "supported one number"
-        )
+          "key '\(said.key)' is \(first) in layer 0 and \(list.integer(i)) in layer \(i); "
+            + "supported one number")
       }
-      i &+= 1
     }
     guard let value = UInt64(exactly: first), range.contains(value) else {
       throw EngineError(
         .malformed,
-        "key '\(key)' is \(first); allowed \(range.lowerBound)..\(range.upperBound)")
+        "key '\(said.key)' is \(first); allowed \(range.lowerBound)..\(range.upperBound)")
     }
     return Int(clamping: value)
   }
 
+  /// A finite number above 0.
+  private static func positive(_ said: MetadataEntry) throws(EngineError) -> Float? {
+    guard let value = try said.float() else { return nil }
+    guard value.isFinite, value > 0 else {
+      throw EngineError(.malformed, "key '\(said.key)' is \(value); allowed > 0, finite")
+    }
+    return value
+  }
+
+  private static func normEpsilon(_ said: MetadataEntry) throws(EngineError) -> Float {
+    guard let epsilon = try said.float() else { throw missing(said) }
+    guard epsilon > 0, epsilon < 1 else {
+      throw EngineError(
+        .malformed, "key '\(said.key)' is \(epsilon); allowed above 0, below 1")
+    }
+    return epsilon
+  }
+
   private static func headWidth(
-    _ metadata: GGUFMetadata, hiddenWidth: Int, heads: Int
+    _ checkpoint: Checkpoint, hiddenWidth: Int, heads: Int
   ) throws(EngineError) -> Int {
-    let key = try optional(metadata, "llama.attention.key_length", 1...1024)
-    let value = try optional(metadata, "llama.attention.value_length", 1...1024)
+    let keySaid = checkpoint.said(.keyWidth)
+    let key = try optional(keySaid, 1...1024)
+    let value = try optional(checkpoint.said(.valueWidth), 1...1024)
     if let key, let value, key != value {
       throw EngineError(
         .unsupported, "keys of width \(key) and values of width \(value); supported equal widths")
@@ -134,7 +138,7 @@ extension Hyperparameters {
       throw EngineError(
         .malformed,
         "embedding length \(hiddenWidth) is no multiple of the \(heads) heads, and "
-          + "'llama.attention.key_length' is missing")
+          + "'\(keySaid.key)' is missing")
     }
     let width = key ?? value ?? hiddenWidth / max(1, heads)
     guard width % 2 == 0, width >= 2, width <= 1024 else {
@@ -144,9 +148,10 @@ extension Hyperparameters {
   }
 
   private static func expertsPerToken(
-    _ metadata: GGUFMetadata, experts: Int, override: Int
+    _ checkpoint: Checkpoint, experts: Int, override: Int
   ) throws(EngineError) -> Int {
-    let inFile = try optional(metadata, "llama.expert_used_count", 0...512) ?? 0
+    let said = checkpoint.said(.expertsPerToken)
+    let inFile = try optional(said, 0...512) ?? 0
     guard experts > 0 else {
       guard override == 0 else {
         throw EngineError(
@@ -162,33 +167,70 @@ extension Hyperparameters {
       return override
     }
     guard inFile >= 1, inFile <= experts else {
-      throw EngineError(
-        .malformed, "key 'llama.expert_used_count' is \(inFile); allowed 1..\(experts)")
+      throw EngineError(.malformed, "key '\(said.key)' is \(inFile); allowed 1..\(experts)")
     }
     return inFile
   }
 
   private static func slidingWindow(
-    _ metadata: GGUFMetadata, override: Int64
+    _ checkpoint: Checkpoint, layers: Int, override: Int64
   ) throws(EngineError) -> Int {
     if override == -1 { return 0 }
     if override > 0 { return Int(clamping: override) }
-    return try optional(
-      metadata, "llama.attention.sliding_window", 0...UInt64(UInt32.max)) ?? 0
+    let window = try optional(checkpoint.said(.slidingWindow), 0...UInt64(UInt32.max)) ?? 0
+    guard window > 0 else { return 0 }
+    return try isWindowed(checkpoint.said(.windowPattern), layers: layers) ? window : 0
   }
 
-  private static func ropeFactor(_ metadata: GGUFMetadata) throws(EngineError) -> Float {
-    let kind = try metadata.string("llama.rope.scaling.type") ?? "none"
-    let key = kind == "linear" ? "llama.rope.scaling.factor" : "llama.rope.scale_linear"
-    guard kind == "none" || kind == "linear" else {
+  /// Whether the layers have the window, which all of them must have or none.
+  ///
+  /// A list says it of each; of a number n, layer i has it unless i % n is n - 1 (0: all have it).
+  private static func isWindowed(
+    _ said: MetadataEntry, layers: Int
+  ) throws(EngineError) -> Bool {
+    let list = try said.isArray ? said.flags() : nil
+    let period = try list == nil ? said.unsigned(in: 0...UInt64(UInt32.max)) : nil
+    if let list, list.count != layers {
+      throw EngineError(
+        .malformed, "key '\(said.key)' has \(list.count) entries; allowed \(layers), one a layer")
+    }
+    var windowed = 0
+    for layer in below(layers) {
+      let isFull =
+        if let list {
+          list.integer(layer) == 0
+        } else if let period, period > 0 {
+          (UInt64(clamping: layer) &+ 1).isMultiple(of: period)
+        } else {
+          false
+        }
+      if !isFull { windowed &+= 1 }
+    }
+    guard windowed == 0 || windowed == layers else {
       throw EngineError(
         .unsupported,
-        "key 'llama.rope.scaling.type' is \(quoted(kind)); supported 'none', 'linear'")
+        "key '\(said.key)' gives the window to \(windowed) of \(layers) layers; supported are all "
+          + "or none")
     }
-    let factor = try metadata.float(key) ?? 1
-    guard factor.isFinite, factor > 0 else {
-      throw EngineError(.malformed, "key '\(key)' is \(factor); allowed > 0, finite")
+    return windowed > 0
+  }
+
+  /// Linear scaling, which a missing type means too; a factor of 0 is none.
+  private static func ropeFactor(_ checkpoint: Checkpoint) throws(EngineError) -> Float {
+    let said = checkpoint.said(.ropeScaling)
+    let kind = try said.string() ?? "linear"
+    guard kind == "none" || kind == "linear" else {
+      throw EngineError(
+        .unsupported, "key '\(said.key)' is \(quoted(kind)); supported 'none', 'linear'")
     }
-    return factor
+    guard kind == "linear" else { return 1 }
+    let newer = checkpoint.said(.ropeFactor)
+    let factor = newer.value == nil ? checkpoint.said(.ropeScale) : newer
+    guard let value = try factor.float(), value != 0 else { return 1 }
+    guard value.isFinite, value > 0 else {
+      throw EngineError(
+        .malformed, "key '\(factor.key)' is \(value); allowed 0 (none), > 0, finite")
+    }
+    return value
   }
 }

@@ -32,12 +32,12 @@ package struct LoadLog {
 
   /// The file, the shape, the types of tensors, what is not used, the window.
   func describe(
-    _ file: GGUFFile, _ plan: WeightPlan, _ shape: Hyperparameters, slidingWindow: Int64
+    _ checkpoint: Checkpoint, _ plan: WeightPlan, _ shape: Hyperparameters, slidingWindow: Int64
   ) throws(EngineError) {
     guard write != nil else { return }
     try say(
-      "file \(file.firstFile.name): parts \(file.partCount), bytes \(file.byteCount), "
-        + "GGUF version \(file.version)")
+      "file \(checkpoint.firstFile.name): parts \(checkpoint.partCount), "
+        + "bytes \(checkpoint.byteCount), \(checkpoint.format)")
     let experts =
       shape.experts == 0 ? "dense" : "experts \(shape.experts), used \(shape.expertsPerToken)"
     try say(
@@ -45,9 +45,9 @@ package struct LoadLog {
         + "heads \(shape.heads) of width \(shape.headWidth), key-value heads \(shape.kvHeads), "
         + "feed-forward width \(shape.feedForwardWidth), \(experts), "
         + "vocabulary \(plan.vocabulary), context \(shape.contextLength)")
-    let types = file.typeSummary().map { "\($0.count) \($0.type.name)" }
-    try say("tensors \(file.tensors.count): \(types.joined(separator: ", "))")
-    try describeUnused(file, plan)
+    let types = checkpoint.typeSummary().map { "\($0.count) \($0.type.name)" }
+    try say("tensors \(checkpoint.tensors.count): \(types.joined(separator: ", "))")
+    try describeUnused(checkpoint, plan)
     let source =
       slidingWindow == 0
       ? "as the file says" : slidingWindow < 0 ? "switched off" : "as the options say"
@@ -55,18 +55,16 @@ package struct LoadLog {
     try say("sliding window: \(window), \(source)")
   }
 
-  private func describeUnused(_ file: GGUFFile, _ plan: WeightPlan) throws(EngineError) {
-    let count = file.tensors.count &- plan.usedTensors
+  private func describeUnused(
+    _ checkpoint: Checkpoint, _ plan: WeightPlan
+  ) throws(EngineError) {
+    let count = checkpoint.tensors.count &- plan.usedTensors
     guard count > 0 else { return }
-    var used: Set<String> = []
-    for matrix in plan.matrices { used.insert(matrix.tensor.name) }
-    for vector in plan.vectors { used.insert(vector.tensor.name) }
     var names: [String] = []
-    var index = 0
-    while names.count < 3, index < file.tensors.count {
-      let name = try file.tensors.at(index).name
-      if !used.contains(name) { names.append(quoted(name)) }
-      index &+= 1
+    for index in below(checkpoint.tensors.count) where names.count < 3 {
+      if try !plan.uses.at(index) {
+        names.append(quoted(try checkpoint.tensors.at(index).name))
+      }
     }
     try say(
       "tensors that are not part of the model and are not used: "

@@ -12,11 +12,11 @@ struct LoadMemory {
   /// Files that stay mapped, whose pages the system takes back by itself.
   let mapped: UInt64
 
-  init(_ plan: WeightPlan, _ file: GGUFFile, scratch: Int) {
+  init(_ plan: WeightPlan, _ checkpoint: Checkpoint, scratch: Int) {
     weights = UInt64(clamping: plan.byteCount)
     buffers = UInt64(clamping: scratch)
     var mapped: UInt64 = 0
-    for matrix in plan.matrices where plan.isMapped(matrix) { mapped = file.byteCount }
+    for matrix in plan.matrices where plan.isMapped(matrix) { mapped = checkpoint.byteCount }
     self.mapped = mapped
   }
 

@@ -48,6 +48,11 @@ extension Model {
       shape.feedForwardWidth, shape.experts, shape.expertsPerToken, shape.slidingWindow,
       shape.ropeWidth, vocabulary,
     ] { try sums.append(UInt64(clamping: count)) }
+    // Two models may differ in nothing but the matrix that a bias belongs to.
+    for index in below(weights.biased.count) {
+      try sums.append(UInt64(clamping: weights.biased.at(index)))
+    }
+    if shape.ropeMagnitude != 1 { try sums.append(UInt64(shape.ropeMagnitude.bitPattern)) }
     for value in [shape.ropeBase, shape.ropeFactor, shape.normEpsilon] {
       try sums.append(UInt64(value.bitPattern))
     }

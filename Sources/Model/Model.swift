@@ -45,7 +45,7 @@ package final class Model: @unchecked Sendable {
   package let shape: Hyperparameters
   package let vocabulary: Int
   package let tokenizer: Tokenizer
-  package let metadata: GGUFMetadata
+  package let metadata: Metadata
   /// All of the metadata as one JSON object.
   package let metadataText: [UInt8]
   package let table: KernelTable
@@ -73,27 +73,27 @@ package final class Model: @unchecked Sendable {
   /// Rows of a pass when the caller does not say: enough that a prompt reads each weight few times.
   static let defaultBatch = 512
 
-  /// Loads the GGUF model at `path` (bytes up to a NUL).
+  /// Loads the model at `path` (bytes up to a NUL).
   package init(
     path: UnsafePointer<CChar>, options: LoadOptions
   ) throws(EngineError) {
-    let file = try GGUFFile(path: path, packedBlock: PanelFormat.packedBlock)
-    let shape = try file.naming { () throws(EngineError) in
+    let checkpoint = try Checkpoint.open(path: path, packedBlock: PanelFormat.packedBlock)
+    let shape = try checkpoint.naming { () throws(EngineError) in
       try Hyperparameters(
-        file.metadata, slidingWindow: options.slidingWindow,
+        checkpoint, slidingWindow: options.slidingWindow,
         expertsPerToken: options.expertsPerToken)
     }
-    let plan = try file.naming { () throws(EngineError) in
-      try WeightPlan(file, shape, mapsPacked: options.maps)
+    let plan = try checkpoint.naming { () throws(EngineError) in
+      try WeightPlan(checkpoint, shape, mapsPacked: options.maps)
     }
     self.shape = shape
-    try options.log.describe(file, plan, shape, slidingWindow: options.slidingWindow)
+    try options.log.describe(checkpoint, plan, shape, slidingWindow: options.slidingWindow)
     vocabulary = plan.vocabulary
-    tokenizer = try file.naming { () throws(EngineError) in
-      try Tokenizer(metadata: file.metadata, rows: plan.vocabulary)
+    tokenizer = try checkpoint.naming { () throws(EngineError) in
+      try Tokenizer(checkpoint.tokenizer(rows: plan.vocabulary), rows: plan.vocabulary)
     }
-    metadata = file.metadata
-    metadataText = try file.json(nil) ?? []
+    metadata = checkpoint.metadata
+    metadataText = try checkpoint.json(nil) ?? []
     table = options.table
     let rows = options.batch == 0 ? Self.defaultBatch : options.batch
     batch = rows
@@ -106,10 +106,10 @@ package final class Model: @unchecked Sendable {
         shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
         floatsApart: table.floatRows.rowBundle > 1 && forms.contains(FormSet(.float))),
       from: host)
-    try LoadMemory(plan, file, scratch: scratch.byteCount).check(plan, rows: rows, options)
+    try LoadMemory(plan, checkpoint, scratch: scratch.byteCount).check(plan, rows: rows, options)
     weights = try Weights(
-      plan, file: file, table: table, workers: workers, from: host, progress: options.progress)
-    size = ModelSize(file: file, plan: plan, shape: shape, scratch: scratch.byteCount)
+      plan, of: checkpoint, table: table, workers: workers, from: host, progress: options.progress)
+    size = ModelSize(checkpoint: checkpoint, plan: plan, shape: shape, scratch: scratch.byteCount)
     pass = ForwardPass(
       shape: shape, weights: weights.forPass, table: table, workers: workers,
       scratch: scratch)
@@ -131,8 +131,8 @@ package struct ModelSize: Sendable {
   package let unusedTensors: Int
   package let tiedEmbeddings: Bool
 
-  init(file: GGUFFile, plan: WeightPlan, shape: Hyperparameters, scratch: Int) {
-    fileByteCount = file.byteCount
+  init(checkpoint: Checkpoint, plan: WeightPlan, shape: Hyperparameters, scratch: Int) {
+    fileByteCount = checkpoint.byteCount
     weightByteCount = plan.byteCount
     scratchByteCount = scratch
     cacheByteCountPerPosition = shape.layers &* shape.kvHeads &* shape.headWidth &* 4
@@ -144,8 +144,8 @@ package struct ModelSize: Sendable {
     let expert = shape.hiddenWidth &* shape.feedForwardWidth &* 3
     let idle = max(0, shape.experts &- shape.expertsPerToken)
     activeParameters = UInt64(clamping: weights &- idle &* expert &* shape.layers)
-    tensors = file.tensors.count
-    unusedTensors = file.tensors.count &- plan.usedTensors
+    tensors = checkpoint.tensors.count
+    unusedTensors = checkpoint.tensors.count &- plan.usedTensors
     tiedEmbeddings = plan.tiedEmbeddings
   }
 }

@@ -1,8 +1,8 @@
-// Which tensors of a file a model needs, with which shapes: the plan that loading follows. Nothing
-// is allocated for weights before the whole plan stands.
-import Forward
+// Which tensors of a checkpoint a model needs, with which shapes: the plan that loading follows.
+// Nothing is allocated for weights before the whole plan stands.
 import Base
 import Formats
+import Forward
 import Quantization
 
 /// A matrix that is to be packed: a tensor, or one expert's slice of a merged tensor.
@@ -11,19 +11,21 @@ import Quantization
 /// a plan has fewer than 2^20 matrices: a panel is at most 2^26 bytes, a matrix 2^42, all of them
 /// 2^62. Its bytes in the file lie inside it (Formats). So no product or sum here, nor of those who
 /// follow the plan, overflows.
-struct PlannedMatrix {
+package struct PlannedMatrix {
   let name: String
-  let tensor: GGUFTensor
-  let format: PanelFormat
+  package let tensor: StoredTensor
+  package let format: PanelFormat
   let rows: Int
   let columns: Int
   /// Where its first row, or panel, lies in the file of its part.
   private(set) var fileOffset: UInt64
   /// Where its panels go in the weights' memory, if they do.
   var offset = 0
+  /// The place of the vector that is added to its outputs.
+  var bias: Int?
 
   init(
-    name: String, tensor: GGUFTensor, format: PanelFormat, rows: Int, columns: Int, index: Int = 0
+    name: String, tensor: StoredTensor, format: PanelFormat, rows: Int, columns: Int, index: Int = 0
   ) {
     self.name = name
     self.tensor = tensor
@@ -39,7 +41,7 @@ struct PlannedMatrix {
   var isPacked: Bool { tensor.type.isPacked }
   /// Bytes of a row in a file that is not packed.
   var rowByteCount: Int { blocks &* format.fileBlockByteCount }
-  var panelByteCount: Int { panelCount &* panelStride }
+  package var panelByteCount: Int { panelCount &* panelStride }
   var fileByteCount: Int { isPacked ? panelByteCount : rows &* rowByteCount }
 
   var blocks: Int { columns / max(1, format.columns) }
@@ -48,8 +50,8 @@ struct PlannedMatrix {
 }
 
 /// A vector of norm weights.
-struct PlannedVector {
-  let tensor: GGUFTensor
+package struct PlannedVector {
+  package let tensor: StoredTensor
   let format: PanelFormat
   let count: Int
   var offset = 0
@@ -71,9 +73,9 @@ struct PlannedLayer {
 }
 
 /// Finds and checks every tensor of a model.
-struct WeightPlan {
-  private(set) var matrices: [PlannedMatrix] = []
-  private(set) var vectors: [PlannedVector] = []
+package struct WeightPlan {
+  package private(set) var matrices: [PlannedMatrix] = []
+  package private(set) var vectors: [PlannedVector] = []
   private(set) var layers: [PlannedLayer] = []
   private(set) var embedding = 0
   private(set) var output = 0
@@ -81,11 +83,12 @@ struct WeightPlan {
   private(set) var ropeFactors: Int?
   /// Bytes of all packed weights.
   private(set) var byteCount = 0
-  /// Tensors of the file that the model uses.
+  /// Of each tensor of the files, whether the model uses it.
+  private(set) var uses: Growable<Bool>
   private(set) var usedTensors = 0
 
   let mapsPacked: Bool
-  private let file: GGUFFile
+  private let checkpoint: Checkpoint
   private let shape: Hyperparameters
   let vocabulary: Int
 
@@ -130,137 +133,188 @@ struct WeightPlan {
     return forms
   }
 
-  /// With `mapsPacked`, matrices that the file has in panels need no memory.
-  init(_ file: GGUFFile, _ shape: Hyperparameters, mapsPacked: Bool) throws(EngineError) {
-    self.file = file
+  /// With `mapsPacked`, matrices that the files have in panels need no memory.
+  package init(
+    _ checkpoint: Checkpoint, _ shape: Hyperparameters, mapsPacked: Bool
+  ) throws(EngineError) {
+    self.checkpoint = checkpoint
     self.shape = shape
     self.mapsPacked = mapsPacked
-    try PackedFile.checkVersion(file)
-    guard let embeddings = file.tensor("token_embd.weight") else {
-      throw EngineError(.malformed, "tensor 'token_embd.weight' is missing")
-    }
+    uses = try Growable(filled: false, count: checkpoint.tensors.count)
+    let embeddings = try Self.needed(.tokenEmbedding, of: checkpoint)
     guard embeddings.dimensions.count == 2, embeddings.dimensions[1] <= 1_048_576 else {
       throw EngineError(
         .malformed,
-        "tensor 'token_embd.weight' is \(Self.text(embeddings.dimensions)); "
+        "tensor '\(embeddings.name)' is \(Formats.shape(embeddings.dimensions)); "
           + "expected \(shape.hiddenWidth) x vocabulary (at most 1048576)")
     }
     vocabulary = embeddings.dimensions[1]
-    embedding = try matrix("token_embd.weight", rows: vocabulary, columns: shape.hiddenWidth)
-    outputNorm = try vector("output_norm.weight", count: shape.hiddenWidth)
+    embedding = try matrix(.tokenEmbedding, rows: vocabulary, columns: shape.hiddenWidth)
+    outputNorm = try vector(.outputNorm, count: shape.hiddenWidth)
     output =
-      file.tensor("output.weight") == nil
-      ? embedding : try matrix("output.weight", rows: vocabulary, columns: shape.hiddenWidth)
-    if file.tensor("rope_freqs.weight") != nil {
-      ropeFactors = try vector("rope_freqs.weight", count: shape.ropeWidth / 2)
+      checkpoint.tensor(.output) == nil
+      ? embedding : try matrix(.output, rows: vocabulary, columns: shape.hiddenWidth)
+    if checkpoint.tensor(.ropeFactors) != nil {
+      ropeFactors = try vector(.ropeFactors, count: shape.ropeWidth / 2)
     }
     while layers.count < shape.layers { layers.append(try layer(layers.count)) }
+    try checkUnused()
+    try checkQuantizationVersion()
     try place()
   }
 
+  /// The plan of what the files say, nothing mapped.
+  package init(_ checkpoint: Checkpoint) throws(EngineError) {
+    let shape = try Hyperparameters(checkpoint, slidingWindow: 0, expertsPerToken: 0)
+    self = try WeightPlan(checkpoint, shape, mapsPacked: false)
+  }
+
   private mutating func layer(_ index: Int) throws(EngineError) -> PlannedLayer {
-    let prefix = "blk.\(index)."
     let hidden = shape.hiddenWidth
     let queryWidth = shape.heads &* shape.headWidth
     let kvWidth = shape.kvHeads &* shape.headWidth
     var layer = PlannedLayer()
-    layer.attentionNorm = try vector(prefix + "attn_norm.weight", count: hidden)
-    layer.query = try matrix(prefix + "attn_q.weight", rows: queryWidth, columns: hidden)
-    layer.key = try matrix(prefix + "attn_k.weight", rows: kvWidth, columns: hidden)
-    layer.value = try matrix(prefix + "attn_v.weight", rows: kvWidth, columns: hidden)
-    layer.output = try matrix(prefix + "attn_output.weight", rows: hidden, columns: queryWidth)
-    layer.feedForwardNorm = try vector(prefix + "ffn_norm.weight", count: hidden)
+    layer.attentionNorm = try vector(.layer(index, .attentionNorm), count: hidden)
+    layer.query = try biased(index, .query, rows: queryWidth, columns: hidden)
+    layer.key = try biased(index, .key, rows: kvWidth, columns: hidden)
+    layer.value = try biased(index, .value, rows: kvWidth, columns: hidden)
+    layer.output = try biased(index, .attentionOutput, rows: hidden, columns: queryWidth)
+    layer.feedForwardNorm = try vector(.layer(index, .feedForwardNorm), count: hidden)
     let width = shape.feedForwardWidth
     if shape.experts == 0 {
-      layer.gate = try matrix(prefix + "ffn_gate.weight", rows: width, columns: hidden)
-      layer.up = try matrix(prefix + "ffn_up.weight", rows: width, columns: hidden)
-      layer.down = try matrix(prefix + "ffn_down.weight", rows: hidden, columns: width)
+      layer.gate = try biased(index, .gate, rows: width, columns: hidden)
+      layer.up = try biased(index, .up, rows: width, columns: hidden)
+      layer.down = try biased(index, .down, rows: hidden, columns: width)
     } else {
-      layer.router = try matrix(
-        prefix + "ffn_gate_inp.weight", rows: shape.experts, columns: hidden)
-      layer.gate = try experts(prefix + "ffn_gate", rows: width, columns: hidden)
-      layer.up = try experts(prefix + "ffn_up", rows: width, columns: hidden)
-      layer.down = try experts(prefix + "ffn_down", rows: hidden, columns: width)
+      layer.router = try matrix(.layer(index, .router), rows: shape.experts, columns: hidden)
+      layer.gate = try experts(index, .gate, rows: width, columns: hidden)
+      layer.up = try experts(index, .up, rows: width, columns: hidden)
+      layer.down = try experts(index, .down, rows: hidden, columns: width)
     }
     return layer
   }
 
-  /// All experts of one role: the merged tensor `…_exps`, or one tensor an expert (before April
-  /// 2024).
+  /// All experts of one role: one tensor of all, or one an expert (in GGUF before April 2024).
   private mutating func experts(
-    _ name: String, rows: Int, columns: Int
+    _ layer: Int, _ role: LayerTensor, rows: Int, columns: Int
   ) throws(EngineError) -> Int {
     let first = matrices.count
-    var expert = 0
-    let merged = name + "_exps.weight"
-    guard file.tensor(merged) != nil else {
-      while expert < shape.experts {
-        let single = "\(name).\(expert).weight"
-        guard file.tensor(single) != nil else {
+    let merged = TensorRole.experts(layer, role)
+    let mergedName = checkpoint.name(merged)
+    guard checkpoint.tensor(merged) != nil else {
+      for expert in below(shape.experts) {
+        let single = TensorRole.expert(layer, role, expert: expert)
+        guard checkpoint.tensor(single) != nil else {
           throw EngineError(
-            .malformed, "tensor '\(single)' is missing, and so is '\(merged)'")
+            .malformed,
+            "tensor '\(checkpoint.name(single))' is missing, and so is '\(mergedName)'")
         }
         _ = try matrix(single, rows: rows, columns: columns)
-        expert &+= 1
       }
       return first
     }
-    while expert < shape.experts {
-      let single = "\(name).\(expert).weight"
-      guard file.tensor(single) == nil else {
-        throw EngineError(.malformed, "tensors '\(merged)' and '\(single)' are both there")
+    for expert in below(shape.experts) {
+      if let single = checkpoint.tensor(.expert(layer, role, expert: expert)) {
+        throw EngineError(
+          .malformed, "tensors '\(mergedName)' and '\(single.name)' are both there")
       }
-      expert &+= 1
     }
     let tensor = try needed(merged, [columns, rows, shape.experts])
     let format = try format(of: tensor)
-    expert = 0
-    while expert < shape.experts {
+    for expert in below(shape.experts) {
       matrices.append(
         PlannedMatrix(
-          name: "\(merged)[\(expert)]", tensor: tensor, format: format, rows: rows,
+          name: "\(mergedName)[\(expert)]", tensor: tensor, format: format, rows: rows,
           columns: columns, index: expert))
-      expert &+= 1
     }
     return first
   }
 
-  private mutating func matrix(
-    _ name: String, rows: Int, columns: Int
+  /// A matrix of a layer, and what is added to its outputs, if the files have that.
+  private mutating func biased(
+    _ layer: Int, _ role: LayerTensor, rows: Int, columns: Int
   ) throws(EngineError) -> Int {
-    let tensor = try needed(name, [columns, rows])
+    let place = try matrix(.layer(layer, role), rows: rows, columns: columns)
+    let bias = TensorRole.bias(layer, role)
+    guard checkpoint.tensor(bias) != nil else { return place }
+    let vector = try vector(bias, count: rows)
+    matrices.withUnsafeMutableBufferPointer { matrices in
+      if place < matrices.count { matrices[place].bias = vector }
+    }
+    return place
+  }
+
+  private mutating func matrix(
+    _ role: TensorRole, rows: Int, columns: Int
+  ) throws(EngineError) -> Int {
+    let tensor = try needed(role, [columns, rows])
     let format = try format(of: tensor)
     matrices.append(
-      PlannedMatrix(name: name, tensor: tensor, format: format, rows: rows, columns: columns))
+      PlannedMatrix(
+        name: tensor.name, tensor: tensor, format: format, rows: rows, columns: columns))
     return matrices.count &- 1
   }
 
-  private mutating func vector(_ name: String, count: Int) throws(EngineError) -> Int {
-    let tensor = try needed(name, [count])
+  private mutating func vector(_ role: TensorRole, count: Int) throws(EngineError) -> Int {
+    let tensor = try needed(role, [count])
     let format = try format(of: tensor)
     guard format.activationForm == .float, !tensor.type.isPacked else {
       throw EngineError(
         .unsupported,
-        "tensor '\(name)' is \(tensor.type.name); supported for a vector: F32, F16, BF16")
+        "tensor '\(tensor.name)' is \(tensor.type.name); supported for a vector: F32, F16, BF16")
     }
     vectors.append(PlannedVector(tensor: tensor, format: format, count: count))
     return vectors.count &- 1
   }
 
-  /// A tensor by name, of exactly these dimensions (trailing ones may be left out).
-  private mutating func needed(
-    _ name: String, _ dimensions: [Int]
-  ) throws(EngineError) -> GGUFTensor {
-    guard let tensor = file.tensor(name) else {
-      throw EngineError(.malformed, "tensor '\(name)' is missing")
+  /// A tensor by its role.
+  private static func needed(
+    _ role: TensorRole, of checkpoint: Checkpoint
+  ) throws(EngineError) -> StoredTensor {
+    guard let tensor = checkpoint.tensor(role) else {
+      throw EngineError(.malformed, "tensor '\(checkpoint.name(role))' is missing")
     }
+    return tensor
+  }
+
+  /// A tensor by its role, of exactly these dimensions (trailing ones may be left out).
+  private mutating func needed(
+    _ role: TensorRole, _ dimensions: [Int]
+  ) throws(EngineError) -> StoredTensor {
+    let tensor = try Self.needed(role, of: checkpoint)
     guard Self.isEqual(tensor.dimensions, dimensions) else {
       throw EngineError(
         .malformed,
-        "tensor '\(name)' is \(Self.text(tensor.dimensions)); expected \(Self.text(dimensions))")
+        "tensor '\(tensor.name)' is \(Formats.shape(tensor.dimensions)); "
+          + "expected \(Formats.shape(dimensions))")
     }
-    usedTensors &+= 1
+    if let index = checkpoint.index(role), try !uses.at(index) {
+      try uses.put(true, at: index)
+      usedTensors &+= 1
+    }
     return tensor
+  }
+
+  /// Throws `.unsupported` for a tensor that the model would be computed without.
+  private func checkUnused() throws(EngineError) {
+    for index in below(checkpoint.tensors.count) {
+      let tensor = try checkpoint.tensors.at(index)
+      guard try uses.at(index) || checkpoint.isBeside(tensor) else {
+        throw EngineError(
+          .unsupported,
+          "tensor \(quoted(tensor.name)) is none of architecture 'llama' with \(shape.layers) "
+            + "layers; without it the model would compute something else")
+      }
+    }
+  }
+
+  /// Throws `.unsupported` for blocks of a version to come; plain values have none.
+  private func checkQuantizationVersion() throws(EngineError) {
+    guard matrices.contains(where: { $0.format.activationForm != .float }) else { return }
+    let said = checkpoint.said(.quantizationVersion)
+    if let version = try said.unsigned(in: 0...UInt64(UInt32.max)), version > 2 {
+      throw EngineError(.unsupported, "key '\(said.key)' is \(version); supported 0..2")
+    }
   }
 
   /// Whether a tensor has these dimensions, and beyond them only ones.
@@ -274,7 +328,7 @@ struct WeightPlan {
     return true
   }
 
-  private func format(of tensor: GGUFTensor) throws(EngineError) -> PanelFormat {
+  private func format(of tensor: StoredTensor) throws(EngineError) -> PanelFormat {
     guard let format = PanelFormat.of(tensor.type.unpacked) else {
       throw EngineError(
         .unsupported,
@@ -285,10 +339,6 @@ struct WeightPlan {
 
   /// Whether a matrix stays in its file.
   func isMapped(_ matrix: PlannedMatrix) -> Bool { mapsPacked && matrix.isPacked }
-
-  static func text(_ dimensions: [Int]) -> String {
-    dimensions.map(String.init).joined(separator: " x ")
-  }
 
   /// Gives every matrix and vector its place in the weights' memory.
   private mutating func place() throws(EngineError) {

@@ -1,7 +1,7 @@
-// Loading: every matrix of the plan is read with `pread` through small buffers, packed by all
-// threads, and is then in memory once. The file is not touched again, unless it is a packed one
-// that the host asked to map: then the panels are where they are. No size overflows, for the
-// bounds that PlannedMatrix says.
+// Loading: every matrix of the plan is packed on its way from the file (TensorStream) and is then
+// in memory once. The file is not touched again, unless it is a packed one that the host asked to
+// map: then the panels are where they are. No size overflows, for the bounds that PlannedMatrix
+// says.
 import Base
 import Formats
 import Forward
@@ -23,18 +23,20 @@ package final class Weights: @unchecked Sendable {
   /// A part; nil for those without mapped matrices.
   private let mappings: [FileMapping?]
   /// The file of the mappings.
-  private let mapped: GGUFFile?
+  private let mapped: Checkpoint?
   /// Of all matrices, to which layers point for their experts, and of the layers.
   private let lists: [Memory]
   /// All matrices and vectors, in the order of the plan.
   let parts: [UnsafeRawBufferPointer]
+  /// The places of the matrices that have a bias.
+  let biased: Growable<Int>
 
   /// Reads and packs all weights of `plan`.
   ///
   /// `progress` is called on this thread with bytes packed and in all; true stops with
   /// `.cancelled`.
   init(
-    _ plan: WeightPlan, file: GGUFFile, table: KernelTable, workers: Workers,
+    _ plan: WeightPlan, of checkpoint: Checkpoint, table: KernelTable, workers: Workers,
     from host: HostMemory?, progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
     memory = try Memory(byteCount: plan.byteCount, for: "the packed weights", from: host)
@@ -45,35 +47,31 @@ package final class Weights: @unchecked Sendable {
       byteCount: plan.layers.count &* MemoryLayout<Layer>.stride, for: "the list of layers",
       from: nil)
     lists = [matrixList, layerList]
-    try WeightLoader(file: file, workers: workers, host: host).load(
-      plan, into: memory.base, progress)
-    try file.checkUnchanged()
-    mappings = try Self.mappings(of: file, plan)
-    mapped = mappings.isEmpty ? nil : file
+    let stream = TensorStream(from: checkpoint, workers: workers, host: host, for: "loading")
+    try Self.load(plan, by: stream, into: memory.base, progress)
+    try checkpoint.checkUnchanged()
+    mappings = try Self.mappings(of: checkpoint, plan)
+    mapped = mappings.isEmpty ? nil : checkpoint
     let places = Places(plan: plan, base: memory.base, mappings: mappings, table: table)
     var parts = Growable<UnsafeRawBufferPointer>()
+    var biased = Growable<Int>()
 
     let matrices = matrixList.base.assumingMemoryBound(to: Matrix.self)
-    var index = 0
-    while index < plan.matrices.count {
+    for index in below(plan.matrices.count) {
       let matrix = try places.matrix(index)
+      if try plan.matrices.at(index).bias != nil { try biased.append(index) }
       (matrices + index).initialize(to: matrix)
       let byteCount = matrix.panelCount &* matrix.panelStride
       try parts.append(UnsafeRawBufferPointer(start: matrix.panels, count: byteCount))
-      index &+= 1
     }
-    index = 0
-    while index < plan.vectors.count {
+    for index in below(plan.vectors.count) {
       let values = try places.values(index)
       try parts.append(
         UnsafeRawBufferPointer(start: values.baseAddress, count: values.count &* 4))
-      index &+= 1
     }
     layers = layerList.base.assumingMemoryBound(to: Layer.self)
-    index = 0
-    while index < plan.layers.count {
+    for index in below(plan.layers.count) {
       (layers + index).initialize(to: try places.layer(index, matrices))
-      index &+= 1
     }
     embedding = try places.matrix(plan.embedding)
     embeddingReader = RowReader(try plan.matrices.at(plan.embedding).format, table)
@@ -82,11 +80,27 @@ package final class Weights: @unchecked Sendable {
     ropeFactors = try plan.ropeFactors.map(places.values)
     byteCount = plan.byteCount
     self.parts = try parts.array()
+    self.biased = biased
+  }
+
+  /// Brings vectors and matrices into the weights' memory, each to its place in the plan.
+  private static func load(
+    _ plan: WeightPlan, by stream: TensorStream, into base: UnsafeMutableRawPointer,
+    _ progress: (UInt64, UInt64) -> Bool
+  ) throws(EngineError) {
+    try stream.run(plan.vectors.count) { (index) throws(EngineError) in
+      let vector = try plan.vectors.at(index)
+      return vector.streamedAsFloats(to: base + vector.offset)
+    }
+    try stream.run(plan.matrices.count, progress: progress) { (index) throws(EngineError) in
+      let matrix = try plan.matrices.at(index)
+      return plan.isMapped(matrix) ? nil : matrix.streamed(to: .memory(base + matrix.offset))
+    }
   }
 
   /// Maps the parts that have matrices which stay there; empty when there are none.
   private static func mappings(
-    of file: GGUFFile, _ plan: WeightPlan
+    of file: Checkpoint, _ plan: WeightPlan
   ) throws(EngineError) -> [FileMapping?] {
     guard plan.matrices.contains(where: plan.isMapped) else { return [] }
     var needed = try Growable(filled: false, count: file.partCount)
@@ -157,7 +171,7 @@ private struct Places {
       rows: planned.rows, columns: planned.columns, blocks: planned.blocks,
       panelStride: planned.panelStride, form: planned.format.activationForm,
       panels: try panels(planned), type: planned.format.panelType, table: table,
-      interleaves: interleaves)
+      interleaves: interleaves, bias: try planned.bias.map(vector).map { UnsafePointer($0) })
   }
 
   /// Where the panels of a matrix are. (A mapping's base for a part is always there.)
@@ -194,126 +208,47 @@ private struct Places {
   }
 }
 
-/// Reads and packs matrix after matrix, the panels of each shared out among the threads.
-private final class WeightLoader {
-  private let file: GGUFFile
-  private let workers: Workers
-  private let host: HostMemory?
-  /// A reading buffer a thread.
-  private var buffers: [Memory] = []
-  private var current: PlannedMatrix?
-  private var target: UnsafeMutableRawPointer?
-  private var panelsPerUnit = 1
-  private let failure = FirstError()
+extension PlannedMatrix {
+  /// Its rows on their way into panels; its panels, if the file has those.
+  package func streamed(to target: TensorStream.Target) -> TensorStream.Tensor {
+    if isPacked {
+      return TensorStream.Tensor(
+        part: tensor.part, offset: fileOffset, rows: panelCount, rowByteCount: panelStride,
+        target: target)
+    }
+    var streamed = TensorStream.Tensor(
+      part: tensor.part, offset: fileOffset, rows: rows, rowByteCount: rowByteCount,
+      target: target)
+    streamed.rowsInPiece = panelRows
+    streamed.pieceByteCount = panelStride
+    let (format, blocks, rowStride) = (format, blocks, rowByteCount)
+    streamed.change = { (rows, count, panel) throws(EngineError) in
+      try format.pack(
+        rows: rows, rowStride: rowStride, rowCount: count, blocks: blocks, into: panel)
+    }
+    return streamed
+  }
+}
 
-  /// Bytes a thread reads at once, when a panel is not larger: what the system copies there is
-  /// still in the second-level cache when it is packed.
-  private static let bufferByteCount = 1 << 18
-
-  init(file: GGUFFile, workers: Workers, host: HostMemory?) {
-    self.file = file
-    self.workers = workers
-    self.host = host
+extension PlannedVector {
+  /// Its values on their way to floats.
+  fileprivate func streamedAsFloats(
+    to memory: UnsafeMutableRawPointer
+  ) -> TensorStream.Tensor {
+    var streamed = streamed(to: .memory(memory))
+    streamed.pieceByteCount = count &* 4
+    let (format, count) = (format, count)
+    streamed.change = { (values, _, out) throws(EngineError) in
+      let out = out.assumingMemoryBound(to: Float.self)
+      for i in below(count) { out[i] = try format.plainValue(values, i) }
+    }
+    return streamed
   }
 
-  func load(
-    _ plan: WeightPlan, into base: UnsafeMutableRawPointer, _ progress: (UInt64, UInt64) -> Bool
-  ) throws(EngineError) {
-    var largestPanel = 0
-    var total: UInt64 = 0
-    for matrix in plan.matrices where !plan.isMapped(matrix) {
-      if !matrix.isPacked { largestPanel = max(largestPanel, matrix.rowByteCount &* panelRows) }
-      total &+= UInt64(clamping: matrix.fileByteCount)
-    }
-    while buffers.count < workers.count {
-      buffers.append(
-        try Memory(
-          byteCount: max(largestPanel, Self.bufferByteCount), for: "reading the weights",
-          from: host))
-    }
-    for vector in plan.vectors { try load(vector, into: base) }
-    var done: UInt64 = 0
-    for matrix in plan.matrices where !plan.isMapped(matrix) {
-      if progress(done, total) {
-        throw EngineError(.cancelled, "loading was stopped by the progress callback")
-      }
-      try pack(matrix, into: base + matrix.offset)
-      done &+= UInt64(clamping: matrix.fileByteCount)
-    }
-    _ = progress(total, total)
-  }
-
-  private func load(
-    _ vector: PlannedVector, into base: UnsafeMutableRawPointer
-  ) throws(EngineError) {
-    let size = vector.count &* vector.format.fileBlockByteCount
-    let bytes = try Memory(byteCount: size, for: "reading '\(vector.tensor.name)'", from: host)
-    try file.read(
-      into: UnsafeMutableRawBufferPointer(start: bytes.base, count: size),
-      part: vector.tensor.part, at: vector.tensor.offset)
-    let out = (base + vector.offset).assumingMemoryBound(to: Float.self)
-    var i = 0
-    while i < vector.count {
-      out[i] = try vector.format.plainValue(bytes.base, i)
-      i &+= 1
-    }
-  }
-
-  private func pack(
-    _ matrix: PlannedMatrix, into panels: UnsafeMutableRawPointer
-  ) throws(EngineError) {
-    current = matrix
-    target = panels
-    let panelByteCount = matrix.isPacked ? matrix.panelStride : matrix.rowByteCount &* panelRows
-    let panelsPerUnit = max(1, Self.bufferByteCount / max(1, panelByteCount))
-    self.panelsPerUnit = panelsPerUnit
-    let units = (matrix.panelCount &+ panelsPerUnit &- 1) / panelsPerUnit
-    workers.run(units, Unmanaged.passUnretained(self).toOpaque()) { context, unit, worker in
-      let loader = Unmanaged<WeightLoader>.fromOpaque(context).takeUnretainedValue()
-      loader.packUnit(unit, worker)
-    }
-    try failure.check()
-  }
-
-  /// Packs one unit of the current matrix.
-  private func packUnit(_ unit: Int, _ worker: Int) {
-    guard let matrix = current, let target else { return }
-    failure.attempt { () throws(EngineError) in
-      try pack(unit, of: matrix, into: target, by: try buffers.at(worker).base)
-    }
-  }
-
-  private func pack(
-    _ unit: Int, of matrix: PlannedMatrix, into target: UnsafeMutableRawPointer,
-    by buffer: UnsafeMutableRawPointer
-  ) throws(EngineError) {
-    let first = unit &* panelsPerUnit
-    let last = min(first &+ panelsPerUnit, matrix.panelCount)
-    if matrix.isPacked {
-      let start = first &* matrix.panelStride
-      return try read(matrix, start, (last &- first) &* matrix.panelStride, into: target + start)
-    }
-    let rows = min(last &* panelRows, matrix.rows) &- first &* panelRows
-    try read(
-      matrix, first &* panelRows &* matrix.rowByteCount, rows &* matrix.rowByteCount, into: buffer)
-    var panel = first
-    while panel < last {
-      let row = (panel &- first) &* panelRows
-      try matrix.format.pack(
-        rows: buffer + row &* matrix.rowByteCount, rowStride: matrix.rowByteCount,
-        rowCount: min(panelRows, rows &- row), blocks: matrix.blocks,
-        into: target + panel &* matrix.panelStride)
-      panel &+= 1
-    }
-  }
-
-  /// Reads `byteCount` bytes of a matrix from its byte `start` on.
-  private func read(
-    _ matrix: PlannedMatrix, _ start: Int, _ byteCount: Int,
-    into buffer: UnsafeMutableRawPointer
-  ) throws(EngineError) {
-    try file.read(
-      into: UnsafeMutableRawBufferPointer(start: buffer, count: byteCount),
-      part: matrix.tensor.part, at: matrix.fileOffset &+ UInt64(clamping: start))
+  /// Its values as they are.
+  package func streamed(to target: TensorStream.Target) -> TensorStream.Tensor {
+    TensorStream.Tensor(
+      part: tensor.part, offset: tensor.offset, rows: 1, rowByteCount: tensor.byteCount,
+      target: target)
   }
 }

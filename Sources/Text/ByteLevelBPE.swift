@@ -3,6 +3,7 @@
 // a pair's rank is the rank of what it makes; openai/tiktoken src/lib.rs, which takes a piece that
 // is a token whole.
 import Base
+import Formats
 
 /// The pieces of a byte-level tokenizer, ready to encode.
 struct ByteLevelBPE: Sendable {

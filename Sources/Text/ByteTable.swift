@@ -1,5 +1,6 @@
 // The table by which byte-level vocabularies spell bytes as printable characters (GPT-2).
 import Base
+import Formats
 
 /// Bytes and the characters that spell them.
 enum ByteTable {

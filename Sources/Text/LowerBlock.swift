@@ -1,6 +1,7 @@
 // U+2581, which stands for a space in the spelling of SentencePiece's pieces: to its tokenizer the
 // two are the same, and inside of ours there is only the space, which is shorter.
 import Base
+import Formats
 
 /// The character U+2581.
 enum LowerBlock {

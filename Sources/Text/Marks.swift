@@ -3,6 +3,7 @@
 // Sources of the spellings: mistralai/mistral-common tokens/tokenizers/base.py; the end marks also
 // ggml-org/llama.cpp src/llama-vocab.cpp.
 import Base
+import Formats
 
 /// Meanings that a piece has by its spelling alone.
 enum Marks {

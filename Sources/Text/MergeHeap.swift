@@ -2,6 +2,7 @@
 // a piece away and adds at most two pairs, so n pieces make fewer than 3 n pairs, whatever the
 // text.
 import Base
+import Formats
 
 /// A piece of a window.
 struct MergeSymbol: BitwiseCopyable {

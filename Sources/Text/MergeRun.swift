@@ -10,6 +10,7 @@
 // overlapping windows have a piece in common, the pieces of the one up to it and those of the other
 // from it on are the pieces of both. Where they have none, the overlap and the window grow.
 import Base
+import Formats
 
 /// A piece of text, and what it is.
 struct MergedPiece: BitwiseCopyable {

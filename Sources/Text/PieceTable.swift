@@ -2,6 +2,7 @@
 // numbers. The hash is fixed, so that a file loads the same way everywhere; a file made to collide
 // is refused.
 import Base
+import Formats
 
 /// Slots that may be looked at for one key.
 ///

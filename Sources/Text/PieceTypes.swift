@@ -1,6 +1,7 @@
 // The types of a vocabulary's pieces: those of the file, put right by spelling where converters are
 // known to have them wrong, with a sentence for each kind of repair.
 import Base
+import Formats
 
 /// Pieces that were taken for something else than the file says: how many, and the first of them.
 private struct Repair {

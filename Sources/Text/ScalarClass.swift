@@ -1,6 +1,7 @@
 // The classes of characters that the splitters of byte-level BPE know. A table holds those of one
 // version of Unicode, so that another standard library does not change the tokens of a text.
 import Base
+import Formats
 
 /// The kind of a scalar, as splitters see it.
 package enum ScalarClass: UInt8, CaseIterable, Sendable {

@@ -2,6 +2,7 @@
 // the highest score first (leftmost among equals), bytes for what no piece spells.
 // Source: google/sentencepiece src/bpe_model.cc.
 import Base
+import Formats
 
 /// The pieces of a SentencePiece model, ready to encode.
 struct SentencePieceBPE: Sendable {

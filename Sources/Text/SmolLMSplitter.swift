@@ -2,6 +2,7 @@
 // two.
 // Source: the pre_tokenizer of HuggingFaceTB/SmolLM2-135M-Instruct, tokenizer.json.
 import Base
+import Formats
 
 /// Cuts text as SmolLM2 does.
 enum SmolLMSplitter {

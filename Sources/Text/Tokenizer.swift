@@ -1,5 +1,6 @@
 // Text to tokens and back, for the tokenizers of Mistral's family of models.
 import Base
+import Formats
 
 /// The tokenizer of one model; immutable, for any number of threads.
 package final class Tokenizer: Sendable {

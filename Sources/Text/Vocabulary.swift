@@ -1,6 +1,7 @@
 // The pieces of a tokenizer, checked, in the form in which they meet text and leave it: spaces for
 // U+2581, bytes for the characters of the byte table, the byte itself for a byte piece.
 import Base
+import Formats
 
 /// Checked pieces; an index is an id.
 struct Vocabulary: Sendable {

@@ -3,6 +3,7 @@
 // text from its end: at every place it stands for the longest beginning of a piece there, so one
 // pass finds the longest piece at each place, in a time that does not depend on the pieces.
 import Base
+import Formats
 
 /// A piece that stands at a place of a text.
 struct WholeMatch: BitwiseCopyable {

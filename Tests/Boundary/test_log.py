@@ -94,13 +94,13 @@ def test_unused_tensors_are_a_warning(mixtral_tiny, oracle, tmp_path, monkeypatc
     reader = gguf.GGUFReader(mixtral_tiny)
     tensors = [(one.name, one.data, one.tensor_type) for one in reader.tensors]
     norm = next(one for one in tensors if one[0] == "output_norm.weight")
-    names = ["blk.0.attn_q.bias", "x\x1b[2J\ny", "three", "four"]
+    names = ["v.blk.0.attn_q.weight", "v.x\x1b[2J\ny", "mm.three", "a.four"]
     for count in (1, 4):
         path = tmp_path / f"{count}.gguf"
         gguf_files.copy(reader, path, [*tensors, *((one, *norm[1:]) for one in names[:count])])
         warnings = [text for level, text in logged(path) if level == logging.WARNING]
-        start = "tensors that are not part of the model and are not used: 'blk.0.attn_q.bias'"
-        rest = ", 'x\\x1b[2J\\x0ay', 'three' and 1 more" if count == 4 else ""
+        start = "tensors that are not part of the model and are not used: 'v.blk.0.attn_q.weight'"
+        rest = ", 'v.x\\x1b[2J\\x0ay', 'mm.three' and 1 more" if count == 4 else ""
         assert warnings == [start + rest]
 
 

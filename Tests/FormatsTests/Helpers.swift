@@ -31,17 +31,17 @@ func model(with key: String, _ value: GGUFWriter.Value) -> [UInt8] {
 }
 
 /// Opens a model by its path.
-func openModel(_ path: String, calls: FileCalls = .system) throws(EngineError) -> GGUFFile {
+func openModel(_ path: String, calls: FileCalls = .system) throws(EngineError) -> Checkpoint {
   // Typed errors do not pass through `withCString`.
   let path = Array(path.utf8CString)
   return try path.withUnsafeBufferPointer { (bytes) throws(EngineError) in
     guard let start = bytes.baseAddress else { throw EngineError(.internal, "no path") }
-    return try GGUFFile(path: start, calls: calls)
+    return try Checkpoint.open(path: start, calls: calls)
   }
 }
 
 /// Opens bytes as a model in a file of its own.
-func openModel(bytes: [UInt8], name: String = "model.gguf") throws -> GGUFFile {
+func openModel(bytes: [UInt8], name: String = "model.gguf") throws -> Checkpoint {
   try withTemporaryDirectory { directory in
     try writeFile(bytes, to: "\(directory)/\(name)")
     return try openModel("\(directory)/\(name)")
@@ -49,7 +49,7 @@ func openModel(bytes: [UInt8], name: String = "model.gguf") throws -> GGUFFile {
 }
 
 /// The bytes of a whole tensor.
-func contents(of name: String, in file: GGUFFile) throws -> [UInt8] {
+func contents(of name: String, in file: Checkpoint) throws -> [UInt8] {
   let tensor = try #require(file.tensor(name))
   var bytes = [UInt8](repeating: 0xee, count: tensor.byteCount)
   try bytes.withUnsafeMutableBytes { (buffer: UnsafeMutableRawBufferPointer) in

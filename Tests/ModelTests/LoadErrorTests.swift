@@ -45,6 +45,7 @@ struct LoadErrorTests {
     refused("general.architecture", .text("gpt2"), .unsupported, "'gpt2'", "'llama'")
     refused("general.architecture", .text("LLAMA"), .unsupported, "'LLAMA'")
     refused("general.architecture", .uint32(1), .malformed, "general.architecture")
+    refused("general.architecture", .text("clip"), .unsupported, "'clip', a tower for images")
     refused("general.quantization_version", .uint32(3), .unsupported, "is 3")
   }
 
@@ -102,14 +103,66 @@ struct LoadErrorTests {
     expectError(.malformed, ["'blk.1.ffn_up.weight'"]) { _ = try load(dense) }
   }
 
-  @Test("a tensor that nobody asks for is counted and changes nothing")
-  func unknownTensor() throws {
+  @Test("towers beside the model are counted and change nothing, whatever type they have")
+  func towers() throws {
     var writer = good
-    writer.addTensor("blk.0.attn_sinks.weight", [5], floats: [1, 2, 3, 4, 5])
+    writer.addTensor("a.conv1d.weight", [3], floats: [1, 2, 3])
+    writer.addTensor("mm.linear_1.weight", [2], floats: [1, 2])
     writer.addTensor("v.patch.weight", [2, 2], floats: [1, 2, 3, 4])
+    writer.addTensor("blk.0.attn_rot_embd.weight", [2], floats: [1, 2])
+    writer.addTensor(
+      "v.blk.0.attn_q.weight", TensorType(rawValue: 999), [4], bytes: [1, 2, 3, 4])
     let model = try load(writer)
-    #expect(model.size.unusedTensors == 2)
+    #expect(model.size.unusedTensors == 5)
     #expect(try model.session().step([1, 2]) == load(good).session().step([1, 2]))
+  }
+
+  @Test(
+    "a tensor that would change the answers is refused by name",
+    arguments: [
+      "blk.0.attn_sinks.weight", "blk.0.attn_q_norm.weight", "blk.1.attn_k_norm.weight",
+      "blk.0.attn_norm.bias", "blk.0.post_attention_norm.weight", "blk.0.ffn_gate_inp.bias",
+      "blk.0.exp_probs_b.bias", "blk.0.ffn_gate.bias", "blk.0.ffn_up_exps.bias",
+      "blk.0.attn_q.scale", "blk.0.ffn_down_exps.scale", "blk.0.ffn_gate_shexp.weight",
+      "blk.2.attn_norm.weight", "output.bias", "output_norm.bias", "position_embd.weight",
+      "token_embd_norm.weight", "rope_factors_long.weight", "vv.weight", "my\u{1b}tensor",
+    ])
+  func foreignTensor(name: String) {
+    var writer = good
+    writer.addTensor(name, [64], floats: [Float](repeating: 0, count: 64))
+    expectError(.unsupported, [quoted(name), "'llama' with 2 layers"]) { _ = try load(writer) }
+  }
+
+  @Test("keys that change the computation of other architectures are refused by name")
+  func foreignKeys() throws {
+    let changing: [(String, Value)] = [
+      ("attention.causal", .bool(false)), ("attention.scale", .float32(0.5)),
+      ("attention.clamp_kqv", .float32(8)), ("attention.max_alibi_bias", .float64(8)),
+      ("attention.temperature_scale", .float32(0.1)), ("attn_logit_softcapping", .float32(50)),
+      ("final_logit_softcapping", .float32(30)), ("logit_scale", .float32(.nan)),
+      ("residual_scale", .float32(0.22)), ("embedding_scale", .uint32(12)),
+      ("use_parallel_residual", .bool(true)), ("expert_shared_count", .uint32(1)),
+      ("expert_gating_func", .uint32(2)), ("expert_weights_norm", .bool(false)),
+      ("expert_weights_scale", .float32(2.5)), ("leading_dense_block_count", .int32(-1)),
+      ("rope.dimension_sections", .int32s([16, 24, 24, 0])), ("logit_scale", .text("1")),
+    ]
+    for (key, value) in changing { refused("llama." + key, value, .unsupported, "llama." + key) }
+    var writer = good
+    for (key, value): (String, Value) in [
+      ("attention.causal", .bool(true)), ("attention.scale", .float32(0)),
+      ("logit_scale", .float32(1)), ("expert_gating_func", .uint32(1)),
+      ("attention.temperature_scale", .float32(0)), ("vocab_size", .uint32(41)),
+      ("rope.scaling.finetuned", .bool(true)), ("vision.block_count", .uint32(3)),
+    ] { writer.set("llama." + key, value) }
+    #expect(try load(writer).session().step([1, 2]) == load(good).session().step([1, 2]))
+  }
+
+  @Test("the version of quantisation is asked only where there are blocks")
+  func quantizationVersion() throws {
+    let floats = TinyModel(types: [.f16, .f32], outer: .f16)
+    var writer = floats.writer()
+    writer.set("general.quantization_version", .uint32(9))
+    #expect(try load(writer).session().step([1, 2]) == load(floats).session().step([1, 2]))
   }
 
   @Test("every wrong shape is refused with both shapes")
@@ -162,12 +215,12 @@ struct LoadErrorTests {
     expectError(.unsupported, ["'output_norm.weight'", "Q8_0", "F32"]) { _ = try load(writer) }
   }
 
-  @Test("layers: none, too many, more than there are; fewer leave tensors over")
+  @Test("layers: none, too many, more or fewer than there are")
   func layers() throws {
     refused("llama.block_count", .uint32(0), .malformed, "is 0", "1..512")
     refused("llama.block_count", .uint32(513), .malformed, "is 513", "1..512")
     refused("llama.block_count", .uint32(3), .malformed, "'blk.2.attn_norm.weight' is missing")
-    #expect(try accepted("llama.block_count", .uint32(1)).size.unusedTensors == 10)
+    refused("llama.block_count", .uint32(1), .unsupported, "'blk.1.", "with 1 layers")
   }
 
   @Test("heads that divide nothing")
@@ -201,10 +254,9 @@ struct LoadErrorTests {
     refused("llama.feed_forward_length", .uint32(95), .malformed, "96", "95")
   }
 
-  @Test("experts: one, too many, negative, none used, more used than there are")
+  @Test("experts: too many, negative, none used, more used than there are")
   func experts() {
     let count = "llama.expert_count"
-    refused(count, .uint32(1), .malformed, "is 1")
     refused(count, .uint32(513), .malformed, "513")
     refused(count, .int32(-1), .malformed, "-1")
     refused(count, .uint32(5), .malformed, "ffn_gate_inp.weight")
@@ -212,6 +264,24 @@ struct LoadErrorTests {
     refused(used, .uint32(0), .malformed, "is 0", "1..4")
     refused(used, .uint32(5), .malformed, "is 5", "1..4")
     refused(used, nil, .malformed, used)
+  }
+
+  @Test("one expert, with a router or as a dense layer, is a dense layer")
+  func oneExpert() throws {
+    let one = TinyModel(experts: 1, used: 1).writer()
+    let expected = try load(one).session().stepEvery([1, 2, 3, 4])
+    var dense = one
+    for layer in 0..<2 { dense.removeTensor("blk.\(layer).ffn_gate_inp.weight") }
+    for index in dense.tensors.indices {
+      let name = String(decoding: dense.tensors[index].name, as: UTF8.self)
+      guard let part = name.split(separator: "_exps").first, part != name[...] else { continue }
+      dense.tensors[index].name = Array("\(part).weight".utf8)
+      dense.tensors[index].dimensions.removeLast()
+    }
+    #expect(try load(dense).session().stepEvery([1, 2, 3, 4]) == expected)
+    dense.set("llama.expert_count", nil)
+    dense.set("llama.expert_used_count", nil)
+    #expect(try load(dense).session().stepEvery([1, 2, 3, 4]) == expected)
   }
 
   @Test("one missing expert of the older layout is named")
@@ -249,12 +319,41 @@ struct LoadErrorTests {
     refused("llama.rope.scaling.type", .text("yarn"), .unsupported, "'yarn'", "'linear'")
     #expect(
       try accepted("llama.rope.scaling.type", .text("none")).session().step([1, 2, 3]) == expected)
-    for bad: Float in [0, -2, .nan, .infinity] {
+    for bad: Float in [-2, .nan, .infinity] {
       var writer = good
       writer.set("llama.rope.scaling.type", .text("linear"))
       writer.set("llama.rope.scaling.factor", .float32(bad))
       expectError(.malformed, ["llama.rope.scaling.factor"], "\(bad)") { _ = try load(writer) }
     }
+    let magnitude = "llama.rope.scaling.attn_factor"
+    for bad: Float in [0, -1, .nan, .infinity] {
+      refused(magnitude, .float32(bad), .malformed, magnitude)
+    }
+    #expect(try accepted(magnitude, .float32(1)).session().step([1, 2, 3]) == expected)
+    #expect(try accepted(magnitude, .float32(1.25)).session().step([1, 2, 3]) != expected)
+  }
+
+  @Test("spellings of linear scaling: the type may be missing, the factor's name be the old one")
+  func linearScaling() throws {
+    func logits(_ keys: (String, Value)...) throws -> Bits {
+      var writer = good
+      for (key, value) in keys { writer.set("llama.rope." + key, value) }
+      return try load(writer).session().step([1, 2, 3])
+    }
+    let plain = try logits()
+    let scaled = try logits(("scaling.type", .text("linear")), ("scaling.factor", .float32(4)))
+    #expect(scaled != plain)
+    #expect(try logits(("scaling.factor", .float32(4))) == scaled)
+    #expect(try logits(("scale_linear", .float32(4))) == scaled)
+    #expect(try logits(("scaling.type", .text("linear")), ("scale_linear", .float32(4))) == scaled)
+    #expect(
+      try logits(("scaling.factor", .float32(4)), ("scale_linear", .float32(2))) == scaled)
+    #expect(try logits(("scaling.factor", .float32(0)), ("scale_linear", .float32(2))) == plain)
+    #expect(try logits(("scaling.type", .text("linear"))) == plain)
+    #expect(try logits(("scaling.type", .text("none")), ("scaling.factor", .float32(4))) == plain)
+    #expect(try logits(("scaling.type", .text("none")), ("scale_linear", .float32(4))) == plain)
+    // What nobody reads cannot be wrong.
+    #expect(try logits(("scaling.type", .text("none")), ("scaling.factor", .float32(-2))) == plain)
   }
 
   @Test("the norm's epsilon lies between 0 and 1")
@@ -281,6 +380,34 @@ struct LoadErrorTests {
     #expect(try accepted(key, .uint32(4096)).shape.slidingWindow == 4096)
     refused(key, .text("4096"), .malformed, key)
     refused(key, .int32(-1), .malformed, key)
+  }
+
+  @Test("windows of some layers alone are refused; a pattern of all or none is read")
+  func windowPattern() throws {
+    let key = "llama.attention.sliding_window_pattern"
+    func window(_ pattern: Value, _ width: UInt32 = 7, _ loading: Loading = Loading()) throws -> Int
+    {
+      var writer = good
+      writer.set("llama.attention.sliding_window", .uint32(width))
+      writer.set(key, pattern)
+      return try load(writer, loading).shape.slidingWindow
+    }
+    func bools(_ values: Bool...) -> Value { .array(.bool, values.map(Value.bool)) }
+    #expect(try window(bools(true, true)) == 7)
+    #expect(try window(bools(false, false)) == 0)
+    #expect(try window(.uint32(0)) == 7)
+    #expect(try window(.uint32(1)) == 0)
+    // Of two layers, the third would be the first without.
+    #expect(try window(.uint32(3)) == 7)
+    for mixed in [bools(true, false), bools(false, true), .uint32(2)] {
+      expectError(.unsupported, [key, "1 of 2 layers"]) { _ = try window(mixed) }
+      // Without a window, and with one of the caller's, the pattern says nothing.
+      #expect(try window(mixed, 0) == 0)
+      #expect(try window(mixed, 7, Loading(window: -1)) == 0)
+      #expect(try window(mixed, 7, Loading(window: 5)) == 5)
+    }
+    expectError(.malformed, [key, "3 entries", "2"]) { _ = try window(bools(true, true, true)) }
+    expectError(.malformed, [key]) { _ = try window(.text("all")) }
   }
 
   @Test("more tokens than rows of the embedding")

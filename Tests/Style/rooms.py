@@ -30,8 +30,9 @@ ARROWS: dict[str, set[str]] = {
     "Workers": {"Base", "Platform"},
     "Forward": {"Base", "Kernels", "Workers"},
     "Model": {"Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"},
+    "Conversion": {"Base", "Formats", "Model", "Quantization", "Workers"},
     "Mixtral": {
-        *("Base", "CMixtral", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
+        *("Base", "CMixtral", "Conversion", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
         *("KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
     },
 }

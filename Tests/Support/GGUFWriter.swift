@@ -24,7 +24,7 @@ package struct GGUFWriter {
     case float32(Float)
     case bool(Bool)
     case string([UInt8])
-    case array(GGUFValueType, [Value])
+    case array(MetadataType, [Value])
     case uint64(UInt64)
     case int64(Int64)
     case float64(Double)

@@ -1,5 +1,6 @@
 // What a file may not say about its tokenizer, and what a caller may not ask: kind and sentence.
 import Base
+import Formats
 import Testing
 import Text
 

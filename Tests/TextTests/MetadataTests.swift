@@ -36,10 +36,9 @@ private func load(
   return try withTemporaryDirectory { directory in
     let path = directory + "/vocabulary.gguf"
     try writer.write(to: path)
-    let metadata = try path.withCString { path throws(EngineError) in
-      try GGUFFile(path: path).metadata
+    return try path.withCString { path throws(EngineError) in
+      try Tokenizer(Checkpoint.open(path: path).tokenizer(rows: rows), rows: rows)
     }
-    return try Tokenizer(metadata: metadata, rows: rows)
   }
 }
 

@@ -1,6 +1,7 @@
 // The tokenizer beside the plainest way to the same result, on vocabularies and texts that nobody
 // trains or writes: windows, heaps and automata may not show.
 import Base
+import Formats
 import Support
 import Testing
 import Text

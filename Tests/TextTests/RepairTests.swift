@@ -1,6 +1,7 @@
 // Types of pieces that a file has wrong, as converters left them: what the spelling says counts, and
 // the load says so.
 import Base
+import Formats
 import Testing
 import Text
 

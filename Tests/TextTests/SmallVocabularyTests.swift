@@ -1,5 +1,6 @@
 // Small SentencePiece models with pieces of every type, against sentencepiece itself: unused pieces
 // are taken apart again, user-defined ones stay whole, runs without a piece become one unknown.
+import Formats
 import Testing
 import Text
 

@@ -101,11 +101,11 @@ let nemoShapePath = "Tests/Oracle/models/nemo-shape-demo-f16.gguf"
 
 /// The tokenizer of a GGUF file.
 func tokenizer(at path: String) throws -> Tokenizer {
-  let metadata = try path.withCString { path throws(EngineError) in
-    try GGUFFile(path: path).metadata
+  let checkpoint = try path.withCString { path throws(EngineError) in
+    try Checkpoint.open(path: path)
   }
-  let tokens = try metadata.strings("tokenizer.ggml.tokens")
-  return try Tokenizer(metadata: metadata, rows: tokens?.count ?? 0)
+  let rows = try checkpoint.metadata.strings("tokenizer.ggml.tokens")?.count ?? 0
+  return try Tokenizer(checkpoint.tokenizer(rows: rows), rows: rows)
 }
 
 /// The tokenizer of the GGUF file that an environment variable names.

@@ -18,7 +18,10 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MIXTRAL_BUILD", ROOT / ".build" / "release"))
 CEILINGS = pathlib.Path(__file__).with_name("ceilings.json")
-ROOMS = ("Base", "Formats", "Quantization", "Text", "Sampling", "Workers", "Model", "Mixtral")
+ROOMS = (
+    *("Base", "Formats", "Quantization", "Text", "Sampling", "Workers", "Model", "Conversion"),
+    "Mixtral",
+)
 KERNELS = (
     *("Kernels", "KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
     "Forward",

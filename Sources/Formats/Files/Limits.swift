@@ -24,8 +24,8 @@ package enum Limits {
   package static let dimension: UInt64 = 1 << 40
   /// Weights of one tensor: no sum over its bytes can then wrap.
   package static let weightCount: UInt64 = 1 << 48
-  /// The alignment of tensor data, a power of two: below 8 a block's fields would straddle words.
-  package static let alignment: ClosedRange<UInt64> = 8...65_536
+  /// The alignment of tensor data, a power of two: what is read is copied, so any will do.
+  package static let alignment: ClosedRange<UInt64> = 1...65_536
   /// Files of a split model: each holds a descriptor open while the model loads.
   package static let partCount: UInt64 = 1_024
   /// Elements of an array that the JSON of all metadata still spells out.

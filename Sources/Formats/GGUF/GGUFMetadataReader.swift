@@ -7,8 +7,8 @@ let leastKeyByteCount: UInt64 = 8 + 1 + 4 + 1
 
 extension CheckedReader {
   /// Reads `count` keys and values.
-  mutating func metadata(count: UInt64) throws(EngineError) -> GGUFMetadata {
-    var metadata = GGUFMetadata(file: file.name)
+  mutating func metadata(count: UInt64) throws(EngineError) -> Metadata {
+    var metadata = Metadata(file: file.name)
     var index: UInt64 = 0
     while index < count {
       let start = position
@@ -34,15 +34,15 @@ extension CheckedReader {
 
   private mutating func valueType(
     _ field: @autoclosure () -> String
-  ) throws(EngineError) -> GGUFValueType {
+  ) throws(EngineError) -> MetadataType {
     let id: UInt32 = try integer(field())
-    guard let type = GGUFValueType(rawValue: id) else {
+    guard let type = MetadataType(rawValue: id) else {
       throw error(.malformed, "\(field()) is \(id); allowed is 0..12")
     }
     return type
   }
 
-  private mutating func value(of key: String) throws(EngineError) -> GGUFValue {
+  private mutating func value(of key: String) throws(EngineError) -> MetadataValue {
     let field = "the value of key \(quoted(key))"
     switch try valueType("the value type of key \(quoted(key))") {
     case .uint8: return .unsigned(UInt64(try integer(field, as: UInt8.self)))
@@ -85,7 +85,7 @@ extension CheckedReader {
     try append(Int(length), to: &bytes, field())
   }
 
-  private mutating func array(of key: String) throws(EngineError) -> GGUFArray {
+  private mutating func array(of key: String) throws(EngineError) -> MetadataArray {
     let type = try valueType("the element type of key \(quoted(key))")
     guard type != .array else {
       throw error(.unsupported, "key \(quoted(key)) is an array of arrays")
@@ -114,10 +114,10 @@ extension CheckedReader {
           "element \(index) of key \(quoted(key)) is a bool of value \(byte); allowed is 0 or 1")
       }
     }
-    return GGUFArray(elementType: type, count: Int(count), storage: storage, ends: [])
+    return MetadataArray(elementType: type, count: Int(count), storage: storage, ends: [])
   }
 
-  private mutating func strings(of key: String, count: Int) throws(EngineError) -> GGUFArray {
+  private mutating func strings(of key: String, count: Int) throws(EngineError) -> MetadataArray {
     var storage = Growable<UInt8>()
     var ends = Growable<UInt32>()
     try reserve(count, in: &ends, "key \(quoted(key))")
@@ -126,7 +126,7 @@ extension CheckedReader {
       // The header's ceiling of 2^30 bytes bounds the storage.
       try ends.append(UInt32(truncatingIfNeeded: storage.count))
     }
-    return GGUFArray(
+    return MetadataArray(
       elementType: .string, count: count, storage: try storage.array(), ends: try ends.array())
   }
 }

@@ -6,8 +6,8 @@ import Base
 struct GGUFPart {
   let file: InputFile
   let version: UInt32
-  let metadata: GGUFMetadata
-  let tensors: [GGUFTensor]
+  let metadata: Metadata
+  let tensors: [StoredTensor]
 
   private static let headerByteCount: UInt64 = 24
 
@@ -105,7 +105,7 @@ struct GGUFPart {
   }
 
   private static func alignment(
-    _ metadata: GGUFMetadata, _ file: InputFile
+    _ metadata: Metadata, _ file: InputFile
   ) throws(EngineError) -> UInt64 {
     let alignment = try metadata.unsigned("general.alignment", in: Limits.alignment) ?? 32
     guard alignment & (alignment &- 1) == 0 else {
@@ -120,7 +120,7 @@ struct GGUFPart {
   /// Turns relative offsets into absolute ones, inside the file.
   private static func place(
     _ records: [TensorRecord], part: Int, after header: UInt64, alignment: UInt64, _ file: InputFile
-  ) throws(EngineError) -> [GGUFTensor] {
+  ) throws(EngineError) -> [StoredTensor] {
     // The header is at most 2^30 bytes, so rounding up cannot wrap.
     let dataStart = (header &+ alignment &- 1) & ~(alignment &- 1)
     guard records.isEmpty || dataStart <= file.byteCount else {
@@ -129,7 +129,7 @@ struct GGUFPart {
         "the file is truncated: tensor data starts at byte \(dataStart), aligned to \(alignment); "
           + "the file has \(file.byteCount) bytes")
     }
-    var tensors: [GGUFTensor] = []
+    var tensors: [StoredTensor] = []
     tensors.reserveCapacity(records.count)
     for record in records {
       let offset = record.relativeOffset
@@ -147,7 +147,7 @@ struct GGUFPart {
             + "the data; the data has \(room) bytes")
       }
       tensors.append(
-        GGUFTensor(
+        StoredTensor(
           name: record.name, type: record.type, dimensions: record.dimensions, part: part,
           offset: dataStart &+ offset, byteCount: record.byteCount))
     }

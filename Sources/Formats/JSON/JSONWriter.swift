@@ -60,7 +60,7 @@ struct JSONWriter {
   }
 
   /// Writes a metadata value; arrays of more than `longest` elements become their type and count.
-  mutating func value(_ value: GGUFValue, longest: Int) throws(EngineError) {
+  mutating func value(_ value: MetadataValue, longest: Int) throws(EngineError) {
     switch value {
     case .unsigned(let number): try integer(number)
     case .signed(let number): try integer(number)
@@ -72,7 +72,7 @@ struct JSONWriter {
     }
   }
 
-  private mutating func array(_ array: GGUFArray, longest: Int) throws(EngineError) {
+  private mutating func array(_ array: MetadataArray, longest: Int) throws(EngineError) {
     guard array.count <= longest else {
       try raw("{\"type\": ")
       try string(array.elementType.name)
@@ -96,7 +96,7 @@ private func hexadecimal(_ digit: UInt8) -> UInt8 {
   digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
 }
 
-extension GGUFMetadata {
+extension Metadata {
   /// The JSON text of one key's value, whole; nil when the key is absent.
   ///
   /// With a nil key, one object of all keys in file order, in which arrays of more than 64 elements

@@ -120,13 +120,13 @@ private func breakKey(_ rule: Rule, _ writer: inout GGUFWriter, _ choices: inout
   case .stringLength:
     var bytes = ByteBuilder()
     bytes.integer(choices.number())
-    writer.keys[place].value = .raw(type: GGUFValueType.string.rawValue, bytes.bytes)
+    writer.keys[place].value = .raw(type: MetadataType.string.rawValue, bytes.bytes)
   default:
     var bytes = ByteBuilder()
     bytes.integer(UInt32(truncatingIfNeeded: rule == .arrayType ? choices.number() : 8))
     bytes.integer(rule == .arrayCount ? choices.number() : 1)
     bytes.bytes += choices.text(24)
-    writer.keys[place].value = .raw(type: GGUFValueType.array.rawValue, bytes.bytes)
+    writer.keys[place].value = .raw(type: MetadataType.array.rawValue, bytes.bytes)
   }
 }
 

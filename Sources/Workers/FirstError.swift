@@ -3,12 +3,14 @@ import Base
 import Synchronization
 
 /// The first error of units that several threads run; those that come after it are left out.
-final class FirstError: Sendable {
+package final class FirstError: Sendable {
   private let isKept = Atomic<Bool>(false)
   private let error = Mutex<EngineError?>(nil)
 
+  package init() {}
+
   /// Runs a unit and keeps what it throws; nothing when an earlier one threw.
-  func attempt(_ unit: () throws(EngineError) -> Void) {
+  package func attempt(_ unit: () throws(EngineError) -> Void) {
     guard !isKept.load(ordering: .relaxed) else { return }
     do throws(EngineError) { try unit() } catch {
       isKept.store(true, ordering: .relaxed)
@@ -17,7 +19,7 @@ final class FirstError: Sendable {
   }
 
   /// Throws the error that was kept, if one was.
-  func check() throws(EngineError) {
+  package func check() throws(EngineError) {
     if let error = error.withLock({ $0 }) { throw error }
   }
 }

@@ -2,25 +2,37 @@
 import Base
 
 /// Byte strings laid end to end, each found by its index.
+@frozen @usableFromInline
 package struct ByteStrings: Sendable {
-  package private(set) var bytes: [UInt8] = []
-  private var ends: [Int] = []
+  @usableFromInline package var bytes: [UInt8] = []
+  /// Where each string ends.
+  @usableFromInline package var ends: [Int] = []
 
   package init() {}
 
-  package var count: Int { ends.count }
+  /// The strings of a list of the metadata, whose bytes are shared.
+  package init(_ array: MetadataArray) throws(EngineError) {
+    bytes = array.storage
+    var ends = Growable<Int>()
+    try ends.reserve(array.count)
+    while ends.count < array.count { try ends.append(Int(array.ends.at(ends.count))) }
+    self.ends = try ends.array()
+  }
+
+  @inlinable package var count: Int { ends.count }
 
   /// Where string `index` lies in `bytes`.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func range(_ index: Int) throws(EngineError) -> Range<Int> {
     let start = index == 0 ? 0 : try ends.at(index &- 1)
     let end = try ends.at(index)
     guard start >= 0, end >= 0, start <= end, end <= bytes.count else {
-      throw EngineError(.internal, "byte string \(index) ends before it begins")
+      throw orderFault(index)
     }
     return start..<end
   }
 
+  @inlinable
   package subscript(index: Int) -> ArraySlice<UInt8> {
     get throws(EngineError) { bytes[try range(index)] }
   }
@@ -36,7 +48,8 @@ package struct ByteStrings: Sendable {
   }
 
   /// Whether two strings are equal, and whether the first comes before the second, byte by byte.
-  func compare(
+  @inlinable
+  package func compare(
     _ first: Int, _ second: Int
   ) throws(EngineError) -> (areEqual: Bool, isBefore: Bool) {
     let (a, b) = (try range(first), try range(second))
@@ -49,52 +62,25 @@ package struct ByteStrings: Sendable {
     return (a.length == b.length, a.length < b.length)
   }
 
-  package mutating func append(_ string: some Sequence<UInt8>) {
-    bytes.append(contentsOf: string)
-    ends.append(bytes.count)
+  /// Appends a sentence; for few of them, as all are copied.
+  package mutating func append(text: String) throws(EngineError) {
+    var joined = Growable<UInt8>()
+    for index in below(bytes.count) { try joined.append(bytes.at(index)) }
+    try joined.append(text)
+    bytes = try joined.array()
+    var places = Growable<Int>()
+    for index in below(ends.count) { try places.append(ends.at(index)) }
+    try places.append(bytes.count)
+    ends = try places.array()
   }
+}
 
-  mutating func append(_ string: borrowing Growable<UInt8>) throws(EngineError) {
-    for index in below(string.count) { bytes.append(try string.at(index)) }
-    ends.append(bytes.count)
-  }
-
-  /// Appends a sentence.
-  mutating func append(text: String) throws(EngineError) {
-    var bytes = Growable<UInt8>()
-    try bytes.append(text)
-    try append(bytes)
-  }
-
-  /// These and other ones.
-  func followed(by others: ByteStrings) throws(EngineError) -> ByteStrings {
-    var all = self
-    for index in below(others.count) { all.append(try others[index]) }
-    return all
-  }
-
-  mutating func append(byte: UInt8) {
-    bytes.append(byte)
-    ends.append(bytes.count)
-  }
-
-  package mutating func reserve(count: Int, byteCount: Int) {
-    bytes.reserveCapacity(byteCount)
-    ends.reserveCapacity(count)
-  }
+@usableFromInline @inline(never)
+func orderFault(_ index: Int) -> EngineError {
+  EngineError(.internal, "byte string \(index) ends before it begins")
 }
 
 extension Range<Int> {
   /// The count of a range of places in memory, whose difference cannot overflow.
-  var length: Int { upperBound &- lowerBound }
-}
-
-extension Growable {
-  /// Appends `elements[range]`; `internal` where they are not there.
-  mutating func append(_ elements: [Element], _ range: Range<Int>) throws(EngineError) {
-    try reserve(count &+ range.length)
-    for index in below(range.upperBound, from: range.lowerBound) {
-      try append(try elements.at(index))
-    }
-  }
+  @inlinable package var length: Int { upperBound &- lowerBound }
 }

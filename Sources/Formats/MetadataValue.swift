@@ -1,9 +1,9 @@
-// Values of a GGUF file's metadata. Arrays are flat (one blob, and for strings where each ends), so
+// Values of a model's metadata. Arrays are flat (one blob, and for strings where each ends), so
 // a vocabulary of 2^17 strings is two allocations.
 import Base
 
-/// The type of a metadata value, by its id in the file.
-package enum GGUFValueType: UInt32, Sendable {
+/// The type of a metadata value, by its id in GGUF.
+package enum MetadataType: UInt32, Sendable {
   case uint8 = 0
   case int8 = 1
   case uint16 = 2
@@ -59,14 +59,14 @@ package enum GGUFValueType: UInt32, Sendable {
 /// One value of the metadata.
 ///
 /// The widths of integers are of no interest: writers differ in them.
-package enum GGUFValue: Sendable {
+package enum MetadataValue: Sendable {
   case unsigned(UInt64)
   case signed(Int64)
   case float32(Float)
   case float64(Double)
   case bool(Bool)
   case string([UInt8])
-  case array(GGUFArray)
+  case array(MetadataArray)
 
   /// What a sentence says of the value: its type, and the value when it is short.
   var summary: String {
@@ -85,9 +85,9 @@ package enum GGUFValue: Sendable {
 /// An array of the metadata.
 ///
 /// Reading an element that is not there gives nothing: "", 0.
-package struct GGUFArray: Sendable {
+package struct MetadataArray: Sendable {
   /// The type of every element; never `.array`.
-  package let elementType: GGUFValueType
+  package let elementType: MetadataType
   /// The number of elements.
   package let count: Int
   /// All elements one after another: the bytes of strings, or little-endian numbers.
@@ -147,7 +147,7 @@ package struct GGUFArray: Sendable {
   }
 
   /// Element `i` as a value of its own.
-  package func value(_ i: Int) -> GGUFValue {
+  package func value(_ i: Int) -> MetadataValue {
     switch elementType {
     case .string: .string(Array(bytes(i)))
     case .float32: .float32(Float(bitPattern: load(i)))

@@ -59,7 +59,7 @@ package struct TokenizerDescription: Sendable {
   }
 
   /// Whether the file names the id as an end.
-  func isEnd(_ id: Int32) throws(EngineError) -> Bool {
+  package func isEnd(_ id: Int32) throws(EngineError) -> Bool {
     for index in below(ends.count) {
       if try ends.at(index) == id { return true }
     }

@@ -1,9 +1,8 @@
-// A tokenizer out of a GGUF file's metadata: keys, their types, and what absent ones mean.
+// The tokenizer in a GGUF file's metadata: keys, their types, and what absent ones mean.
 // Source of the defaults: ggml-org/llama.cpp src/llama-vocab.cpp.
 import Base
-import Formats
 
-extension Tokenizer {
+extension GGUF {
   private static let prefix = "tokenizer.ggml."
 
   /// Reads the keys `tokenizer.ggml.*`.
@@ -12,11 +11,10 @@ extension Tokenizer {
   /// allowed range), `unsupported` for a model or splitter that is not ours, and `limitExceeded`.
   /// Faults of what no computation needs are in `warnings` instead: ids that are no tokens, types
   /// that are none.
-  package convenience init(metadata: GGUFMetadata, rows: Int) throws(EngineError) {
-    let algorithm = try Self.algorithm(metadata)
-    guard let tokens = try metadata.strings(Self.prefix + "tokens") else {
-      throw Self.absent("tokens")
-    }
+  static func tokenizer(_ metadata: Metadata, rows: Int) throws(EngineError) -> TokenizerDescription
+  {
+    let algorithm = try algorithm(metadata)
+    guard let tokens = try metadata.strings(prefix + "tokens") else { throw absent("tokens") }
     // Said before the pieces are copied: a count of the wrong file is the likeliest mistake.
     guard (1...max(rows, 1)).contains(tokens.count) else {
       throw EngineError(
@@ -25,35 +23,37 @@ extension Tokenizer {
           + "allowed 1..\(rows), the embedding's rows"
       )
     }
-    var description = TokenizerDescription(algorithm: algorithm, pieces: Self.strings(tokens))
-    if let types = try metadata.integers(Self.prefix + "token_type") {
-      description.types.reserveCapacity(types.count)
-      while description.types.count < types.count {
-        description.types.append(Int32(clamping: types.integer(description.types.count)))
+    var description = try TokenizerDescription(algorithm: algorithm, pieces: ByteStrings(tokens))
+    if let types = try metadata.integers(prefix + "token_type") {
+      var kinds = Growable<Int32>()
+      try kinds.reserve(types.count)
+      while kinds.count < types.count {
+        try kinds.append(Int32(clamping: types.integer(kinds.count)))
       }
-      try Self.require(types.count, "token_type", tokens.count)
+      description.types = try kinds.array()
+      try require(types.count, "token_type", tokens.count)
     }
-    description.bos = try Self.id("bos", metadata, &description)
-    description.eos = try Self.id("eos", metadata, &description)
-    description.unknown = try Self.id("unknown", metadata, &description)
-    description.padding = try Self.id("padding", metadata, &description)
+    description.bos = try id("bos", metadata, &description)
+    description.eos = try id("eos", metadata, &description)
+    description.unknown = try id("unknown", metadata, &description)
+    description.padding = try id("padding", metadata, &description)
     let (eot, eom) = (
-      try Self.id("eot", metadata, &description), try Self.id("eom", metadata, &description)
+      try id("eot", metadata, &description), try id("eom", metadata, &description)
     )
     try description.ends.append(description.eos)
     try description.ends.append(eot)
     try description.ends.append(eom)
-    description.addsBOS = try metadata.bool(Self.prefix + "add_bos_token") ?? false
-    description.addsEOS = try metadata.bool(Self.prefix + "add_eos_token") ?? false
+    description.addsBOS = try metadata.bool(prefix + "add_bos_token") ?? false
+    description.addsEOS = try metadata.bool(prefix + "add_eos_token") ?? false
     switch algorithm {
-    case .sentencePiece: try Self.completeSentencePiece(&description, metadata)
-    case .byteLevel(let splitter): try Self.completeByteLevel(&description, splitter, metadata)
+    case .sentencePiece: try completeSentencePiece(&description, metadata)
+    case .byteLevel(let splitter): try completeByteLevel(&description, splitter, metadata)
     }
-    try self.init(description, rows: rows)
+    return description
   }
 
   private static func algorithm(
-    _ metadata: GGUFMetadata
+    _ metadata: Metadata
   ) throws(EngineError) -> TokenizerDescription.Algorithm {
     guard let model = try metadata.string(prefix + "model") else { throw absent("model") }
     switch model {
@@ -61,7 +61,10 @@ extension Tokenizer {
     case "gpt2":
       guard let pre = try metadata.string(prefix + "pre") else { throw absent("pre") }
       guard let splitter = Splitter(rawValue: pre) else {
-        let known = Splitter.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        var known = ""
+        for splitter in Splitter.allCases {
+          known += (known.isEmpty ? "'" : ", '") + splitter.rawValue + "'"
+        }
         throw EngineError(
           .unsupported, "tokenizer.ggml.pre is \(quoted(pre)); allowed are \(known)")
       }
@@ -75,7 +78,7 @@ extension Tokenizer {
 
   /// SentencePiece: scores and types are needed; absent settings are those of Llama's model.
   private static func completeSentencePiece(
-    _ description: inout TokenizerDescription, _ metadata: GGUFMetadata
+    _ description: inout TokenizerDescription, _ metadata: Metadata
   ) throws(EngineError) {
     let count = description.pieces.count
     guard let scores = try metadata.floats(prefix + "scores") else { throw absent("scores") }
@@ -84,10 +87,10 @@ extension Tokenizer {
         text: "key 'tokenizer.ggml.token_type' is absent; pieces are what their spelling says")
     }
     try require(scores.count, "scores", count)
-    description.scores.reserveCapacity(count)
-    while description.scores.count < count {
-      description.scores.append(scores.float(description.scores.count))
-    }
+    var floats = Growable<Float>()
+    try floats.reserve(count)
+    while floats.count < count { try floats.append(scores.float(floats.count)) }
+    description.scores = try floats.array()
     if description.bos < 0, count > 1 { description.bos = 1 }
     if description.eos < 0, count > 2 { description.eos = 2 }
     if description.unknown < 0 { description.unknown = 0 }
@@ -97,7 +100,7 @@ extension Tokenizer {
 
   /// Byte-level: merges, except for Tekken, whose ids are the order.
   private static func completeByteLevel(
-    _ description: inout TokenizerDescription, _ splitter: Splitter, _ metadata: GGUFMetadata
+    _ description: inout TokenizerDescription, _ splitter: Splitter, _ metadata: Metadata
   ) throws(EngineError) {
     if splitter == .tekken {
       if !metadata.contains(prefix + "add_bos_token") { description.addsBOS = true }
@@ -109,19 +112,12 @@ extension Tokenizer {
         .limitExceeded,
         "tokenizer.ggml.merges has \(merges.count) entries; allowed 0..\(Int32.max)")
     }
-    description.merges = strings(merges)
-  }
-
-  private static func strings(_ array: GGUFArray) -> ByteStrings {
-    var strings = ByteStrings()
-    strings.reserve(count: array.count, byteCount: 0)
-    while strings.count < array.count { strings.append(array.bytes(strings.count)) }
-    return strings
+    description.merges = try ByteStrings(merges)
   }
 
   /// The id under a key; -1 when it is absent or no token's, of which only the latter is noted.
   private static func id(
-    _ name: String, _ metadata: GGUFMetadata, _ description: inout TokenizerDescription
+    _ name: String, _ metadata: Metadata, _ description: inout TokenizerDescription
   ) throws(EngineError) -> Int32 {
     let key = prefix + name + "_token_id"
     let last = description.pieces.count &- 1

@@ -1,21 +1,5 @@
-// A tensor of a GGUF file: what and where, not its weights.
+// The records of tensors in the header of a GGUF file.
 import Base
-
-/// A tensor's description, checked: its type is known and its bytes lie inside its file.
-package struct GGUFTensor: Sendable {
-  /// Its name: 1 to 64 bytes of UTF-8, unique in the model.
-  package let name: String
-  /// How its weights are stored; the sizes of its blocks are known.
-  package let type: TensorType
-  /// One to four sizes, each at least 1; the first is contiguous and whole blocks.
-  package let dimensions: [Int]
-  /// The index of the file that holds it, from 0.
-  package let part: Int
-  /// Where its bytes start in that file; a multiple of the file's alignment.
-  package let offset: UInt64
-  /// The size of its bytes.
-  package let byteCount: Int
-}
 
 /// A tensor's record in the header, its offset still relative to the data.
 struct TensorRecord {
@@ -38,10 +22,21 @@ extension CheckedReader {
     let dimensions = try tensorDimensions(of: name)
     let type = TensorType(
       rawValue: try integer("the type of tensor \(quoted(name))", as: UInt32.self))
+    let byteCount = try tensorByteCount(name, type, dimensions, packedBlock)
+    let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
+    return TensorRecord(
+      name: name, type: type, dimensions: dimensions, relativeOffset: offset, byteCount: byteCount)
+  }
+
+  /// The bytes of a tensor; 0 for one beside the model whose type is not known, as nobody reads it.
+  private func tensorByteCount(
+    _ name: String, _ type: TensorType, _ dimensions: [Int], _ packedBlock: PackedBlock
+  ) throws(EngineError) -> Int {
     let packed = type.isPacked ? packedBlock(type) : nil
     guard let weightsPerBlock = packed?.weights ?? type.weightsPerBlock,
       let bytesPerBlock = packed?.bytes ?? type.bytesPerBlock
     else {
+      if GGUF.isBeside(name) { return 0 }
       throw error(
         .unsupported,
         "tensor \(quoted(name)) has type id \(type.rawValue), which is not a known tensor type"
@@ -63,13 +58,9 @@ extension CheckedReader {
     }
     // At most 2^48 blocks of at most 292 bytes, or 2^48 rows rounded up to 16 (of which a panel's
     // block has at most 64 bytes a weight): no overflow.
-    let byteCount =
-      type.isPacked
+    return type.isPacked
       ? panelCount(dimensions) &* (width / weightsPerBlock) &* bytesPerBlock
       : weightCount / weightsPerBlock &* bytesPerBlock
-    let offset: UInt64 = try integer("the offset of tensor \(quoted(name))")
-    return TensorRecord(
-      name: name, type: type, dimensions: dimensions, relativeOffset: offset, byteCount: byteCount)
   }
 
   private mutating func tensorName(_ index: UInt64) throws(EngineError) -> String {
@@ -125,11 +116,6 @@ extension CheckedReader {
 private func panelCount(_ dimensions: [Int]) -> Int {
   let rows = dimensions.count > 1 ? dimensions[1] : 1
   return dimensions.dropFirst(2).reduce((rows &+ 15) / 16) { $0 &* $1 }
-}
-
-/// Spells dimensions as sentences do: "4096 x 14336 x 8".
-package func shape(_ dimensions: [Int]) -> String {
-  dimensions.map(String.init).joined(separator: " x ")
 }
 
 private func product(_ dimensions: [Int]) -> (value: Int, overflow: Bool) {

@@ -1,94 +1,96 @@
-// A GGUF model as a whole: one file or the parts of a split one, checked, and open for reading
-// weights.
+// A model on disk, whatever its format: its settings and tensors by our names, its tokenizer, and
+// the files, open for reading weights. A format translates into it when it is opened; nothing above
+// knows of formats.
 import Base
 
-/// An open GGUF model; its files are closed with its last reference.
+/// An open model on disk, checked; its files are closed with its last reference.
 ///
 /// Nothing is mapped: `read` copies, so a file that shrinks or changes is an error and never a
 /// signal. Threads: any number may read at once.
-package final class GGUFFile: Sendable {
-  /// The version of the format, 2 or 3, of the first part.
-  package let version: UInt32
-  /// The keys of the first part.
-  package let metadata: GGUFMetadata
-  /// The tensors of all parts, in the order of the files.
-  package let tensors: [GGUFTensor]
-  /// The size of all parts in bytes.
+package final class Checkpoint: Sendable {
+  /// The format and its version, for people.
+  package let format: String
+  /// The keys and values of the first file, by its own names.
+  package let metadata: Metadata
+  /// The tensors of all files, in their order.
+  package let tensors: [StoredTensor]
+  /// The size of all files in bytes.
   package let byteCount: UInt64
   private let files: [InputFile]
   private let names: NameTable
+  private let spelling: CheckpointSpelling
 
   /// Opens a model by the path of its only or first file, given as the bytes that the system takes.
   ///
   /// Throws `.notFound`, `.inputOutput`, `.malformed`, `.unsupported`, `.limitExceeded`,
   /// `.outOfMemory`, `.changed`; the sentence names the file, the field and the byte offset.
   /// `packedBlock` says the sizes of packed types; without it a file that has one is unsupported.
-  package convenience init(
-    path: UnsafePointer<CChar>, packedBlock: @escaping PackedBlock = { _ in nil }
-  ) throws(EngineError) {
-    try unsafe self.init(path: path, calls: .system, packedBlock: packedBlock)
+  package static func open(
+    path: UnsafePointer<CChar>, calls: FileCalls = .system,
+    packedBlock: @escaping PackedBlock = { _ in nil }
+  ) throws(EngineError) -> Checkpoint {
+    try unsafe GGUF.open(path: path, calls: calls, packedBlock)
   }
 
-  /// Opens a model through the given system calls.
-  package init(
-    path: UnsafePointer<CChar>, calls: FileCalls,
-    packedBlock: @escaping PackedBlock = { _ in nil }
-  ) throws(EngineError) {
-    let parts = try unsafe GGUFSplit.open(path: path, calls: calls, packedBlock)
-    var tensors: [GGUFTensor] = []
-    var names = NameTable()
-    var byteCount: UInt64 = 0
-    var files: [InputFile] = []
-    var number = 0
-    while number < parts.count {
-      let part = try parts.at(number)
-      files.append(part.file)
-      number &+= 1
-      guard UInt64(clamping: tensors.count &+ part.tensors.count) <= Limits.tensorCount else {
-        throw part.file.error(
-          .limitExceeded,
-          "the tensor count of all parts is more than \(Limits.tensorCount)")
-      }
-      var index = 0
-      while index < part.tensors.count {
-        let tensor = try part.tensors.at(index)
-        index &+= 1
-        guard try names.append(tensor.name) else {
-          throw part.file.error(.malformed, "tensor \(quoted(tensor.name)) appears twice")
-        }
-        tensors.append(tensor)
-      }
-      // 1024 sparse files of 2^63 bytes wrap; a size that is only shown may be clamped.
-      let (sum, overflow) = byteCount.addingReportingOverflow(part.file.byteCount)
-      byteCount = overflow ? .max : sum
-    }
-    let first = try parts.at(0)
-    if parts.count > 1,
-      let count = try first.metadata.unsigned("split.tensors.count", in: 0...UInt64(Int32.max)),
-      count != UInt64(clamping: tensors.count)
-    {
-      throw first.file.error(
-        .malformed,
-        "key 'split.tensors.count' is \(count); the \(parts.count) parts have \(tensors.count)")
-    }
-    guard !tensors.isEmpty else {
-      throw first.file.error(
-        .malformed, "the tensor count is 0; allowed is 1..\(Limits.tensorCount)")
-    }
-    version = first.version
-    metadata = first.metadata
+  /// Takes over from a format that has read and checked: `files` are the parts that tensors speak
+  /// of, and each name of `names` is that of the tensor at its index.
+  init(
+    format: String, metadata: Metadata, tensors: [StoredTensor], names: NameTable,
+    files: [InputFile], firstFile: InputFile, byteCount: UInt64, spelling: CheckpointSpelling
+  ) {
+    self.format = format
+    self.metadata = metadata
     self.tensors = tensors
-    self.byteCount = byteCount
-    self.files = files
-    firstFile = first.file
     self.names = names
+    self.files = files
+    self.firstFile = firstFile
+    self.spelling = spelling
+    self.byteCount = byteCount
+  }
+
+  /// The files' entry for a setting, under their own key.
+  package func said(_ setting: Setting) -> MetadataEntry {
+    metadata.entry(spelling.key(setting))
+  }
+
+  /// The tokenizer as the files describe it; `rows` are the embedding's.
+  ///
+  /// Throws `.malformed`, `.unsupported`, `.limitExceeded`, naming key and value.
+  package func tokenizer(rows: Int) throws(EngineError) -> TokenizerDescription {
+    try spelling.tokenizer(metadata, rows)
+  }
+
+  /// How the files spell a tensor's name.
+  package func name(_ role: TensorRole) -> String { spelling.tensor(role) }
+
+  /// The tensor of a role; nil when there is none.
+  package func tensor(_ role: TensorRole) -> StoredTensor? { tensor(name(role)) }
+
+  /// The place of a role's tensor among `tensors`; nil when there is none.
+  package func index(_ role: TensorRole) -> Int? { names.index(of: name(role)) }
+
+  /// Whether a tensor is beside the model, so that it computes the same without it.
+  package func isBeside(_ tensor: StoredTensor) -> Bool { spelling.isBeside(tensor.name) }
+
+  /// Throws `.unsupported` for a key by which other models compute and none here does.
+  package func checkForeignKeys() throws(EngineError) {
+    for index in below(spelling.foreign.count) {
+      let foreign = try spelling.foreign.at(index)
+      let said = metadata.entry(foreign.key)
+      guard let value = said.value else { continue }
+      if let number = said.number, foreign.harmless.contains(number) { continue }
+      throw EngineError(
+        .unsupported,
+        "key '\(foreign.key)' is \(value.summary), which changes what the model computes; "
+          + "supported: \(foreign.allowed)")
+    }
   }
 
   /// The number of files.
   package var partCount: Int { files.count }
 
-  /// The tensor of a name; nil when there is none.
-  package func tensor(_ name: String) -> GGUFTensor? {
+  /// The tensor of a name in the files; nil when there is none.
+  package func tensor(_ name: String) -> StoredTensor? {
     guard let index = names.index(of: name), index < tensors.count else { return nil }
     return tensors[index]
   }
