@@ -2,7 +2,7 @@
 // rounded: the same bits, moved. What takes a row's block of a file apart is its type's `unpack`
 // (Quantization); what is left is to turn rows into columns.
 
-/// One block of one row, taken apart: the common form between file and panel.
+/// A block of a row, taken apart: the common form between file and panel.
 public enum Unpacked {
   /// Unsigned codes in the order of the columns, at most 256 bytes.
   @inlinable @inline(__always) public static var codes: Int { 0 }

@@ -42,7 +42,7 @@ public protocol PanelBlock: SendableMetatype {
     _ isa: ISA.Type, _ group: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer,
     _ out: UnsafeMutablePointer<Float>)
 
-  /// One panel after the other times `rows` rows of activations (`forEachTile`).
+  /// Panels, one after the other, times `rows` rows of activations (`forEachTile`).
   static func product<ISA: ProductISA>(
     _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int, _ a: UnsafeRawPointer,
     _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int)

@@ -35,7 +35,7 @@ public struct FourRows {
     (out + 3 &* stride).storeBytes(of: columns.3, as: Words.self)
   }
 
-  /// What `mask` leaves of the bits from `bit` of each byte of the columns, side by side, `width`
+  /// The bits from `bit` that `mask` leaves of each byte of the columns, side by side, `width`
   /// bits apart.
   @inlinable @inline(__always)
   public func fields(_ bit: UInt32, _ mask: UInt8, _ width: UInt32) -> Words {
@@ -45,7 +45,7 @@ public struct FourRows {
   }
 }
 
-/// What `mask` leaves of the bits from `bit` of each byte.
+/// The bits from `bit` that `mask` leaves of each byte.
 @inlinable @inline(__always)
 public func bits(_ bytes: FourRows.Words, _ bit: UInt32, _ mask: UInt8) -> FourRows.Words {
   bytes &>> bit & FourRows.Words(repeating: UInt32(mask) &* 0x0101_0101)

@@ -1,5 +1,5 @@
-// IQ4_NL: 32 columns, 18 bytes: d (f16), 16 bytes of nibbles, low nibbles first. A code is the
-// place of a value in a table of sixteen steps (`IQ4Steps`). value = d step. Source: ggml, block_iq4_nl.
+// IQ4_NL: 32 columns, 18 bytes: d (f16), 16 bytes of nibbles, low nibbles first. A code is a
+// place in a table of sixteen steps (`IQ4Steps`). value = d step. Source: ggml, block_iq4_nl.
 import Formats
 import Kernels
 

@@ -1,7 +1,7 @@
 // IQ4_XS: 256 columns in 8 sub-blocks, 136 bytes: d (f16), the two high bits of 8 scales (u16, bits
-// 2 i of scale i), their low nibbles (4 bytes, low first), 128 bytes of nibbles: byte 16 i + l
-// holds columns 32 i + l (low) and 32 i + 16 + l (high). A code is the place of a value in a table of
-// sixteen steps (`IQ4Steps`). value = d (scale - 32) step. Source: ggml, block_iq4_xs.
+// 2 i of scale i), their low nibbles (4 bytes, low first), 128 bytes of nibbles: byte 16 i + l has
+// columns 32 i + l (low) and 32 i + 16 + l (high). A code is a place in a table of sixteen steps
+// (`IQ4Steps`). value = d (scale - 32) step. Source: ggml, block_iq4_xs.
 import Formats
 import Kernels
 
