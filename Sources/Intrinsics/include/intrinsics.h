@@ -1,5 +1,6 @@
 // Each vector instruction that the kernels use under one short name; no logic. v512_ and v256_ exist
-// only in modules built for that instruction set, v_ everywhere. Integers are 32-bit lanes unless a name says bytes or pairs (of 16-bit lanes).
+// only in modules built for that instruction set, v_ everywhere. Integers are 32-bit lanes unless a
+// name says bytes or pairs (of 16-bit lanes).
 #ifndef MIXTRAL_INTRINSICS_H
 #define MIXTRAL_INTRINSICS_H
 
