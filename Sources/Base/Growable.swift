@@ -155,6 +155,13 @@ package struct Growable<Element: BitwiseCopyable>: @unchecked Sendable {
       start: base, count: length &* MemoryLayout<Element>.stride)
   }
 
+  /// Appends the elements to an array.
+  @inlinable
+  package func append(to array: inout [Element]) {
+    // SAFETY: `count` elements are initialised.
+    unsafe array.append(contentsOf: UnsafeBufferPointer(start: base, count: count))
+  }
+
   /// The elements as an array, after asking whether the memory for it can be had.
   package func array() throws(EngineError) -> [Element] {
     guard count > 0 else { return [] }

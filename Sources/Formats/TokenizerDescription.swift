@@ -2,6 +2,7 @@
 import Base
 
 /// The kinds of piece in `tokenizer.ggml.token_type`.
+@frozen @usableFromInline
 package enum PieceType: Int32, Sendable, BitwiseCopyable {
   case normal = 1
   /// Stands for what no piece spells.
@@ -58,11 +59,13 @@ package struct TokenizerDescription: Sendable {
     self.pieces = pieces
   }
 
-  /// Whether the file names the id as an end.
-  package func isEnd(_ id: Int32) throws(EngineError) -> Bool {
+  /// Of each piece, whether the file names it as an end.
+  package func endTable() throws(EngineError) -> Growable<Bool> {
+    var table = try Growable(filled: false, count: pieces.count)
     for index in below(ends.count) {
-      if try ends.at(index) == id { return true }
+      let id = Int(try ends.at(index))
+      if id >= 0, id < table.count { try table.put(true, at: id) }
     }
-    return false
+    return table
   }
 }

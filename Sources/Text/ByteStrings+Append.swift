@@ -9,7 +9,7 @@ extension ByteStrings {
   }
 
   mutating func append(_ string: borrowing Growable<UInt8>) throws(EngineError) {
-    for index in below(string.count) { bytes.append(try string.at(index)) }
+    string.append(to: &bytes)
     ends.append(bytes.count)
   }
 
@@ -34,9 +34,15 @@ extension ByteStrings {
 extension Growable {
   /// Appends `elements[range]`; `internal` where they are not there.
   mutating func append(_ elements: [Element], _ range: Range<Int>) throws(EngineError) {
-    try reserve(count &+ range.length)
-    for index in below(range.upperBound, from: range.lowerBound) {
-      try append(try elements.at(index))
+    guard range.lowerBound >= 0, range.upperBound <= elements.count else {
+      throw EngineError(
+        .internal, "\(range) of \(elements.count) elements is a fault of the library")
+    }
+    try unsafe elements.withUnsafeBufferPointer { all throws(EngineError) in
+      guard let base = all.baseAddress else { return }
+      // SAFETY: the range was compared with the count.
+      try unsafe append(
+        contentsOf: UnsafeBufferPointer(start: base + range.lowerBound, count: range.length))
     }
   }
 }

@@ -43,9 +43,10 @@ struct PieceTypes {
     }
     try all.reserve(pieces.count)
     let typed = try Self.typedBytes(description)
+    let ends = try description.endTable()
     while all.count < pieces.count {
       let id = all.count
-      try all.append(try typeOfPiece(id, description, typed))
+      try all.append(try typeOfPiece(id, description, typed, ends))
     }
     try warn(odd, "of a type that is none; taken for text")
     try warn(bytes, "bytes by their spelling, and marked as text; taken for bytes")
@@ -59,7 +60,8 @@ struct PieceTypes {
   }
 
   private mutating func typeOfPiece(
-    _ id: Int, _ description: TokenizerDescription, _ typed: Growable<Bool>
+    _ id: Int, _ description: TokenizerDescription, _ typed: Growable<Bool>,
+    _ ends: Growable<Bool>
   ) throws(EngineError) -> PieceType {
     let pieces = description.pieces
     let spelling = try Spelling(pieces, id)
@@ -84,8 +86,9 @@ struct PieceTypes {
       if !description.types.isEmpty { bytes.note(try pieces[id]) }
       return .byte
     }
-    let isMark = try Marks.isMark(spelling)
-    if isMark ? true : try isEndByUse(id, spelling, description) {
+    var isMark = try Marks.isMark(spelling)
+    if !isMark, try ends.at(id) { isMark = try isLongEnd(spelling) }
+    if isMark {
       if !description.types.isEmpty { marks.note(try pieces[id]) }
       return id == Int(description.unknown) ? .unknown : .control
     }
@@ -98,13 +101,9 @@ struct PieceTypes {
     return type
   }
 
-  /// Whether the file says that this piece ends a text; one of a single character stays text.
-  private func isEndByUse(
-    _ id: Int, _ spelling: Spelling, _ description: TokenizerDescription
-  ) throws(EngineError) -> Bool {
-    guard try description.isEnd(Int32(truncatingIfNeeded: id)), spelling.count > 1 else {
-      return false
-    }
+  /// Whether a piece that the file names as an end is a mark: a single character stays text.
+  private func isLongEnd(_ spelling: Spelling) throws(EngineError) -> Bool {
+    guard spelling.count > 1 else { return false }
     return UTF8Scalar.expectedLength(lead: try spelling.at(0)) != spelling.count
   }
 

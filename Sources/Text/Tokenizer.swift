@@ -122,11 +122,12 @@ package final class Tokenizer: Sendable {
     _ description: TokenizerDescription, _ vocabulary: Vocabulary
   ) throws(EngineError) -> [Int32] {
     let pieces = description.pieces
+    let ends = try description.endTable()
     var found = Growable<Int32>()
     for id in below(vocabulary.count) {
       let number = Int32(truncatingIfNeeded: id)
-      var isEnd = number == description.eos
-      if !isEnd { isEnd = try description.isEnd(number) }
+      var isEnd = try ends.at(id)
+      if number == description.eos { isEnd = true }
       let type = try vocabulary.types.at(id)
       if !isEnd, type == .control || type == .unknown {
         isEnd = try Marks.isEnd(Spelling(pieces, id))
