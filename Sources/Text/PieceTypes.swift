@@ -66,12 +66,9 @@ struct PieceTypes {
     let pieces = description.pieces
     let spelling = try Spelling(pieces, id)
     let value = description.types.isEmpty ? 1 : try description.types.at(id)
-    var type = PieceType.normal
-    if let known = PieceType(rawValue: value) {
-      type = known
-    } else {
-      odd.note(try pieces[id])
-    }
+    let known = PieceType(rawValue: value)
+    if known == nil { odd.note(try pieces[id]) }
+    let type = known ?? .normal
     switch type {
     case .control, .unknown: return type
     case .byte:
