@@ -4,7 +4,6 @@
 #include "files.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -12,20 +11,22 @@
 
 int32_t platform_follow_links(const char *path, char *target, uint64_t size) {
   enum { MOST_LINKS = 40 };  // the kernel's own
-  char link[PATH_MAX];
+  // A host's stack may be small: what a link says goes into the second half.
+  char *link = target + size / 2;
   struct stat status;
   size_t length = strlen(path);
+  size /= 2;
   if (length >= size) return ENAMETOOLONG;
   memcpy(target, path, length + 1);
   for (int links = 0; lstat(target, &status) == 0 && S_ISLNK(status.st_mode); links++) {
     if (links == MOST_LINKS) return ELOOP;
-    ssize_t count = readlink(target, link, sizeof link);
+    ssize_t count = readlink(target, link, size);
     // What cannot be read is for whoever opens it to say.
     if (count < 0) return 0;
     // It is relative to the folder that it lies in.
     const char *slash = link[0] == '/' ? NULL : strrchr(target, '/');
     size_t folder = slash ? (size_t)(slash - target) + 1 : 0;
-    if ((size_t)count == sizeof link || folder + (size_t)count >= size) return ENAMETOOLONG;
+    if ((size_t)count == size || folder + (size_t)count >= size) return ENAMETOOLONG;
     memcpy(target + folder, link, (size_t)count);
     target[folder + (size_t)count] = 0;
   }
@@ -35,7 +36,7 @@ int32_t platform_follow_links(const char *path, char *target, uint64_t size) {
 /// Gives an open file the access list of a path, or none where that has none; whether it has the same then.
 static int inherit_list(int32_t file, const char *path) {
   static const char name[] = "system.posix_acl_access";
-  char list[1024];  // 127 entries
+  char list[512];  // 63 entries
   ssize_t size = getxattr(path, name, list, sizeof list);
   if (size >= 0) return fsetxattr(file, name, list, (size_t)size, 0) == 0;
   if (errno == ERANGE) return 0;

@@ -22,9 +22,9 @@
 #include <string.h>
 #include <unistd.h>
 
-// Longer paths and lines are not those of control groups. A host's stack may be small: about 9 KiB are used here,
-// for which frames of functions that follow one another are not merged.
-enum { PATH_SIZE = 1024, LINE_SIZE = 1024, CPU_SETS = 8 };
+// Longer paths and lines are not those of control groups; lines of numbers are short. A host's stack may be small:
+// some 3 KiB are used here, for which frames of functions that follow one another are not merged.
+enum { PATH_SIZE = 512, LINE_SIZE = 640, NUMBER_LINE_SIZE = 96, CPU_SETS = 8 };
 #define FRAME __attribute__((noinline))
 
 // ---- Paths, lines and numbers.
@@ -65,14 +65,21 @@ static int open_file(struct path *folder, const char *name) {
   return file;
 }
 
+/// Opens a file below `root` for reading; -1 when that cannot be.
+FRAME static int open_below(const char *root, const char *name) {
+  struct path path;
+  begin(&path, root);
+  return open_file(&path, name);
+}
+
 struct lines {
   int file;
   size_t next, end;
-  char bytes[512];
+  char bytes[256];
 };
 
-/// The next line without its end, cut to LINE_SIZE - 1 bytes; 0 when there is none.
-static int next_line(struct lines *lines, char line[LINE_SIZE]) {
+/// The next line without its end, cut to `size` - 1 bytes; 0 when there is none.
+static int next_line(struct lines *lines, char *line, size_t size) {
   size_t length = 0;
   for (int any = 0;; any = 1) {
     if (lines->next == lines->end) {
@@ -88,7 +95,7 @@ static int next_line(struct lines *lines, char line[LINE_SIZE]) {
     }
     char byte = lines->bytes[lines->next++];
     if (byte == '\n') break;
-    if (length < LINE_SIZE - 1) line[length++] = byte;
+    if (length < size - 1) line[length++] = byte;
   }
   line[length] = 0;
   return 1;
@@ -110,9 +117,9 @@ static const char *number(const char *text, uint64_t *value) {
 FRAME static int read_numbers(struct path *folder, const char *name, uint64_t values[2]) {
   struct lines lines = {.file = open_file(folder, name)};
   if (lines.file < 0) return 0;
-  char line[LINE_SIZE];
+  char line[NUMBER_LINE_SIZE];
   int count = 0;
-  if (next_line(&lines, line)) {
+  if (next_line(&lines, line, sizeof line)) {
     const char *rest = number(line, &values[0]);
     count = rest != NULL;
     if (rest && *rest == ' ' && number(rest + 1, &values[1])) count = 2;
@@ -131,9 +138,9 @@ static uint64_t read_number(struct path *folder, const char *name, uint64_t othe
 FRAME static uint64_t sum_of(struct path *folder, const char *file, const char *const *names) {
   struct lines lines = {.file = open_file(folder, file)};
   if (lines.file < 0) return 0;
-  char line[LINE_SIZE];
+  char line[NUMBER_LINE_SIZE];
   uint64_t sum = 0, value;
-  while (next_line(&lines, line)) {
+  while (next_line(&lines, line, sizeof line)) {
     for (const char *const *name = names; *name; name++) {
       size_t length = strlen(*name);
       if (strncmp(line, *name, length) || (line[length] != ' ' && line[length] != ':')) continue;
@@ -167,13 +174,11 @@ static int has(const char *list, const char *name) {
 /// The path of this process's group in a controller's hierarchy of version 1, or for NULL in that of version 2:
 /// a line "ID:CONTROLLERS:PATH" of /proc/self/cgroup.
 FRAME static int find_group(const char *root, const char *controller, struct path *group) {
-  struct path proc;
-  begin(&proc, root);
-  struct lines lines = {.file = open_file(&proc, "/proc/self/cgroup")};
+  struct lines lines = {.file = open_below(root, "/proc/self/cgroup")};
   if (lines.file < 0) return 0;
   char line[LINE_SIZE];
   int found = 0;
-  while (!found && next_line(&lines, line)) {
+  while (!found && next_line(&lines, line, sizeof line)) {
     char *list = strchr(line, ':');
     char *path = list ? strchr(list + 1, ':') : NULL;
     if (!path) continue;
@@ -250,13 +255,12 @@ FRAME static void climb(
 /// version 2. And the usual place of the hierarchy, which some sandboxes do not list as a mount.
 FRAME static void visit_groups(
     const char *root, const char *controller, const char *usual, visit *visit, void *result) {
-  struct path proc, group;
-  begin(&proc, root);
+  struct path group;
   struct lines lines = {.file = -1};
-  if (find_group(root, controller, &group)) lines.file = open_file(&proc, "/proc/self/mountinfo");
+  if (find_group(root, controller, &group)) lines.file = open_below(root, "/proc/self/mountinfo");
   char line[LINE_SIZE];
   struct mount mount;
-  while (lines.file >= 0 && next_line(&lines, line)) {
+  while (lines.file >= 0 && next_line(&lines, line, sizeof line)) {
     if (!parse_mount(line, &mount) || strcmp(mount.type, controller ? "cgroup" : "cgroup2")) continue;
     if (!controller || has(mount.options, controller)) climb(root, &mount, group.text, visit, result);
   }
@@ -295,14 +299,18 @@ uint32_t platform_quota_processors(const char *root) {
   return count;
 }
 
-uint32_t platform_processor_count(void) {
+/// The processors of this thread's affinity.
+FRAME static uint32_t affinity(void) {
   // Room for 8,192 processors: the kernel refuses a set that is smaller than its own.
   cpu_set_t sets[CPU_SETS];
   memset(sets, 0, sizeof sets);
-  uint32_t count = 1;
-  if (sched_getaffinity(0, sizeof sets, sets) == 0 && CPU_COUNT_S(sizeof sets, sets) > 0) {
-    count = (uint32_t)CPU_COUNT_S(sizeof sets, sets);
-  }
+  if (sched_getaffinity(0, sizeof sets, sets)) return 1;
+  int count = CPU_COUNT_S(sizeof sets, sets);
+  return count > 0 ? (uint32_t)count : 1;
+}
+
+uint32_t platform_processor_count(void) {
+  uint32_t count = affinity();
   uint32_t quota = platform_quota_processors("");
   return quota != 0 && quota < count ? quota : count;
 }

@@ -80,7 +80,8 @@ package final class OutputFile: Sendable {
       while unsafe path[bytes.count] != 0 { try bytes.append(unsafe path[bytes.count]) }
       return bytes
     }
-    bytes = try Growable(filled: 0, count: 4096)
+    // The system's longest path, and as much to work in.
+    bytes = try Growable(filled: 0, count: 2 * 4096)
     let target = try unsafe bytes.all()
     let code = unsafe calls.follow(path, target)
     guard code == 0 else { throw failure("write", name, code) }

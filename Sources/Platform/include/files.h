@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/// Where a path leads: the path without symbolic links at its end, whether or not something is there. 0, ELOOP or
-/// ENAMETOOLONG.
+/// Where a path leads: the path without symbolic links at its end, whether or not something is there. Half of `size`
+/// bytes are for it, half to work in. 0, ELOOP or ENAMETOOLONG.
 int32_t platform_follow_links(const char *path, char *target, uint64_t size);
 
 /// Gives an open file the owner, group, permissions and access list of what is at a path, as far as the system
