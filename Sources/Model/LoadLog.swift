@@ -31,6 +31,7 @@ package struct LoadLog {
   func warn(_ text: @autoclosure () -> String) throws(EngineError) { try say(text(), .warning) }
 
   /// The file, the shape, the types of tensors, what is not used, the window.
+  @inline(never)
   func describe(
     _ checkpoint: Checkpoint, _ plan: WeightPlan, _ shape: Hyperparameters, slidingWindow: Int64
   ) throws(EngineError) {
@@ -81,6 +82,7 @@ package struct LoadLog {
   }
 
   /// The tokenizer, the kernels and the threads.
+  @inline(never)
   func describe(
     _ tokenizer: Tokenizer, _ workers: Workers, asked: Int, _ table: KernelTable
   ) throws(EngineError) {
@@ -96,6 +98,7 @@ package struct LoadLog {
   }
 
   /// The memory, right before the weights are read.
+  @inline(never)
   func describe(_ plan: WeightPlan, scratch: Int, rows: Int) throws(EngineError) {
     var byteCount = 0
     for matrix in plan.matrices where plan.isMapped(matrix) { byteCount &+= matrix.panelByteCount }

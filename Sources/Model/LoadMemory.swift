@@ -12,6 +12,7 @@ struct LoadMemory {
   /// Files that stay mapped, whose pages the system takes back by itself.
   let mapped: UInt64
 
+  @inline(never)
   init(_ plan: WeightPlan, _ checkpoint: Checkpoint, scratch: Int) {
     weights = UInt64(clamping: plan.byteCount)
     buffers = UInt64(clamping: scratch)
@@ -29,6 +30,7 @@ struct LoadMemory {
 
   /// Throws `.outOfMemory` when the system cannot have it; tells the log of it, with a warning when
   /// it is not there yet.
+  @inline(never)
   func check(_ plan: WeightPlan, rows: Int, _ options: LoadOptions) throws(EngineError) {
     try options.log.describe(plan, scratch: Int(clamping: buffers), rows: rows)
     guard options.host == nil else { return }

@@ -100,12 +100,7 @@ package final class Model: @unchecked Sendable {
     host = options.host
     workers = Workers(count: options.threads)
     try options.log.describe(tokenizer, workers, asked: options.threads, table)
-    let forms = try plan.productForms()
-    let scratch = try Scratch(
-      try Scratch.Layout(
-        shape, vocabulary: vocabulary, rows: rows, threads: workers.count,
-        floatsApart: table.floatRows.rowBundle > 1 && forms.contains(FormSet(.float))),
-      from: host)
+    let scratch = try Self.scratch(plan, shape, rows: rows, threads: workers.count, options)
     try LoadMemory(plan, checkpoint, scratch: scratch.byteCount).check(plan, rows: rows, options)
     weights = try Weights(
       plan, of: checkpoint, table: table, workers: workers, from: host, progress: options.progress)
@@ -116,6 +111,20 @@ package final class Model: @unchecked Sendable {
     turn = Turn()
     requests = try Self.requestMemory(
       Self.mostRequests, of: StepRequest.self, from: host)
+  }
+
+  /// The buffers of a pass; a function of its own, as what it works with is large for a stack.
+  @inline(never)
+  private static func scratch(
+    _ plan: WeightPlan, _ shape: Hyperparameters, rows: Int, threads: Int, _ options: LoadOptions
+  ) throws(EngineError) -> Scratch {
+    let forms = try plan.productForms()
+    let floatsApart = options.table.floatRows.rowBundle > 1 && forms.contains(FormSet(.float))
+    return try Scratch(
+      try Scratch.Layout(
+        shape, vocabulary: plan.vocabulary, rows: rows, threads: threads,
+        floatsApart: floatsApart),
+      from: options.host)
   }
 }
 
@@ -131,6 +140,7 @@ package struct ModelSize: Sendable {
   package let unusedTensors: Int
   package let tiedEmbeddings: Bool
 
+  @inline(never)
   init(checkpoint: Checkpoint, plan: WeightPlan, shape: Hyperparameters, scratch: Int) {
     fileByteCount = checkpoint.byteCount
     weightByteCount = plan.byteCount

@@ -70,9 +70,7 @@ package final class Weights: @unchecked Sendable {
         UnsafeRawBufferPointer(start: values.baseAddress, count: values.count &* 4))
     }
     layers = layerList.base.assumingMemoryBound(to: Layer.self)
-    for index in below(plan.layers.count) {
-      (layers + index).initialize(to: try places.layer(index, matrices))
-    }
+    try Self.place(plan, places, matrices, into: layers)
     embedding = try places.matrix(plan.embedding)
     embeddingReader = RowReader(try plan.matrices.at(plan.embedding).format, table)
     output = try places.matrix(plan.output)
@@ -81,6 +79,17 @@ package final class Weights: @unchecked Sendable {
     byteCount = plan.byteCount
     self.parts = try parts.array()
     self.biased = biased
+  }
+
+  /// Makes the layers; a function of its own, as a layer is large for a stack.
+  @inline(never)
+  private static func place(
+    _ plan: WeightPlan, _ places: Places, _ matrices: UnsafeMutablePointer<Matrix>,
+    into layers: UnsafeMutablePointer<Layer>
+  ) throws(EngineError) {
+    for index in below(plan.layers.count) {
+      (layers + index).initialize(to: try places.layer(index, matrices))
+    }
   }
 
   /// Brings vectors and matrices into the weights' memory, each to its place in the plan.
@@ -99,6 +108,7 @@ package final class Weights: @unchecked Sendable {
   }
 
   /// Maps the parts that have matrices which stay there; empty when there are none.
+  @inline(never)
   private static func mappings(
     of file: Checkpoint, _ plan: WeightPlan
   ) throws(EngineError) -> [FileMapping?] {
@@ -165,6 +175,7 @@ private struct Places {
   let mappings: [FileMapping?]
   let table: KernelTable
 
+  @inline(never)
   func matrix(_ index: Int, interleaves: Bool = true) throws(EngineError) -> Matrix {
     let planned = try plan.matrices.at(index)
     return Matrix(
@@ -191,6 +202,7 @@ private struct Places {
   }
 
   /// `matrices` are all of the plan.
+  @inline(never)
   func layer(
     _ index: Int, _ matrices: UnsafeMutablePointer<Matrix>
   ) throws(EngineError) -> Layer {

@@ -259,7 +259,7 @@ class Model(Handle):
         """Goes on with a prompt, as an iterator of pieces of text.
 
         prompt: text, which gets the model's BOS, or ids, which are taken as they are.
-        special: "[INST]", "<|im_start|>" and the like in a text become control tokens, and a BOS that
+        special: `[INST]`, `<|im_start|>` and the like in a text become control tokens, and a BOS that
             the text brings is the only one. For trusted text only. Without it a text that begins with
             such a spelling is a UserWarning: it would be read letter by letter.
         max_tokens: most tokens; None: until the model ends or the context is full.
