@@ -32,7 +32,17 @@ ARROWS: dict[str, set[str]] = {
     "Model": {"Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"},
     "Conversion": {"Base", "Formats", "Model", "Quantization", "Workers"},
     "Mixtral": {
-        *("Base", "CMixtral", "Conversion", "Platform", "Model", "Sampling", "Text", "Formats", "Kernels"),
+        *(
+            "Base",
+            "CMixtral",
+            "Conversion",
+            "Platform",
+            "Model",
+            "Sampling",
+            "Text",
+            "Formats",
+            "Kernels",
+        ),
         *("KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
     },
 }
