@@ -46,10 +46,7 @@ public func mixtral_sample_many(
   _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) -> mixtral_status {
   call { () throws(EngineError) in
-    guard count >= 1, count <= Model.mostRequests else {
-      throw EngineError(
-        .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
-    }
+    try checkTogether(count)
     if let statuses {
       try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
       try checkApart(statuses, count, sessions, count, "statuses and sessions")

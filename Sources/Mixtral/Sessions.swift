@@ -88,10 +88,7 @@ public func mixtral_step_many(
   _ count: Int, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) -> mixtral_status {
   call { () throws(EngineError) in
-    guard count >= 1, count <= Model.mostRequests else {
-      throw EngineError(
-        .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
-    }
+    try checkTogether(count)
     if let statuses {
       try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
       try checkApart(statuses, count, sessions, count, "statuses and sessions")
@@ -107,6 +104,15 @@ public func mixtral_step_many(
     } note: { place, error in
       statuses?[place] = error.kind.rawValue
     }
+  }
+}
+
+/// Checks the number of sessions that one call takes; inlined, so that the bounds are known there.
+@inline(__always)
+func checkTogether(_ count: Int) throws(EngineError) {
+  guard count >= 1, count <= Model.mostRequests else {
+    throw EngineError(
+      .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
   }
 }
 
