@@ -20,10 +20,11 @@ BLOCK = re.compile(
 )
 # What a greedy completion uses; of structs the fields besides struct_size.
 FUNCTIONS = (
-    *("status_name", "last_error", "load", "model_info", "session_create", "sampler_create"),
-    *("detokenizer_create", "tokenize", "detokenizer_next", "step", "sample", "free"),
+    *("status_name", "last_error", "load", "model_stop_tokens", "session_create"),
+    *("sampler_create", "detokenizer_create", "tokenize", "detokenizer_next", "step", "sample"),
+    "free",
 )
-STRUCTS = {"mixtral_info": ("eos_token",), "mixtral_sampler_options": ("temperature",)}
+STRUCTS = {"mixtral_sampler_options": ("temperature",)}
 CONSTANTS = ("MIXTRAL_TOKENIZE_BOS", "MIXTRAL_DETOKENIZE_CONTINUE")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import struct
 import subprocess
 
 import pytest
@@ -57,6 +58,24 @@ def test_batch_equals_one_by_one(programs, bundled, demo):
     assert done.returncode == 0, done.stderr
     expected = [prompt.encode() + answer(demo, prompt, 10) + b"\n" for prompt in prompts]
     assert done.stdout == b"".join(expected)
+
+
+def test_stop_at_every_end(programs, bundled, demo, tmp_path):
+    """The file names a token of the answer as the end of a turn, and no end of a text."""
+    generation = demo.generate(PROMPT, max_tokens=16)
+    list(generation)
+    tokens = generation.tokens
+    at = max(map(tokens.index, tokens))
+    key = b"tokenizer.ggml.eos_token_id" + struct.pack("<I", 4)  # a number of 32 bits
+    before, after = bundled.read_bytes().split(key)
+    path = tmp_path / "turns.gguf"
+    end = key.replace(b"eos", b"eot") + struct.pack("<I", tokens[at])
+    path.write_bytes(before + end + after[4:])
+    short = answer(demo, PROMPT, at)
+    assert run(programs / "complete", path, PROMPT, 16).stdout == short
+    assert run(programs / "batch", path, 16, PROMPT).stdout == PROMPT.encode() + short + b"\n"
+    chosen = run(programs / "logprobs", path, PROMPT, 16).stdout.decode("ascii").splitlines()
+    assert sum(not line.startswith("  ") for line in chosen) == at + 1
 
 
 def test_logprobs(programs, bundled, demo):

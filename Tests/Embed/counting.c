@@ -36,7 +36,6 @@ static function *find(const char *name) {
 
 PASS(mixtral_status_name)
 PASS(mixtral_last_error)
-PASS(mixtral_model_info)
 PASS(mixtral_model_stop_tokens)
 PASS(mixtral_tokenize)
 PASS(mixtral_detokenizer_next)

@@ -18,6 +18,8 @@ JNA = "/usr/share/java/jna.jar"
 MODEL = GOLDENS["mixtral-code"].model
 # More tokens than the 4096 positions that the model was made for.
 LONG = "a b " * 3000
+# A key of a GGUF file and the type of its value, a number of 32 bits.
+EOS_KEY = b"tokenizer.ggml.eos_token_id\4\0\0\0"
 
 
 class Runtime(NamedTuple):
@@ -115,6 +117,22 @@ def test_number_of_tokens(program: list[str]) -> None:
     assert some.returncode == 0 and some.stdout
     assert golden.text.startswith(some.stdout.decode())
     assert len(some.stdout.decode()) < len(golden.text)
+
+
+def test_stops_at_every_end(program: list[str], tmp_path: pathlib.Path) -> None:
+    """The file names the end of a turn, a token of the golden text, in place of that of a text."""
+    golden = GOLDENS["mixtral-italian"]
+    at = max(map(golden.tokens.index, golden.tokens))
+    assert 0 < at < 63
+    before, after = golden.model.read_bytes().split(EOS_KEY)
+    path = tmp_path / "turns.gguf"
+    end = golden.tokens[at].to_bytes(4, "little")
+    path.write_bytes(before + EOS_KEY.replace(b"eos", b"eot") + end + after[4:])
+    stopped, whole = (
+        run([*program, model, golden.prompt, count])
+        for model, count in ((path, 64), (golden.model, at))
+    )
+    assert (stopped.returncode, stopped.stdout) == (0, whole.stdout), stopped.stderr
 
 
 def test_missing_model(program: list[str]) -> None:

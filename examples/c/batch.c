@@ -52,16 +52,21 @@ static void finish(conversation *one, mixtral_model *model, const char *prompt) 
   check(mixtral_free(one->session));
 }
 
+static int is_among(mixtral_token token, const mixtral_token *ends, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (ends[i] == token) return 1;
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc < 4) return fprintf(stderr, "usage: batch MODEL TOKENS PROMPT...\n"), 1;
   const long tokens = strtol(argv[2], NULL, 10);
   const size_t limit = tokens > 0 ? (size_t)tokens : 0, all = (size_t)argc - 3;
   mixtral_model *model = NULL;
-  mixtral_info info;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
+  mixtral_token ends[64]; /* more ends than models have; else the call says so */
+  size_t end_count = 0;
   check(mixtral_load(&model, argv[1], NULL));
-  check(mixtral_model_info(model, &info));
+  check(mixtral_model_stop_tokens(&end_count, ends, sizeof ends / sizeof *ends, model));
   conversation *conversations = (conversation *)allocate(all, sizeof *conversations);
   mixtral_session **sessions = (mixtral_session **)allocate(all, sizeof *sessions);
   mixtral_input *inputs = (mixtral_input *)allocate(all, sizeof *inputs);
@@ -85,7 +90,7 @@ int main(int argc, char **argv) {
       conversation *one = &conversations[i];
       if (one->done) continue;
       mixtral_token token = drawn[next++];
-      one->done = token == info.eos_token;
+      one->done = is_among(token, ends, end_count);
       if (!one->done) one->tokens[one->count++] = token;
     }
   }

@@ -30,6 +30,12 @@ static void show(mixtral_model *model, mixtral_token token) {
   putchar('"');
 }
 
+static int is_among(mixtral_token token, const mixtral_token *ends, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (ends[i] == token) return 1;
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) return fprintf(stderr, "usage: logprobs MODEL PROMPT [TOKENS]\n"), 1;
   const long limit = argc > 3 ? strtol(argv[3], NULL, 10) : 8;
@@ -37,16 +43,15 @@ int main(int argc, char **argv) {
   mixtral_session *session = NULL;
   mixtral_sampler *sampler = NULL;
   mixtral_sampler_options options; /* all zero: greedy */
-  mixtral_info info;
   memset(&options, 0, sizeof options);
   options.struct_size = sizeof options;
   options.report = TOP;
-  memset(&info, 0, sizeof info);
-  info.struct_size = sizeof info;
   check(mixtral_load(&model, argv[1], NULL));
-  check(mixtral_model_info(model, &info));
   check(mixtral_session_create(&session, model, NULL));
   check(mixtral_sampler_create(&sampler, &options));
+  mixtral_token ends[64]; /* more ends than models have; else the call says so */
+  size_t end_count = 0;
+  check(mixtral_model_stop_tokens(&end_count, ends, sizeof ends / sizeof *ends, model));
 
   size_t count = 0, size = strlen(argv[2]);
   mixtral_status status =
@@ -70,7 +75,7 @@ int main(int argc, char **argv) {
       show(model, candidates[i].token);
       printf("\n");
     }
-    if (token == info.eos_token) break;
+    if (is_among(token, ends, end_count)) break;
     check(mixtral_step(session, &token, 1));
   }
   check(mixtral_free(sampler));

@@ -1,6 +1,7 @@
 // A greedy completion in C++17: complete MODEL PROMPT TOKENS.
 #include <mixtral.h>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
@@ -28,10 +29,7 @@ static Handle<Object> create(mixtral_status (*function)(Object **, Parameters...
 
 static void complete(const char *path, const std::string &prompt, long limit) {
   const auto model = create(mixtral_load, path, nullptr);
-  mixtral_info info{}; // zero in any field of options is the default
-  info.struct_size = sizeof info;
-  check(mixtral_model_info(model.get(), &info));
-  mixtral_sampler_options options{};
+  mixtral_sampler_options options{}; // zero in any field of options is the default
   options.struct_size = sizeof options;
   options.temperature = 0; // always the likeliest token
   const auto session = create(mixtral_session_create, model.get(), nullptr);
@@ -39,9 +37,13 @@ static void complete(const char *path, const std::string &prompt, long limit) {
   const auto detokenizer =
       create(mixtral_detokenizer_create, model.get(), MIXTRAL_DETOKENIZE_CONTINUE);
 
+  size_t count = 0;
+  std::vector<mixtral_token> ends(64); // more ends than models have; else the call says so
+  check(mixtral_model_stop_tokens(&count, ends.data(), ends.size(), model.get()));
+  ends.resize(count);
+
   // A token is at least a byte; a few more for what belongs before and after a text.
   std::vector<mixtral_token> tokens(prompt.size() + 8);
-  size_t count = 0;
   check(mixtral_tokenize(&count, tokens.data(), tokens.size(), model.get(), prompt.data(),
                          prompt.size(), MIXTRAL_TOKENIZE_BOS));
   check(mixtral_step(session.get(), tokens.data(), count));
@@ -51,7 +53,7 @@ static void complete(const char *path, const std::string &prompt, long limit) {
   for (long made = 0; made < limit; made++) {
     mixtral_token token;
     check(mixtral_sample(&token, session.get(), sampler.get()));
-    if (token == info.eos_token) break;
+    if (std::find(ends.begin(), ends.end(), token) != ends.end()) break;
     check(mixtral_detokenizer_next(&size, piece, sizeof piece, detokenizer.get(), &token, 1));
     std::cout.write(piece, static_cast<std::streamsize>(size)).flush();
     check(mixtral_step(session.get(), &token, 1));

@@ -54,19 +54,6 @@ DETOKENIZE_CONTINUE = 2
 Handle = c_uint64  # a number that only the library understands
 
 
-class Info(ctypes.Structure):
-    """mixtral_info; what is not used here stands together."""
-
-    _fields_ = [
-        ("struct_size", c_uint32),
-        ("layers_to_bos_token", c_uint32 * 12),
-        ("eos_token", c_int32),
-        ("unknown_token_to_norm_epsilon", c_uint32 * 8),
-        ("parameters_to_cache_size_per_position", c_uint64 * 6),
-        ("tensors_to_unused_tensors", c_uint32 * 2),
-    ]
-
-
 class SamplerOptions(ctypes.Structure):
     """mixtral_sampler_options; what is not used here stands together."""
 
@@ -82,7 +69,9 @@ class SamplerOptions(ctypes.Structure):
 status_name = plain("mixtral_status_name", c_char_p, c_int32)
 last_error = plain("mixtral_last_error", c_char_p)
 load = function("mixtral_load", POINTER(Handle), c_char_p, c_void_p)
-model_info = function("mixtral_model_info", Handle, POINTER(Info))
+model_stop_tokens = function(
+    "mixtral_model_stop_tokens", POINTER(c_size_t), POINTER(c_int32), c_size_t, Handle
+)
 session_create = function("mixtral_session_create", POINTER(Handle), Handle, c_void_p)
 sampler_create = function("mixtral_sampler_create", POINTER(Handle), POINTER(SamplerOptions))
 detokenizer_create = function("mixtral_detokenizer_create", POINTER(Handle), Handle, c_uint32)
@@ -121,16 +110,18 @@ def complete(path: str, prompt: bytes, limit: int) -> None:
             return handle
 
         model = create(load, os.fsencode(path), None)
-        info = Info(ctypes.sizeof(Info))
-        model_info(model, byref(info))
         options = SamplerOptions(ctypes.sizeof(SamplerOptions), temperature=0)  # 0: greedy
         session = create(session_create, model, None)
         sampler = create(sampler_create, byref(options))
         detokenizer = create(detokenizer_create, model, DETOKENIZE_CONTINUE)
 
+        ends = (c_int32 * 64)()  # more ends than models have; else the call says so
+        count = c_size_t()
+        model_stop_tokens(byref(count), ends, len(ends), model)
+        ends = ends[: count.value]
+
         # A token is at least a byte; a few more for what belongs before and after a text.
         tokens = (c_int32 * (len(prompt) + 8))()
-        count = c_size_t()
         tokenize(byref(count), tokens, len(tokens), model, prompt, len(prompt), TOKENIZE_BOS)
         step(session, tokens, count)
 
@@ -144,7 +135,7 @@ def complete(path: str, prompt: bytes, limit: int) -> None:
 
         for _ in range(limit):
             sample(byref(token), session, sampler)
-            if token.value == info.eos_token:
+            if token.value in ends:
                 break
             write(1)
             step(session, byref(token), 1)

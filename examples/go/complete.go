@@ -42,22 +42,24 @@ type completion struct {
 	session     *C.mixtral_session
 	sampler     *C.mixtral_sampler
 	detokenizer *C.mixtral_detokenizer
-	end         C.mixtral_token
+	ends        map[C.mixtral_token]bool
 }
 
 func open(path string) (*completion, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
-	var info C.mixtral_info // all zero, and zero is the default
-	info.struct_size = C.uint32_t(unsafe.Sizeof(info))
-	var options C.mixtral_sampler_options
+	var options C.mixtral_sampler_options // all zero, and zero is the default
 	options.struct_size = C.uint32_t(unsafe.Sizeof(options))
 	options.temperature = 0 // always the likeliest token
 
+	ids := make([]C.mixtral_token, 64) // more ends than models have; else the call says so
+	var count C.size_t
 	c := &completion{}
 	for _, call := range []func() C.mixtral_status{
 		func() C.mixtral_status { return C.mixtral_load(&c.model, name, nil) },
-		func() C.mixtral_status { return C.mixtral_model_info(c.model, &info) },
+		func() C.mixtral_status {
+			return C.mixtral_model_stop_tokens(&count, &ids[0], C.size_t(len(ids)), c.model)
+		},
 		func() C.mixtral_status { return C.mixtral_session_create(&c.session, c.model, nil) },
 		func() C.mixtral_status { return C.mixtral_sampler_create(&c.sampler, &options) },
 		func() C.mixtral_status {
@@ -69,7 +71,10 @@ func open(path string) (*completion, error) {
 			return nil, err
 		}
 	}
-	c.end = info.eos_token
+	c.ends = map[C.mixtral_token]bool{}
+	for _, id := range ids[:count] {
+		c.ends[id] = true
+	}
 	return c, nil
 }
 
@@ -108,7 +113,7 @@ func (c *completion) generate(limit int) error {
 		if err := failure(C.mixtral_sample(&token, c.session, c.sampler)); err != nil {
 			return err
 		}
-		if token == c.end {
+		if c.ends[token] {
 			break
 		}
 		if err := c.write(token, 1); err != nil {

@@ -7,6 +7,7 @@ import com.sun.jna.Structure;
 import com.sun.jna.Structure.FieldOrder;
 import com.sun.jna.ptr.LongByReference;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Map;
 
 class Complete {
@@ -25,13 +26,14 @@ class Complete {
                 out ->
                     library.mixtral_detokenizer_create(
                         out, model.bits(), Mixtral.DETOKENIZE_CONTINUE))) {
-      Mixtral.Info info = new Mixtral.Info();
-      info.struct_size = info.size();
-      Mixtral.check(library.mixtral_model_info(model.bits(), info));
+      LongByReference count = new LongByReference();
+      int[] buffer = new int[64]; // more ends than models have; else the call says so
+      Mixtral.check(
+          library.mixtral_model_stop_tokens(count, buffer, buffer.length, model.bits()));
+      int[] ends = Arrays.copyOf(buffer, (int) count.getValue());
 
       // A token is at least a byte; a few more for what belongs before and after a text.
       int[] tokens = new int[prompt.length + 8];
-      LongByReference count = new LongByReference();
       Mixtral.check(
           library.mixtral_tokenize(
               count,
@@ -46,7 +48,7 @@ class Complete {
       int[] token = new int[1];
       for (long made = 0; made < limit; made++) {
         Mixtral.check(library.mixtral_sample(token, session.bits(), sampler.bits()));
-        if (token[0] == info.eos_token) break;
+        if (Arrays.stream(ends).anyMatch(end -> end == token[0])) break;
         write(detokenizer, token, 1);
         Mixtral.check(library.mixtral_step(session.bits(), token, 1));
       }
@@ -88,24 +90,6 @@ interface Mixtral extends Library {
   int TOKENIZE_BOS = 1;
   int DETOKENIZE_CONTINUE = 2;
 
-  /** mixtral_info; what is not used here stands together. */
-  @FieldOrder({
-    "struct_size",
-    "layers_to_bos_token",
-    "eos_token",
-    "unknown_token_to_norm_epsilon",
-    "parameters_to_cache_size_per_position",
-    "tensors_to_unused_tensors"
-  })
-  class Info extends Structure {
-    public int struct_size;
-    public int[] layers_to_bos_token = new int[12];
-    public int eos_token;
-    public int[] unknown_token_to_norm_epsilon = new int[8];
-    public long[] parameters_to_cache_size_per_position = new long[6];
-    public int[] tensors_to_unused_tensors = new int[2];
-  }
-
   /** mixtral_sampler_options; what is not used here stands together. */
   @FieldOrder({"struct_size", "top_k", "temperature", "top_p_to_random_seed", "seed_to_user"})
   class SamplerOptions extends Structure {
@@ -122,7 +106,7 @@ interface Mixtral extends Library {
 
   int mixtral_load(LongByReference model, String path, Pointer options);
 
-  int mixtral_model_info(long model, Info info);
+  int mixtral_model_stop_tokens(LongByReference count, int[] buffer, long capacity, long model);
 
   int mixtral_session_create(LongByReference session, long model, Pointer options);
 

@@ -8,14 +8,6 @@ ffi.cdef [[
 typedef uint64_t handle;
 typedef struct {
   uint32_t struct_size;
-  uint32_t layers_to_bos_token[12];
-  int32_t eos_token;
-  uint32_t unknown_token_to_norm_epsilon[8];
-  uint64_t parameters_to_cache_size_per_position[6];
-  uint32_t tensors_to_unused_tensors[2];
-} mixtral_info;
-typedef struct {
-  uint32_t struct_size;
   uint32_t top_k;
   float temperature;
   uint32_t top_p_to_random_seed[9];
@@ -24,7 +16,7 @@ typedef struct {
 const char *mixtral_status_name(int32_t status);
 const char *mixtral_last_error(void);
 int32_t mixtral_load(handle *model, const char *path, const void *options);
-int32_t mixtral_model_info(handle model, mixtral_info *info);
+int32_t mixtral_model_stop_tokens(size_t *count, int32_t *buffer, size_t capacity, handle model);
 int32_t mixtral_session_create(handle *session, handle model, const void *options);
 int32_t mixtral_sampler_create(handle *sampler, const mixtral_sampler_options *options);
 int32_t mixtral_detokenizer_create(handle *detokenizer, handle model, uint32_t flags);
@@ -63,9 +55,7 @@ end
 
 local function complete(path, prompt, limit)
   local model = create(library.mixtral_load, path, nil)
-  local info = ffi.new("mixtral_info") -- ffi.new fills with zeros, and zero is the default
-  info.struct_size = ffi.sizeof(info)
-  check(library.mixtral_model_info(model, info))
+  -- ffi.new fills with zeros, and zero is the default.
   local options = ffi.new("mixtral_sampler_options")
   options.struct_size = ffi.sizeof(options)
   options.temperature = 0 -- always the likeliest token
@@ -73,9 +63,15 @@ local function complete(path, prompt, limit)
   local sampler = create(library.mixtral_sampler_create, options)
   local detokenizer = create(library.mixtral_detokenizer_create, model, DETOKENIZE_CONTINUE)
 
+  local capacity = 64 -- more ends than models have; else the call says so
+  local ids, count = ffi.new("int32_t[?]", capacity), ffi.new("size_t[1]")
+  check(library.mixtral_model_stop_tokens(count, ids, capacity, model))
+  local is_end = {}
+  for i = 0, tonumber(count[0]) - 1 do is_end[ids[i]] = true end
+
   -- A token is at least a byte; a few more for what belongs before and after a text.
-  local capacity = #prompt + 8
-  local tokens, count = ffi.new("int32_t[?]", capacity), ffi.new("size_t[1]")
+  capacity = #prompt + 8
+  local tokens = ffi.new("int32_t[?]", capacity)
   check(library.mixtral_tokenize(count, tokens, capacity, model, prompt, #prompt, TOKENIZE_BOS))
   check(library.mixtral_step(session, tokens, count[0]))
 
@@ -87,7 +83,7 @@ local function complete(path, prompt, limit)
   end
   for _ = 1, limit do
     check(library.mixtral_sample(token, session, sampler))
-    if token[0] == info.eos_token then break end
+    if is_end[token[0]] then break end
     write(1)
     check(library.mixtral_step(session, token, 1))
   end

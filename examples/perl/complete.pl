@@ -8,7 +8,6 @@ use FFI::Platypus::Buffer qw(grow scalar_to_pointer set_used_length);
 use constant { TOKENIZE_BOS => 1, DETOKENIZE_CONTINUE => 2 };
 
 # Structs as templates of pack: struct_size, what is used here, and x for other bytes.
-use constant INFO => 'L x48 l x88';
 use constant SAMPLER_OPTIONS => 'L x4 f x76';
 
 # The result and the parameters of each function. Handles are numbers of 64 bits, not
@@ -17,7 +16,7 @@ my %functions = (
     status_name        => [qw(string sint32)],
     last_error         => [qw(string)],
     load               => [qw(sint32 uint64* string opaque)],
-    model_info         => [qw(sint32 uint64 opaque)],
+    model_stop_tokens  => [qw(sint32 size_t* sint32[] size_t uint64)],
     session_create     => [qw(sint32 uint64* uint64 opaque)],
     sampler_create     => [qw(sint32 uint64* opaque)],
     detokenizer_create => [qw(sint32 uint64* uint64 uint32)],
@@ -65,17 +64,17 @@ sub complete {
     my ($path, $prompt, $limit) = @_;
     my $model = create(\&mixtral_load, $path, undef);
 
-    my $info = sized(INFO, 0);
-    mixtral_model_info($model, scalar_to_pointer $info);
-    my (undef, $eos) = unpack INFO, $info;
     my $greedy = sized(SAMPLER_OPTIONS, 0);    # temperature 0: always the likeliest token
     my $session     = create(\&mixtral_session_create, $model, undef);
     my $sampler     = create(\&mixtral_sampler_create, scalar_to_pointer $greedy);
     my $detokenizer = create(\&mixtral_detokenizer_create, $model, DETOKENIZE_CONTINUE);
 
+    my ($count, @ends) = (0, (0) x 64);    # more ends than models have; else the call says so
+    mixtral_model_stop_tokens(\$count, \@ends, scalar @ends, $model);
+    my %is_end = map { $_ => 1 } @ends[0 .. $count - 1];
+
     # A token is at least a byte; a few more for what belongs before and after a text.
     my @tokens = (0) x (length($prompt) + 8);
-    my $count  = 0;
     mixtral_tokenize(\$count, \@tokens, scalar @tokens, $model, $prompt, length $prompt,
         TOKENIZE_BOS);
     mixtral_step($session, \@tokens, $count);
@@ -91,7 +90,7 @@ sub complete {
     };
     for (1 .. $limit) {
         mixtral_sample(\$token, $session, $sampler);
-        last if $token == $eos;
+        last if $is_end{$token};
         $write->(1);
         mixtral_step($session, [$token], 1);
     }

@@ -14,14 +14,6 @@ final class Mixtral
         typedef uint64_t handle;
         typedef struct {
           uint32_t struct_size;
-          uint32_t layers_to_bos_token[12];
-          int32_t eos_token;
-          uint32_t unknown_token_to_norm_epsilon[8];
-          uint64_t parameters_to_cache_size_per_position[6];
-          uint32_t tensors_to_unused_tensors[2];
-        } mixtral_info;
-        typedef struct {
-          uint32_t struct_size;
           uint32_t top_k;
           float temperature;
           uint32_t top_p_to_random_seed[9];
@@ -30,7 +22,8 @@ final class Mixtral
         const char *mixtral_status_name(int32_t status);
         const char *mixtral_last_error(void);
         int32_t mixtral_load(handle *model, const char *path, const void *options);
-        int32_t mixtral_model_info(handle model, mixtral_info *info);
+        int32_t mixtral_model_stop_tokens(size_t *count, int32_t *buffer, size_t capacity,
+                                          handle model);
         int32_t mixtral_session_create(handle *session, handle model, const void *options);
         int32_t mixtral_sampler_create(handle *sampler, const mixtral_sampler_options *options);
         int32_t mixtral_detokenizer_create(handle *detokenizer, handle model, uint32_t flags);
@@ -87,9 +80,6 @@ final class Mixtral
 function complete(Mixtral $mixtral, string $path, string $prompt, int $limit): void
 {
     $model = $mixtral->create('load', $path, null);
-    $info = $mixtral->new('mixtral_info');
-    $info->struct_size = FFI::sizeof($info);
-    $mixtral->call('model_info', $model, FFI::addr($info));
     $options = $mixtral->new('mixtral_sampler_options');
     $options->struct_size = FFI::sizeof($options);
     $options->temperature = 0; // always the likeliest token
@@ -97,10 +87,17 @@ function complete(Mixtral $mixtral, string $path, string $prompt, int $limit): v
     $sampler = $mixtral->create('sampler_create', FFI::addr($options));
     $detokenizer = $mixtral->create('detokenizer_create', $model, Mixtral::DETOKENIZE_CONTINUE);
 
+    $ids = $mixtral->new('int32_t[64]'); // more ends than models have; else the call says so
+    $count = $mixtral->new('size_t');
+    $mixtral->call('model_stop_tokens', FFI::addr($count), $ids, count($ids), $model);
+    $ends = [];
+    for ($i = 0; $i < $count->cdata; $i++) {
+        $ends[] = $ids[$i];
+    }
+
     // A token is at least a byte; a few more for what belongs before and after a text.
     $capacity = strlen($prompt) + 8;
     $tokens = $mixtral->new("int32_t[$capacity]");
-    $count = $mixtral->new('size_t');
     $mixtral->call('tokenize', FFI::addr($count), $tokens, $capacity, $model, $prompt,
         strlen($prompt), Mixtral::TOKENIZE_BOS);
     $mixtral->call('step', $session, $tokens, $count->cdata);
@@ -115,7 +112,7 @@ function complete(Mixtral $mixtral, string $path, string $prompt, int $limit): v
     };
     for ($made = 0; $made < $limit; $made++) {
         $mixtral->call('sample', FFI::addr($token), $session, $sampler);
-        if ($token->cdata === $info->eos_token) {
+        if (in_array($token->cdata, $ends, true)) {
             break;
         }
         $write(1);

@@ -13,10 +13,6 @@ module Mixtral
   typealias "handle", "unsigned long long"
 
   # Fields that are not used here stand together.
-  Info = struct ["unsigned int struct_size", "unsigned int layers_to_bos_token[12]",
-                 "int eos_token", "unsigned int unknown_token_to_norm_epsilon[8]",
-                 "unsigned long long parameters_to_cache_size_per_position[6]",
-                 "unsigned int tensors_to_unused_tensors[2]"]
   SamplerOptions = struct ["unsigned int struct_size", "unsigned int top_k", "float temperature",
                            "unsigned int top_p_to_random_seed[9]",
                            "unsigned long long seed_to_user[5]"]
@@ -24,7 +20,7 @@ module Mixtral
   extern "const char *mixtral_status_name(int)"
   extern "const char *mixtral_last_error()"
   extern "int mixtral_load(void *, const char *, void *)"
-  extern "int mixtral_model_info(handle, void *)"
+  extern "int mixtral_model_stop_tokens(void *, void *, size_t, handle)"
   extern "int mixtral_session_create(void *, handle, void *)"
   extern "int mixtral_sampler_create(void *, void *)"
   extern "int mixtral_detokenizer_create(void *, handle, unsigned int)"
@@ -68,12 +64,14 @@ module Mixtral
 end
 
 def generate(model, session, sampler, detokenizer, prompt, limit)
-  info = Mixtral.options(Mixtral::Info)
-  Mixtral.call(:model_info, model, info)
+  count, ids = Mixtral.buffer(8), Mixtral.buffer(4 * 64)
+  # More ends than models have; else the call says so.
+  Mixtral.call(:model_stop_tokens, count, ids, 64, model)
+  ends = ids[0, 4 * count[0, 8].unpack1("Q")].unpack("l*")
 
   # A token is at least a byte; a few more for what belongs before and after a text.
   capacity = prompt.bytesize + 8
-  tokens, count = Mixtral.buffer(4 * capacity), Mixtral.buffer(8)
+  tokens = Mixtral.buffer(4 * capacity)
   Mixtral.call(:tokenize, count, tokens, capacity, model, prompt, prompt.bytesize,
                Mixtral::TOKENIZE_BOS)
   Mixtral.call(:step, session, tokens, count[0, 8].unpack1("Q"))
@@ -86,7 +84,7 @@ def generate(model, session, sampler, detokenizer, prompt, limit)
   end
   limit.times do
     Mixtral.call(:sample, token, session, sampler)
-    break if token[0, 4].unpack1("l") == info.eos_token
+    break if ends.include?(token[0, 4].unpack1("l"))
     write.call(1)
     Mixtral.call(:step, session, token, 1)
   end

@@ -13,18 +13,6 @@ use std::ptr::null;
 const TOKENIZE_BOS: u32 = 1;
 const DETOKENIZE_CONTINUE: u32 = 2;
 
-/// mixtral_info; what is not used here stands together.
-#[repr(C)]
-#[derive(Default)]
-struct Info {
-    struct_size: u32,
-    layers_to_bos_token: [u32; 12],
-    eos_token: i32,
-    unknown_token_to_norm_epsilon: [u32; 8],
-    parameters_to_cache_size_per_position: [u64; 6],
-    tensors_to_unused_tensors: [u32; 2],
-}
-
 /// mixtral_sampler_options; what is not used here stands together.
 #[repr(C)]
 #[derive(Default)]
@@ -44,7 +32,12 @@ extern "C" {
     fn mixtral_status_name(status: i32) -> *const c_char;
     fn mixtral_last_error() -> *const c_char;
     fn mixtral_load(model: *mut Bits, path: *const c_char, options: *const c_void) -> i32;
-    fn mixtral_model_info(model: Bits, info: *mut Info) -> i32;
+    fn mixtral_model_stop_tokens(
+        count: *mut usize,
+        buffer: *mut i32,
+        capacity: usize,
+        model: Bits,
+    ) -> i32;
     fn mixtral_session_create(session: *mut Bits, model: Bits, options: *const c_void) -> i32;
     fn mixtral_sampler_create(sampler: *mut Bits, options: *const SamplerOptions) -> i32;
     fn mixtral_detokenizer_create(detokenizer: *mut Bits, model: Bits, flags: u32) -> i32;
@@ -100,12 +93,12 @@ impl Drop for Object {
 }
 
 fn complete(path: CString, prompt: &[u8], limit: usize) -> Result<(), Box<dyn Error>> {
-    let mut info = Info { struct_size: size_of::<Info>() as u32, ..Default::default() };
     let options = SamplerOptions {
         struct_size: size_of::<SamplerOptions>() as u32,
         temperature: 0.0, // always the likeliest token
         ..Default::default()
     };
+    let mut ends = vec![0; 64]; // more ends than models have; else the call says so
     // A token is at least a byte; a few more for what belongs before and after a text.
     let mut tokens = vec![0; prompt.len() + 8];
     let (mut count, mut size, mut token, mut piece) = (0, 0, 0, [0; 1024]);
@@ -113,11 +106,13 @@ fn complete(path: CString, prompt: &[u8], limit: usize) -> Result<(), Box<dyn Er
     // SAFETY: each pointer is to a local value or to a buffer of the size beside it.
     unsafe {
         let model = Object::create(|out| mixtral_load(out, path.as_ptr(), null()))?;
-        check(mixtral_model_info(model.0, &mut info))?;
         let session = Object::create(|out| mixtral_session_create(out, model.0, null()))?;
         let sampler = Object::create(|out| mixtral_sampler_create(out, &options))?;
         let detokenizer =
             Object::create(|out| mixtral_detokenizer_create(out, model.0, DETOKENIZE_CONTINUE))?;
+        let (buffer, capacity) = (ends.as_mut_ptr(), ends.len());
+        check(mixtral_model_stop_tokens(&mut count, buffer, capacity, model.0))?;
+        ends.truncate(count);
         let (buffer, capacity) = (tokens.as_mut_ptr(), tokens.len());
         let (text, length) = (prompt.as_ptr(), prompt.len());
         check(mixtral_tokenize(&mut count, buffer, capacity, model.0, text, length, TOKENIZE_BOS))?;
@@ -139,7 +134,7 @@ fn complete(path: CString, prompt: &[u8], limit: usize) -> Result<(), Box<dyn Er
         };
         for _ in 0..limit {
             check(mixtral_sample(&mut token, session.0, sampler.0))?;
-            if token == info.eos_token {
+            if ends.contains(&token) {
                 break;
             }
             write(token, 1)?;
