@@ -56,7 +56,7 @@ package enum MetadataType: UInt32, Sendable {
   }
 }
 
-/// One value of the metadata.
+/// A value of the metadata.
 ///
 /// The widths of integers are of no interest: writers differ in them.
 package enum MetadataValue: Sendable {
@@ -68,7 +68,7 @@ package enum MetadataValue: Sendable {
   case string([UInt8])
   case array(MetadataArray)
 
-  /// What a sentence says of the value: its type, and the value when it is short.
+  /// The words of a sentence for the value: its type, and the value when it is short.
   var summary: String {
     switch self {
     case .unsigned(let value): "\(value)"

@@ -6,7 +6,7 @@ package struct StoredTensor: Sendable {
   package let name: String
   /// How its weights are stored; known, unless the tensor is beside the model.
   package let type: TensorType
-  /// One to four sizes, each at least 1; the first is contiguous and whole blocks.
+  /// The sizes, one to four, each at least 1; the first is contiguous and whole blocks.
   package let dimensions: [Int]
   /// The index of the file that holds it, from 0.
   package let part: Int

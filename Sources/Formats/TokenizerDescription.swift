@@ -1,4 +1,4 @@
-// What a file says about its tokenizer, as plain values, before any of it is believed.
+// The tokenizer as a file describes it, in plain values, before any of it is believed.
 import Base
 
 /// The kinds of piece in `tokenizer.ggml.token_type`.
@@ -13,7 +13,7 @@ package enum PieceType: Int32, Sendable, BitwiseCopyable {
   case userDefined = 4
   /// May appear while merging, never in the result.
   case unused = 5
-  /// One byte, spelled `<0x0A>`.
+  /// A byte, spelled `<0x0A>`.
   case byte = 6
 }
 

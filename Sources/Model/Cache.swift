@@ -5,7 +5,7 @@ import Forward
 import Base
 import Kernels
 
-/// One page; a class so that forks count references.
+/// A page of the cache; a class so that forks count references.
 private final class Page {
   let memory: Memory
   init(_ layout: PageLayout, from host: HostMemory?) throws(EngineError) {
@@ -33,7 +33,7 @@ struct Cache {
   /// The memory of each of `pages`, as the forward pass reads it; in memory of the session, for all
   /// of its context.
   private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
-  /// What follows the last page that is held; at most `pages.count`.
+  /// The index after the last page that is held; at most `pages.count`.
   private var endPage = 0
   /// A page that was passed, to be used next.
   private var spare: Page?

@@ -78,7 +78,7 @@ extension Hyperparameters {
     return value
   }
 
-  /// One number, or a list of one number a layer when all are equal.
+  /// A number, or a list of one number a layer when all are equal.
   private static func optional(
     _ said: MetadataEntry, _ range: ClosedRange<UInt64>
   ) throws(EngineError) -> Int? {

@@ -1,5 +1,5 @@
-// What a load says to a host that asked for it: what the file is, and what was chosen. One sentence
-// a call, in the form of errors: lower case, no full stop, names from files quoted.
+// The sentences of a load for a host that asked for them: what the file is, and what was chosen.
+// One sentence a call, in the form of errors: lower case, no full stop, names from files quoted.
 import Forward
 import Base
 import Formats
@@ -7,7 +7,7 @@ import Kernels
 import Text
 import Workers
 
-/// What a host does with the sentences of a load.
+/// The place where a host takes the sentences of a load.
 package struct LoadLog {
   /// With the numbers of the header.
   package enum Level: UInt32, Sendable {

@@ -1,4 +1,4 @@
-// What a model is, as one number: a session's state is of use only to the model that made it.
+// A number that identifies a model: a session's state is of use only to the model that made it.
 import Forward
 import Base
 import Kernels

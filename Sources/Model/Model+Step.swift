@@ -6,7 +6,7 @@
 import Forward
 import Base
 
-/// What one session is to be fed.
+/// The tokens that one session is to be fed.
 package struct StepRequest {
   package let session: Session
   /// The caller's, read once, by `Model.take`.
@@ -94,7 +94,7 @@ extension Model {
     }
   }
 
-  /// One pass, in its turn.
+  /// A pass, in its turn.
   ///
   /// A failed check or refused memory in it leaves a pass that no later step may use.
   private func takeTurn(
@@ -172,7 +172,7 @@ extension Model {
     }
   }
 
-  /// One pass: as many tokens of the open requests as it has rows.
+  /// A pass: as many tokens of the open requests as it has rows.
   private func compute(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
     defer { pass.batch.reset() }
     var free = pass.scratch.rows

@@ -23,7 +23,7 @@ package struct LoadOptions {
   package var maps: Bool
   /// Called with bytes packed and in all; true stops.
   package var progress: (UInt64, UInt64) -> Bool
-  /// What gives the memory of the model and its sessions; nil for the system.
+  /// The allocator of the model and its sessions; nil for that of the system.
   package var host: HostMemory?
   package var log = LoadLog()
 

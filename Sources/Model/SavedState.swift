@@ -9,7 +9,7 @@ import Forward
 import Base
 import Kernels
 
-/// What a saved state begins with: 128 bytes without gaps.
+/// The beginning of a saved state: 128 bytes without gaps.
 private struct StateHeader: BitwiseCopyable {
   static let byteCount = 128
   /// "MIXTRALS".

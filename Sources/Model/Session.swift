@@ -5,7 +5,7 @@ import Base
 import Kernels
 import Synchronization
 
-/// One conversation with a model.
+/// A conversation with a model.
 package final class Session: @unchecked Sendable {
   package let model: Model
   package let context: Int

@@ -97,7 +97,8 @@ package struct WeightPlan {
   /// Feed-forward matrices a role has in a layer.
   var expertCount: Int { max(1, shape.experts) }
 
-  /// What query, key and value of a layer read; its gates and ups; its downs.
+  /// The forms of activations that query, key and value of a layer read; below, those of its gates
+  /// and ups, and of its downs.
   func attentionForms(_ layer: PlannedLayer) throws(EngineError) -> FormSet {
     try forms(layer.query, 1).union(forms(layer.key, 1)).union(forms(layer.value, 1))
   }
@@ -110,7 +111,8 @@ package struct WeightPlan {
     try forms(layer.down, expertCount)
   }
 
-  /// What products of several rows read: all but those of routers, which meet each row alone.
+  /// The forms that products of several rows read: all but those of routers, which meet each row
+  /// alone.
   func productForms() throws(EngineError) -> FormSet {
     var all = try forms(output, 1)
     var index = 0

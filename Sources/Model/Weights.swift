@@ -155,7 +155,7 @@ package final class Weights: @unchecked Sendable {
     }
   }
 
-  /// What the forward pass reads.
+  /// The weights as the forward pass reads them.
   var forPass: LayerWeights {
     LayerWeights(
       layers: layers, output: output, outputNorm: outputNorm, ropeFactors: ropeFactors,
@@ -170,7 +170,7 @@ package final class Weights: @unchecked Sendable {
 /// Where the matrices and vectors of a plan are in memory.
 private struct Places {
   let plan: WeightPlan
-  /// What was read.
+  /// The memory that the weights were read into.
   let base: UnsafeMutableRawPointer
   let mappings: [FileMapping?]
   let table: KernelTable

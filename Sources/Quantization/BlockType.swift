@@ -1,4 +1,4 @@
-// What a quantisation type says of itself: one file a type (Types/), one line in `PanelFormat`. All
+// The description of a quantisation type: one file a type (Types/), one line in `PanelFormat`. All
 // of a type's knowledge of bytes on disk is its `unpack`; how a panel holds it, packing, values and
 // products follow from its `PanelBlock` (Kernels).
 import Base

@@ -47,8 +47,8 @@ protocol MergeRule {
     _ text: borrowing Growable<UInt8>, at position: Int, end: Int
   ) throws(EngineError) -> (length: Int, id: Int32)
 
-  /// What neighbours with these ids become, whose text is `length` bytes from `start` on, and its
-  /// priority, below `UInt32.max`; the lowest is merged first.
+  /// The piece that neighbours with these ids become, whose text is `length` bytes from `start` on,
+  /// and its priority, below `UInt32.max`; the lowest is merged first.
   func merge(
     _ left: Int32, _ right: Int32, _ text: borrowing Growable<UInt8>, start: Int, length: Int
   ) throws(EngineError) -> (id: Int32, priority: UInt32)?

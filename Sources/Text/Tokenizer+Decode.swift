@@ -2,7 +2,7 @@
 import Base
 
 extension Tokenizer {
-  /// What decoding remembers between two tokens: whether the next text may lose its leading space.
+  /// The memory of decoding between two tokens: whether the next text may lose its leading space.
   struct DecodingState: Sendable {
     var stripsSpace: Bool
   }

@@ -23,7 +23,7 @@ struct UTF8Scalar {
     }
   }
 
-  /// What may follow `lead` directly; later bytes are always 80…BF.
+  /// The bytes that may follow `lead` directly; later bytes are always 80…BF.
   static func secondBytes(lead: UInt8) -> ClosedRange<UInt8> {
     switch lead {
     case 0xE0: 0xA0...0xBF

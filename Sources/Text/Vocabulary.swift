@@ -10,7 +10,7 @@ struct Vocabulary: Sendable {
   /// Bytes of one token's spelling.
   static let longestSpelling = 65_535
 
-  /// What each piece stands for in text.
+  /// The text that each piece stands for.
   ///
   /// Control and unknown pieces keep their spelling.
   let surfaces: ByteStrings

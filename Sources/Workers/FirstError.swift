@@ -1,4 +1,4 @@
-// What went wrong in work that threads share.
+// The error of work that threads share.
 import Base
 import Synchronization
 

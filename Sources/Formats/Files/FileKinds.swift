@@ -1,7 +1,7 @@
-// What people pass by mistake instead of a GGUF file, told apart by the first bytes, so that the
-// sentence can say what the file is.
+// Files that people pass by mistake instead of a GGUF file, told apart by their first bytes, so
+// that the sentence can say what the file is.
 
-/// What a file is whose first bytes are not GGUF's; nil when they say nothing.
+/// The kind of a file by first bytes that are not GGUF's; nil when they say nothing.
 func knownKind(_ head: [UInt8]) -> String? {
   for (prefix, kind) in kindsByPrefix where begins(head, prefix) { return kind }
   // Bytes that are no text, and so no string literal.

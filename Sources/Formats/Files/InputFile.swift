@@ -225,7 +225,7 @@ func quotedLastComponent(of path: UnsafePointer<CChar>) -> String {
     end &+= 1
   }
   var bytes: [UInt8] = []
-  // One more than a sentence shows, so that a cut is seen as one.
+  // Reads one byte more than a sentence shows, so that a cut is seen as one.
   while start < end, bytes.count <= quotedByteCount {
     bytes.append(UInt8(bitPattern: unsafe path[start]))
     start &+= 1

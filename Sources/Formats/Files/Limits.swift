@@ -20,7 +20,7 @@ package enum Limits {
   package static let headerByteCount: UInt64 = 1 << 30
   /// Dimensions of a tensor, by the GGUF specification.
   package static let dimensionCount: UInt32 = 4
-  /// One dimension of a tensor.
+  /// The size of a dimension of a tensor.
   package static let dimension: UInt64 = 1 << 40
   /// Weights of one tensor: no sum over its bytes can then wrap.
   package static let weightCount: UInt64 = 1 << 48

@@ -4,7 +4,7 @@
 import Glibc
 import Platform
 
-/// What tells whether a file is still the one that was opened.
+/// The facts that tell whether a file is still the one that was opened.
 package struct FileIdentity: Equatable, Sendable {
   /// The file's type and permissions, as `st_mode`.
   package var mode: UInt32 = 0
@@ -112,7 +112,7 @@ private func closed(_ descriptor: Int32) {
 
 /// The system calls that writing a file needs; each gives a negative errno when it fails.
 @safe package struct WriteCalls: Sendable {
-  /// What is at a path, through symbolic links; nil when nothing is.
+  /// The identity of the file at a path, through symbolic links; nil when there is none.
   package var identify: @Sendable (UnsafePointer<CChar>) -> FileIdentity?
   /// Looks whether the file at a path may be written; zero, or an errno.
   package var probe: @Sendable (UnsafePointer<CChar>) -> Int32
@@ -190,7 +190,7 @@ private func withoutFileSizeSignal(_ body: () -> Int) -> Int {
   return result
 }
 
-/// What kind of file a mode says, when it is not a regular one.
+/// The kind of file that a mode says; nil for a regular one.
 func irregularKind(_ mode: UInt32) -> String? {
   switch mode & UInt32(S_IFMT) {
   case UInt32(S_IFREG): nil

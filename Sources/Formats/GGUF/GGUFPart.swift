@@ -1,8 +1,8 @@
-// One GGUF file: header, metadata, tensor records, and where their bytes lie. Versions 2 and 3 have
+// A GGUF file: header, metadata, tensor records, and where their bytes lie. Versions 2 and 3 have
 // the same layout. Source: ggml-org/ggml `docs/gguf.md`.
 import Base
 
-/// One parsed file of a model.
+/// A parsed file of a model.
 struct GGUFPart {
   let file: InputFile
   let version: UInt32
