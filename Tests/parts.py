@@ -21,7 +21,7 @@ import time
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-# What pytest, Swift's tests and the replay of the fuzz targets say at their end.
+# The last lines of pytest, of Swift's tests and of the replay of the fuzz targets.
 CLOSING = re.compile(
     r"^=*\s*(\d+ (?:passed|failed).*?)(?: in [\d.]+s.*)?\s*=*$"
     r"|Test run with (\d+ tests in \d+ suites (?:passed|failed))"

@@ -1,4 +1,4 @@
-"""What the comments of the headers say by their conventions: statuses, releases, NULL, ranges."""
+"""Facts in the comments of the headers, by their conventions: statuses, releases, NULL, ranges."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def statuses(docs: dict[str, str], name: str, known: set[str]) -> list[str]:
 
 
 def parameter(doc: str, name: str) -> str:
-    """What the comment of a function says of one parameter."""
+    """The words of a function's comment for one parameter."""
     found = re.search(rf"@param {name}\s(.*?)(?=@|\Z)", doc, re.DOTALL)
     return " ".join(found.group(1).split()) if found else ""
 

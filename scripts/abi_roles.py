@@ -1,4 +1,4 @@
-"""What a parameter is for, by the header's conventions: outputs first, (count, buffer, capacity),
+"""The role of a parameter, by the header's conventions: outputs first, (count, buffer, capacity),
 arrays before their length, options with a struct_size.
 
 Roles of parameters: "handle"; "any_handle" (void *); "handles", an array; "new_handle", receives one;
@@ -70,7 +70,7 @@ def _role(
         if any(_is_length(some) for some in (after[:1] if one["base"] == "char" else after)):
             return "array"
         return "text" if one["base"] == "char" else "record"
-    # One a handle where there are many handles, or else behind the count.
+    # Results are one a handle where there are many handles, or else behind the count.
     many = any(some["kind"] == "handle" and some["const"][1:] == [True] for some in after)
     if many or any(some["depth"] == 0 for some in before):
         return "results"
@@ -91,7 +91,7 @@ def pair_lengths(fields: list[dict[str, Any]]) -> None:
 
 
 def statuses(parameters: list[dict[str, Any]]) -> set[str]:
-    """What the rules at the head of the header promise of any function with these parameters."""
+    """The statuses that the header's general rules promise of a function with these parameters."""
     roles = {one["role"] for one in parameters}
     found = {"OK"}
     if roles & {"handle", "any_handle", "handles"}:

@@ -80,7 +80,7 @@ class Interface:
         return "POINTER(" * depth + kind + ")" * depth
 
     def scalar(self, name: str) -> str:
-        """What stands for a number: the interface's own name, ctypes' otherwise."""
+        """The name for a number: the interface's own name, ctypes' otherwise."""
         one = self.member[name]
         if one.get("alias"):
             return name
@@ -92,7 +92,7 @@ class Interface:
 
 
 class Module:
-    """One header's declarations, in its order and under its titles."""
+    """The declarations of one header, in its order and under its titles."""
 
     def __init__(self, interface: Interface, header: dict[str, Any]) -> None:
         self.interface = interface

@@ -18,7 +18,7 @@ BLOCK = re.compile(
     r"^( *)(\S+) Made by `make abi`.*\n(?P<made>(?:.*\n)*?)^ *\S+ End of what `make abi` made\.\n",
     re.MULTILINE,
 )
-# What a greedy completion uses; of structs the fields besides struct_size.
+# The names that a greedy completion uses; of structs the fields besides struct_size.
 FUNCTIONS = (
     *("status_name", "last_error", "load", "model_stop_tokens", "session_create"),
     *("sampler_create", "detokenizer_create", "tokenize", "detokenizer_next", "step", "sample"),
@@ -47,7 +47,7 @@ class Struct(NamedTuple):
 
 
 class Used(NamedTuple):
-    """What a program uses of the interface, in the headers' order."""
+    """The part of the interface that a program uses, in the headers' order."""
 
     functions: list[dict[str, Any]]
     structs: list[Struct]
@@ -105,7 +105,7 @@ def joined(run: list[dict[str, Any]], scalars: dict[str, Any]) -> Field:
 
 
 def pointed(one: dict[str, Any]) -> str:
-    """What a parameter is where handles are numbers: "handle", "handle *", "text" that ends with
+    """A parameter's kind where handles are numbers: "handle", "handle *", "text" that ends with
     NUL, "bytes", "number", "number *", "struct *", "void *"."""
     if one.get("role") == "any_handle":
         return "handle"

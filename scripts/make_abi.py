@@ -26,7 +26,7 @@ import abi_layout
 import abi_roles
 import headers
 
-# What the system's headers define, as far as a parser needs it.
+# The definitions of the system's headers that a parser needs.
 STAND_INS = {
     "stddef.h": "typedef unsigned long size_t;\n",
     "stdint.h": "typedef signed char int8_t; typedef unsigned char uint8_t;\n"

@@ -28,14 +28,14 @@ if test "$(id -u)" != 0; then
   exit 1
 fi
 
-# One at a time: parts of the tests run side by side, and apt's lists have one lock.
+# A lock lets one in at a time: parts of the tests run side by side, and apt's lists have one lock.
 exec 9< "$0"
 flock 9
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 echo "installing$missing"
 export DEBIAN_FRONTEND=noninteractive
-# What is missing is a list of words.
+# The missing packages are a list of words.
 # shellcheck disable=SC2086
 if ! { apt-get update -q && apt-get install -qy $missing; } > "$log" 2>&1; then
   tail -n 20 "$log" >&2

@@ -34,7 +34,7 @@ private struct Machine {
     try #require(text.withUTF8 { Glibc.write(file, $0.baseAddress, count) } == count)
   }
 
-  /// What the temporary folder does not remove by itself: folders in it.
+  /// Removes a folder inside the temporary one, which does not do so by itself.
   private func remove(_ path: String) {
     guard let directory = opendir(path) else { return }
     while let entry = readdir(directory) {

@@ -55,7 +55,7 @@ CASES = {
 
 
 def said(words: list[str], case: Case, isa: int = 0) -> list[str]:
-    """What bits.c prints: table, tokens, hash."""
+    """The output of bits.c: table, tokens, hash."""
     words = [*words, *map(str, [case.model, isa, len(case.tokens), *case.ids])]
     done = subprocess.run(words, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -79,5 +79,5 @@ def bits(folder: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def here(bits: pathlib.Path) -> Callable[[str], list[str]]:
-    """What this machine says of a case."""
+    """The output of bits.c on this machine, by case."""
     return functools.cache(lambda case: said([str(bits)], CASES[case]))

@@ -96,7 +96,7 @@ speaker: enabled=0
 
 
 def run(*words: str | pathlib.Path, **options: object) -> str:
-    """What a program says; when it fails, that ends this one."""
+    """The output of a program; when it fails, that ends this one."""
     done = subprocess.run([*map(str, words)], capture_output=True, text=True, **options)
     if done.returncode:
         sys.exit(f"{words[0]}: status {done.returncode}\n{done.stdout[-2000:]}{done.stderr}")

@@ -14,8 +14,9 @@ from conftest import AVX2, AVX512, AVXVNNI, CASES, REFERENCE, said, tiny
 from processors import PROCESSORS, emulated
 
 CHOICES = {"least": REFERENCE, "nehalem": REFERENCE, "haswell": AVX2}
-# What code for AVX2 may use: without any of these the library has to do without it. Of BMI1 nothing
-# can be said: without it qemu 7.2 refuses BMI2's bzhi too, and then not even glibc's strings work.
+# The features that code for AVX2 may use: without any of these the library has to do without it.
+# Of BMI1 nothing can be said: without it qemu 7.2 refuses BMI2's bzhi too, and then not even
+# glibc's strings work.
 NEEDED = ["avx2", "fma", "f16c", "movbe", "bmi2", "abm", "xsave"]
 INSTRUCTIONS = {
     "pcmpgtq %xmm0, %xmm0": {"nehalem", "haswell"},

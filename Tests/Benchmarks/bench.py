@@ -67,7 +67,7 @@ def engine(name: str, file: str, options: argparse.Namespace, context: int, *mor
 
 @dataclass
 class Row:
-    """What was measured of one engine for one amount of work."""
+    """The figures of one engine for one amount of work."""
 
     rates: list[float] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
@@ -86,7 +86,7 @@ class Row:
 
 
 class Bench:
-    """One file, its engines, and the floors."""
+    """A file, its engines, and the floors."""
 
     def __init__(self, file: str, options: argparse.Namespace, engines: dict[str, Process]) -> None:
         self.options = options

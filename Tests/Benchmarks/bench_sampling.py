@@ -81,7 +81,7 @@ def write_model(path: pathlib.Path, spread: float) -> None:
 
 
 class Engine:
-    """One library in a process of its own."""
+    """A library in a process of its own."""
 
     def __init__(self, library: pathlib.Path, bindings: pathlib.Path, *arguments: str) -> None:
         paths = {"PYTHONPATH": str(bindings), "MIXTRAL_LIBRARY": str(library)}

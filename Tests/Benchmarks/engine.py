@@ -1,4 +1,4 @@
-"""What every engine process answers: one command a line, one JSON object a line.
+"""The commands of every engine process: one command a line, one JSON object a line.
 
     prompt N        empties the conversation and feeds N tokens at once
     fill N          feeds tokens until N are there

@@ -18,7 +18,7 @@ def silent(level: int, text: bytes, data: ctypes.c_void_p) -> None:
 
 
 class LlamaCpp:
-    """One context of one model."""
+    """A context of a model."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))

@@ -69,7 +69,7 @@ def measure(sessions: list, options: dict) -> dict[str, float]:
 
 
 def tokens(session: object, vocabulary: int, options: dict, draws: int) -> list[int]:
-    """What is drawn from `draws` logits, a shape after another."""
+    """The tokens drawn from `draws` logits, a shape after another."""
     random = np.random.default_rng(options.get("seed", 0))
     drawn = []
     logits = shaped(SHAPES[0], vocabulary, random)

@@ -1,4 +1,4 @@
-"""What one token needs at least: bytes that must be read, 8-bit operations that must be done.
+"""The least that a token needs: bytes that must be read, 8-bit operations that must be done.
 
 Decoding reads every weight of the layers and of the output once, of experts those that were chosen, and
 the keys and values of all positions. A prompt multiplies every weight of the layers once a token;

@@ -111,7 +111,7 @@ def assert_results_are_zero(name: str, arguments: list[Any]) -> None:
 
 
 class World:
-    """One object of each kind, in a state in which every call is valid."""
+    """An object of each kind, in a state in which every call is valid."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = os.fsencode(path)

@@ -116,6 +116,6 @@ def shared_world(mixtral_tiny: pathlib.Path):
 
 @pytest.fixture
 def world(shared_world):
-    """One object of each kind for the plain C calls."""
+    """An object of each kind for the plain C calls."""
     shared_world.reset()
     return shared_world

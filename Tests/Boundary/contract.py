@@ -1,4 +1,4 @@
-"""What the C compiler says of the headers, and of the Python modules made from them: every line of
+"""The headers, and the Python modules made from them, before the C compiler: every line of
 a module becomes a line of C that does not compile unless it is the header's."""
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BEGINNING = """#include <stddef.h>
 def compiled(
     include: pathlib.Path, source: str, language: str = "c", standard: str = "c11"
 ) -> subprocess.CompletedProcess[str]:
-    """What the compiler says of a source that sees the headers and nothing else."""
+    """The compiler's answer to a source that sees the headers and nothing else."""
     command = ["cc", *STRICT, "-x", language, f"-std={standard}", "-I", str(include), "-"]
     return subprocess.run(command, input=source, capture_output=True, text=True)
 

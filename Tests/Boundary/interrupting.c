@@ -1,4 +1,4 @@
-/* What a host's C code may do while the library runs: a signal comes, and then the library calls back. */
+/* A host's C code while the library runs: a signal comes, and then the library calls back. */
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-"""What programs were built against stays: include/mixtral.abi.xml, the interface of the last release,
+"""The interface that programs were built against stays: include/mixtral.abi.xml, the interface of the last release,
 against the headers of today by abidiff, and against the symbols of the built library.
 
 Functions, constants and fields at the end of structs with a struct_size may be added, and a field that was

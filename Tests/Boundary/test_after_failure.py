@@ -1,4 +1,4 @@
-"""What outlives a failed step, and what a caller changes while a step runs.
+"""A session after a failed step, and memory that a caller changes while a step runs.
 
 After a failure every other session gives the bits that it would have given, for widths that are no
 multiple of sixteen too, in every table.

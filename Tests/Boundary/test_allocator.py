@@ -42,7 +42,7 @@ class Counting:
 
 @pytest.fixture
 def unraised(monkeypatch):
-    """What went wrong in callbacks, which ctypes only tells."""
+    """The exceptions of callbacks, which ctypes only prints."""
     told = []
     monkeypatch.setattr("sys.unraisablehook", told.append)
     return told
@@ -58,7 +58,7 @@ def test_the_same_bits_and_nothing_left(request, unraised, name):
     with mixtral.Model(path, allocator=counting) as model:
         assert {info.weight_size, info.scratch_size} <= set(counting.sizes)
         loaded = counting.byte_count
-        # What reading took is back.
+        # The memory that reading took is back.
         assert loaded < info.weight_size + info.scratch_size + (1 << 20)
         with model.session() as session:
             created = counting.byte_count

@@ -35,7 +35,7 @@ def host(tmp_path_factory):
 
 @pytest.fixture
 def unraised(monkeypatch):
-    """What ctypes would print."""
+    """The exceptions that ctypes would print."""
     told = []
     monkeypatch.setattr("sys.unraisablehook", told.append)
     return told
@@ -47,7 +47,7 @@ class TimedOut(Exception):
 
 @pytest.fixture(params=[KeyboardInterrupt, TimedOut])
 def arising(request):
-    """What the handler of SIGINT raises."""
+    """The exception of the handler of SIGINT."""
 
     def handler(_number, _frame):
         raise request.param
@@ -112,7 +112,7 @@ def test_a_signal_before_allocate_and_release(host, unraised, arising):
         with pytest.raises(arising):
             _callbacks.run(call)
     assert results == [None]
-    # What was given is taken back all the same, once.
+    # The block is taken back all the same, once.
     assert blocks.released == [(4096, 64)]
     assert not unraised
 
@@ -152,7 +152,7 @@ def test_ctrl_c_while_a_model_is_loaded(host, unraised, arising, mixtral_tiny):
 
 
 def test_the_table_of_a_guarded_function():
-    """What guarded() changes is the beginning of the first entry, and nothing where there is no table."""
+    """guarded() changes the beginning of the first entry, and nothing where there is no table."""
 
     def call(first, second):
         try:

@@ -53,7 +53,7 @@ def test_generate_options(bundled, demo):
 
 
 def test_the_seed_is_told(bundled, demo):
-    """What was drawn once can be had again."""
+    """A text that was drawn once can be had again."""
     command = ["generate", bundled, "In those days", "-n", 8, "--temperature=0.9"]
     first, second = (run(*command, "--json") for _ in range(2))
     seeds = [json.loads(done.stderr)["seed"] for done in (first, second)]

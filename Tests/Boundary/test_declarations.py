@@ -1,4 +1,4 @@
-"""What other languages declare is what the description says today, and lies where its header's name says."""
+"""Other languages declare what the description says today, in the file that its header's name says."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_L18_nothing_could_handle_one(library):
 
 
 def test_L18_only_the_guard_sets_a_handler(root):
-    """What mixtral_guard_mappings asks of the system; the runtime's calls lead to reserve.c."""
+    """The system calls of mixtral_guard_mappings; the runtime's calls lead to reserve.c."""
     callers, function = set(), ""
     for line in disassembly(root):
         if line.endswith(">:"):

@@ -108,7 +108,7 @@ print("called")
 
 @pytest.fixture(scope="module")
 def tree(include, tmp_path_factory) -> pathlib.Path:
-    """What is made from the headers, in a folder of its own with one more header."""
+    """The files made from the headers, in a folder of its own with one more header."""
     root = tmp_path_factory.mktemp("tree")
     for name in ("include", "bindings", "examples"):
         ignored = shutil.ignore_patterns("models", "__pycache__", ".*")
@@ -237,7 +237,7 @@ def test_the_reference_has_it(tree, monkeypatch):
 
 
 def test_check_names_what_is_old(tree, tmp_path):
-    """One line that differs is enough: in a module, in the package, in the block of an example."""
+    """A line that differs is enough: in a module, in the package, in the block of an example."""
     root = tmp_path / "root"
     shutil.copytree(tree, root)
     words = ["make_declarations.py", "--check", "--description", described(root), "--root", root]

@@ -29,8 +29,8 @@ MODULES = {
 }
 # Helpers that the compiler emits under one name in every module that needs them.
 SHARED_HELPERS = re.compile(r"__swift_instantiate\w+|\$s7Kernels11KernelTableVWO[a-z]")
-# What the modules call: Swift's runtime, the table's initialiser and types of Kernels and of the
-# standard library, and these of C, which are built for the baseline.
+# The symbols that the modules call: Swift's runtime, the table's initialiser and types of Kernels
+# and of the standard library, and these of C, which are built for the baseline.
 UNDEFINED = re.compile(
     r"swift_\w+|\$s7Kernels(11KernelTableV(N|_9floatRows\w+fC)"
     r"|(5Lanes|9VectorISA|10ProductISA|9TileSizes|11DoubleLanes)Mp)"

@@ -1,5 +1,5 @@
-"""One arithmetic: the bits of every logit are the same for every instruction set, thread count, cut
-of the prompt, and company in the batch."""
+"""The law of one arithmetic: the bits of every logit are the same for every instruction set, thread
+count, cut of the prompt, and company in the batch."""
 
 from __future__ import annotations
 

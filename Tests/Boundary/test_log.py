@@ -1,4 +1,4 @@
-"""What a load says to the host that asked for it, and that nothing is said otherwise."""
+"""The sentences of a load for a host that asked for them; a load says nothing otherwise."""
 
 from __future__ import annotations
 

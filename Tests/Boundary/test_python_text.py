@@ -40,7 +40,7 @@ def test_surrogates(demo, text):
         list(one)
     assert answers[0].tokens == answers[1].tokens
     assert answers[0].prompt_tokens == len(demo.tokenize(data, bos=True))
-    # What came is found in the text of the answer, where stray bytes are U+FFFD.
+    # The pieces are found in the text of the answer, where stray bytes are U+FFFD.
     shown = data.decode("utf-8", "replace")
     stops = StopFilter(["never", text])
     assert stops.next(f"before {shown} after") == "before "
@@ -109,7 +109,7 @@ def test_one_bos(demo, windowed):
         assert plain.count(bos) == 1
         assert model.tokenize("<s>hi", bos=True, special=True) == plain
         assert model.tokenize("<s>hi", special=True) == plain
-        # What the text itself says twice stays.
+        # A mark that the text itself says twice stays.
         assert model.tokenize("<s><s>hi", bos=True, special=True).count(bos) == 2
         # Not trusted, it is text.
         assert model.tokenize("<s>hi", bos=True)[:1] == [bos]

@@ -1,4 +1,4 @@
-"""What the README shows is compiled and run."""
+"""The programs of the README are compiled and run."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def test_N20_report(session, model):
     assert [one.token for one in report] == [token, *best[:5]]
     for one in report:
         assert one.logit == logits[one.token]
-        # One float for the logit's sum, one for the result.
+        # Two floats round here: the logits' sum and the result.
         assert one.log_probability == pytest.approx(logits[one.token] - total, rel=1e-5, abs=1e-5)
     # How many there can be is known when there is a model.
     for report in (model.info.vocabulary + 1, 2**32 - 1):

@@ -109,7 +109,7 @@ def test_a_packed_model_is_the_same_model(path, state, cache, tmp_path):
 
 
 def test_equal_sessions_are_equal_bytes(model, cache, state):
-    """Whatever else was in the pages: nothing that was rewound is in the state."""
+    """Nothing that was rewound is in the state, whatever else was in the pages."""
     with model.session(cache=cache) as session:
         session.feed(prompt()[:100])
         session.feed([5, 6, 7])

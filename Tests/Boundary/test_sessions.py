@@ -1,4 +1,4 @@
-"""What a session promises about its state: forks, rewinding, memory, threads, cancelling."""
+"""The promises of a session about its state: forks, rewinding, memory, threads, cancelling."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_context_exactly_full(plain, expected):
 
 
 def test_A16_one_session_in_two_threads_is_busy(plain, expected):
-    """Whoever comes second is told so; what was stepped is right."""
+    """The thread that comes second is told so; what was stepped is right."""
     ids = prompt(600, seed=4)
     with plain.session() as session, plain.session() as alone:
         right = digest(alone.step(ids))

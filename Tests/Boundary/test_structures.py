@@ -39,7 +39,7 @@ def test_A07_no_struct_size(world, name):
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_A07_smaller_struct_of_an_earlier_release(world, name):
-    """What lies behind a smaller struct is not the struct's, and not looked at."""
+    """The bytes behind a smaller struct are not the struct's, and not looked at."""
     known = ctypes.sizeof(OPTIONS[name])
     for size in (4, known - 8, known - 1):
         status, _ = structure_call(world, name, size, b"\xff" * (known - size))

@@ -39,7 +39,7 @@ assert not any(map(any, victims))
 
 
 def owner(view):
-    """What owns the memory that an array shows."""
+    """The owner of the memory that an array shows."""
     while isinstance(view, numpy.ndarray) and view.base is not None:
         view = view.base
     return view

@@ -1,4 +1,4 @@
-"""What is written to a file that is there: its permissions, owner, access list and links stay; what may not be
+"""A file that is written over: its permissions, owner, access list and links stay; what may not be
 written to is refused. One way for sessions and packed files."""
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def test_the_access_list_stays(write, tmp_path):
     assert mode(path) == 0o640
     write(path)
     assert os.getxattr(path, ACCESS_LIST) == given
-    # What the folder gives to new files is not given to this one.
+    # The list that the folder gives to new files is not given to this one.
     os.removexattr(path, ACCESS_LIST)
     path.chmod(0o640)
     os.setxattr(tmp_path, "system.posix_acl_default", given)

@@ -16,9 +16,9 @@ static const int allowed[] = {
     SYS_rt_sigaction,
     SYS_sched_getaffinity, SYS_sched_yield, SYS_getpid, SYS_gettid, SYS_getrandom,
     SYS_clock_gettime,
-    // What writes packed files and sessions, besides.
+    // Calls that write packed files and sessions, besides.
     SYS_pwrite64, SYS_fsync, SYS_link, SYS_unlink, SYS_rename, SYS_rt_sigtimedwait,
-    // What replaces them, besides: a link's target, the owner, the access list, the permissions.
+    // Calls that replace them: for a link's target, the owner, the access list, the permissions.
     SYS_readlink, SYS_fchown, SYS_getxattr, SYS_fsetxattr, SYS_fremovexattr, SYS_fchmod,
     // This program's own.
     SYS_chmod,

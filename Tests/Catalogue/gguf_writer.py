@@ -95,7 +95,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """What its dimensions and type need."""
+        """The bytes that its dimensions and type need."""
         weights, byte_count = gguf.constants.GGML_QUANT_SIZES[Kind(self.kind)]
         return math.prod(self.dimensions) // weights * byte_count
 

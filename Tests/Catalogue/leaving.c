@@ -142,7 +142,7 @@ __attribute__((noinline)) static void write_over_frames(void) {
   for (size_t i = 0; i < sizeof stack; i++) stack[i] = 0x5a;
 }
 
-/// What was running stays as it was; all else goes on.
+/// Leaves running calls by a jump: their objects stay as they were; all else goes on.
 int jump_out(void) {
   mixtral_model *model = load(2);
   mixtral_session *session = open_session(model), *other = open_session(model);

@@ -38,7 +38,7 @@ def python(program: str, *words: object, **options) -> subprocess.CompletedProce
 
 
 def system(folder: pathlib.Path, files: dict[str, str]) -> None:
-    """What a system says of itself in /proc and /sys, for HOST_FILES (system.c)."""
+    """The files in which a system describes itself, /proc and /sys, for HOST_FILES (system.c)."""
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def system(folder: pathlib.Path, files: dict[str, str]) -> None:
 
 
 def arguments(name: str, folder: pathlib.Path) -> list[object]:
-    """What both C programs take: a model, a prompt, what follows it, and a place for files."""
+    """Arguments of both C programs: a model, a prompt, what follows it, and a place for files."""
     model, golden = find(name)
     ids = [",".join(map(str, golden[key])) for key in ("ids", "greedy")]
     return [model, *ids, folder]

@@ -1,5 +1,5 @@
-// What this program says instead of the system when the library asks it: the names of an executable
-// come first. Without a word of the environment all is passed on.
+// The answers of this program in place of the system's when the library asks: the names of an
+// executable come first. Without a word of the environment all is passed on.
 #define _GNU_SOURCE
 #include "host.h"
 
@@ -18,7 +18,7 @@
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
 
-/// What the system says of itself in files lies below another folder, or, with a system that shows nothing, nowhere.
+/// The files in which the system describes itself lie below another folder, or, with a system that shows nothing, nowhere.
 int open(const char *path, int flags, ...) {
   va_list rest;
   va_start(rest, flags);

@@ -24,7 +24,7 @@ REFUSALS = {
 }
 PIECES = 8
 STRIDE = 499
-# What one refused load in 30,000 would leave of its smallest allocation is more than this.
+# A leak of the smallest allocation at one refused load in 30,000 would be more than this.
 SPARE = 256 << 10
 
 

@@ -98,7 +98,7 @@ def test_G08_key_count(refuse):
 def test_G09_counts_and_the_bytes_left(refuse):
     left = len(writer.model().bytes()) - HEADER
     for least, field in ((33, "tensor_count"), (14, "key_count")):
-        # One more than fit, and so many that the product wraps to a small number.
+        # A count of one more than fit, and so many that the product wraps to a small number.
         for count in (left // least + 1, 2**64 // least + 1):
             file = writer.model()
             setattr(file, field, count)

@@ -43,7 +43,7 @@ def with_key(key: str, value: writer.Value | None) -> writer.File:
 
 
 def older(file: writer.File) -> writer.File:
-    """One tensor an expert, as before April 2024."""
+    """A tensor for each expert, as before April 2024."""
     for name in EXPERTS:
         tensor = file.tensor(name)
         file.tensors.remove(tensor)
@@ -128,7 +128,7 @@ def test_G37_tower_beside_the_model_is_counted(accept, save):
 
 @pytest.mark.parametrize("name", TENSORS)
 def test_G38_shape(refuse, name):
-    """One more in each dimension, two swapped, one dimension for several, one more dimension."""
+    """Shapes with one more in a dimension, two swapped, several made one, a dimension more."""
     right = writer.model().tensor(name).dimensions
     wrong = [[*right[:axis], right[axis] + 1, *right[axis + 1 :]] for axis in range(len(right))]
     wrong += [right[1::-1] + right[2:], [math.prod(right)], [*right, 2]]

@@ -89,7 +89,7 @@ def test_G27_element_count_wraps(refuse, sizes):
 def test_G28_byte_count_wraps(refuse):
     file = changed(dimensions=[2**40, 2**22], kind=F32)
     refuse(file, MALFORMED, f"element count of tensor '{MATRIX}' overflows")
-    # What the ceiling lets pass cannot wrap any more.
+    # A product below the ceiling cannot wrap any more.
     file = changed(dimensions=[2**24, 2**24], kind=F32)
     refuse(file, MALFORMED, f"'{MATRIX}' needs {2**50} bytes")
 
@@ -214,7 +214,7 @@ def test_G61_bytes_after_the_last_tensor(accept, size):
 
 @pytest.mark.parametrize("size", [2**40, 2**63 - 1])
 def test_G62_huge_sparse_file(refuse, tmp_path, size):
-    """What is not there is not read: a count that fits the size meets the ceiling or the zeros."""
+    """Missing bytes are not read: a count that fits the size meets the ceiling or the zeros."""
     file = writer.model()
     path = tmp_path / "sparse.gguf"
     for change, status, word in (

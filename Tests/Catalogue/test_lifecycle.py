@@ -37,7 +37,7 @@ def loaded(name: str) -> str:
 
 
 def test_L04_beside_another_swift_library(library, mixtral_tiny, tmp_path):
-    """One with the shared runtime of a toolchain, in one scope of names: each keeps its own."""
+    """A library with a toolchain's shared runtime, in one scope of names: each keeps its own."""
     (tmp_path / "other.swift").write_text(r"""
         final class Counter { var counts: [String: Int] = [:] }
         @c(other_count) public func otherCount() -> Int {
@@ -148,7 +148,7 @@ def test_L10_handlers_that_restart_calls(host):
 
 
 def test_L11_ended_while_a_file_is_written(mixtral_tiny, tmp_path):
-    """What is left has the name of a part; the next process is not in its way."""
+    """The file that is left has the name of a part; the next process is not in its way."""
     target = tmp_path / "packed.gguf"
     program = """
         import os, signal, sys
@@ -240,6 +240,6 @@ def test_L17_L18_variables_of_the_runtime_change_nothing(host):
 
 
 def test_L19_the_system_calls_of_a_sandbox(host):
-    """Whatever is not in the list of confined.c would end the process."""
+    """A system call that is not in the list of confined.c would end the process."""
     for name in ("mixtral-tiny", "mistral-tiny"):
         host.run("confined", name=name)

@@ -118,7 +118,7 @@ def test_N02_products_are_summed_in_single_precision(stepping):
 
 
 def sample(session: Stepping, **fields: object) -> tuple[int, int]:
-    """One draw: its status and token."""
+    """A draw: its status and token."""
     sampler = ctypes.c_void_p()
     options = sized(_raw.mixtral_sampler_options, **fields)
     ok(_raw.mixtral_sampler_create(ctypes.byref(sampler), ctypes.byref(options)))
@@ -266,7 +266,7 @@ def routed(rows: object, spoiled_experts: tuple[int, ...] = ()) -> writer.File:
 @pytest.mark.parametrize("isa", ISAS)
 def test_N18_weights_of_the_experts_sum_to_one(stepping, isa):
     """With one expert's probability 1 and another's 0, two are as one."""
-    # Whatever the sign of the state's sum, the first or the last is far above the others.
+    # The first or the last is far above the others, whatever the sign of the state's sum.
     rows = numpy.repeat(numpy.float32([[0], [1e30], [2e30], [3e30]]), 32, axis=1)
     results = []
     for used in (1, 2):

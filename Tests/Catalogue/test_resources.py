@@ -19,7 +19,7 @@ def logits(path: object) -> str:
 
 
 def host_model() -> pathlib.Path:
-    """What host.c loads when nothing else is said."""
+    """The model that host.c loads when nothing else is said."""
     return find("mixtral-tiny")[0]
 
 

@@ -132,7 +132,7 @@ def test_T05_control_tokens_of_a_template(demo):
     assert demo.tokenize("<s>", special=True) == [info.bos_token]
     assert demo.tokenize("</s>", special=True) == [info.eos_token]
     assert demo.tokenize("<s><s></s>", special=True) == [1, 1, 2]
-    # What only looks like one is text, and so is all of it to a user.
+    # Text that only looks like one is text, and so is all of it to a user.
     for text in ("<s", "s>", "< s>", "<S>", "<s\0>"):
         assert not {1, 2} & set(demo.tokenize(text, special=True))
         round_trip(demo, text.encode())
@@ -241,7 +241,7 @@ def test_T09_parts_of_a_character(demo):
             assert detokenizer.next_bytes(ids[count:]) == llama
             assert detokenizer.end_bytes() == b""
         with demo.detokenizer(continuation=True) as detokenizer:
-            # What follows shows that the character will not be completed.
+            # The next token shows that the character will not be completed.
             assert detokenizer.next_bytes(ids[:count]) == b""
             word = demo.tokenize("x", continuation=True)
             assert detokenizer.next_bytes(word) == llama[:count] + b"x"
@@ -271,12 +271,12 @@ def test_T10_buffer_that_ends_inside_a_character(demo, text):
             )
             assert (status, size.value) == (OK if fits else SMALL, len(data))
             assert_guards(whole, 1, capacity, untouched=not fits)
-            # What did not fit was not consumed.
+            # Tokens whose text did not fit were not consumed.
             assert fits or detokenizer.next_bytes(ids) == data
 
 
 def stopped(text: str, stops: list[str], cut: int) -> str:
-    """What is shown of a text that comes in pieces of a size."""
+    """The part that is shown of a text that comes in pieces of a size."""
     stop_filter = StopFilter(stops)
     shown = ""
     for start in range(0, len(text), cut):

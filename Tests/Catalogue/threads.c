@@ -83,7 +83,7 @@ int contend(void) {
   for (int i = 0; i < 2; i++) CHECK(!pthread_join(threads[i], NULL));
   CHECK(!mixtral_session_position(&position, contended));
   printf("%ld\n", (long)steps);
-  // Who was busy has fed nothing, and nobody fed the same position.
+  // A call that was BUSY has fed nothing, and nobody fed the same position.
   CHECK(position == (uint64_t)steps && steps > 0 && steps < ATTEMPTS);
   CHECK(!mixtral_free(contended) && !mixtral_free(model));
   return 0;
@@ -116,7 +116,7 @@ int begin_together(void) {
     CHECK(!pthread_create(threads + i, NULL, begin, (void *)i));
   }
   for (int i = 0; i < COUNT; i++) CHECK(!pthread_join(threads[i], samplers + i));
-  // One table of handles: each is another one, known to all.
+  // The table of handles is one: each is another one, known to all.
   for (int i = 0; i < COUNT; i++) CHECK(!mixtral_free(samplers[i]));
   return 0;
 }

@@ -1,4 +1,4 @@
-"""What the library may not change in the process that loaded it, and calls that look after it."""
+"""The state of its process that the library may not change, and calls that look after it."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Host:
         self.threads = thread_count()
         if module not in Host._mappings:
             golden_tokens()
-            # What has been loaded by now is nobody's garbage: every collection would search it again.
+            # Objects loaded by now are nobody's garbage: every collection would search it again.
             gc.freeze()
             Host._mappings[module] = len(nameless())
         self.most_mappings = Host._mappings[module] + Host.SPARE_MAPPINGS

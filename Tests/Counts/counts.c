@@ -79,7 +79,7 @@ static void tell(const char *name, int last) {
 
 enum { SESSIONS = 3 };
 
-/* One token to every session, and what is said of it. */
+/* Feeds one token to every session; each has to take it. */
 static void together(mixtral_session **sessions, mixtral_token token) {
   mixtral_status statuses[SESSIONS];
   mixtral_input inputs[SESSIONS];

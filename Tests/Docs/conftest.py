@@ -9,7 +9,7 @@ import sys
 import blocks
 import pytest
 
-# What the guides name relative to the checkout.
+# Folders that the guides name relative to the checkout.
 sys.path.append(str(blocks.ROOT / "scripts"))
 LINKED = ("include", "bindings", "examples")
 

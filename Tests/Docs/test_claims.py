@@ -1,4 +1,4 @@
-"""What the guides say beside their programs: figures that were measured, every status, limits of the headers."""
+"""The claims of the guides beside their programs: measured figures, statuses, the headers' limits."""
 
 from __future__ import annotations
 

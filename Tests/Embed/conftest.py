@@ -53,7 +53,7 @@ GOLDENS = {
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What a host's environment is, with the built library where the loader looks."""
+    """The environment of a host, with the built library where the loader looks."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
     return {**kept, "LC_ALL": "C.UTF-8", "LD_LIBRARY_PATH": str(LIBRARY.parent), **more}
 

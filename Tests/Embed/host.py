@@ -32,7 +32,7 @@ MIXTRAL, MISTRAL = Golden("mixtral-tiny"), Golden("mistral-tiny")
 
 
 class Library:
-    """One loaded copy of the library; handles are plain numbers."""
+    """A loaded copy of the library; handles are plain numbers."""
 
     def __init__(self, path: str, mode: int = os.RTLD_NOW) -> None:
         self.c = ctypes.CDLL(path, mode=mode)
@@ -136,7 +136,7 @@ def beside(path: str, mode: str, order: str, model: str, golden: str) -> None:
     library = {name: opening[name]() for name in order.split()}["mixtral"]
     from llama_cpp import Llama
 
-    # What it says of the model while it loads goes to descriptor 2, and is not looked at.
+    # Its words while it loads the model go to descriptor 2, and are not looked at.
     llama = Llama(model, n_ctx=256, n_threads=1, type_k=0, type_v=0, verbose=False)
     handle = library.make("load", os.fsencode(model), None)
     session, token = library.make("session_create", handle, None), c_int32()

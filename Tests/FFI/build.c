@@ -52,7 +52,7 @@ static void apply(
     const uint64_t *user = &user_value;
     const struct field *other = &structure->fields[i];
     if (!strcmp(other->name, "user")) memcpy(at + other->offset, &user, sizeof user);
-    // Who gives memory takes it back.
+    // A host that gives memory takes it back.
     bool pair = other->type.kind == CALLBACK && takes_memory(other->type.callback);
     if (pair && gives_memory(field->type.callback))
       memcpy(at + other->offset, &other->type.callback->code, other->size);
@@ -92,7 +92,7 @@ static void build_struct(struct call *call, int index) {
     return;
   }
   record_build(call, structure, whole, parameter->role == RECORD, variants, count);
-  // What the library is to fill is not zero before.
+  // A struct that the library is to fill is not zero before.
   if (parameter->role == DESCRIPTION) memset(whole + 4, GARBAGE, sizeof whole - 4);
   if (count && variants[0]->way == STRUCT_SIZE) {
     uint64_t told = variants[0]->bits;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct plan plan;
-/// What the library is given as `user` points here.
+/// The number that every `user` given to the library points at.
 uint64_t user_value = UINT64_C(0x1122334455667788);
 
 long lent;

@@ -116,7 +116,7 @@ static void check_needed(const struct call *call, const struct block *block) {
   if (call->status == status_named("INVALID_HANDLE") && count) wrong(call, "the count is not 0");
 }
 
-/// What was written of a buffer: nothing when it was too small or an argument was wrong.
+/// Checks what was written of a buffer: nothing when it was too small or an argument was wrong.
 static void check_buffer(const struct call *call, const struct block *block, size_t element) {
   static const char *const untouched[] = {
       "BUFFER_TOO_SMALL", "INVALID_ARGUMENT", "INVALID_HANDLE",

@@ -21,7 +21,7 @@ struct type {
   const char *base;
   enum kind kind;
   int depth;
-  /// What it is or, through all its stars, points at.
+  /// The size and alignment of it or, through all its stars, of what it points at.
   size_t size, alignment;
   bool is_signed;
   const struct structure *structure;

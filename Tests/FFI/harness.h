@@ -77,7 +77,7 @@ struct call {
   /// Elements of the arrays of each length, and whether they are NULL.
   size_t elements[MOST_PARAMETERS];
   bool absent[MOST_PARAMETERS];
-  /// What the function said that a buffer needs.
+  /// The size of a buffer, as the function said.
   size_t needed;
   /// A fresh object for a function that takes any.
   uint64_t spare;
@@ -174,7 +174,7 @@ bool status_expected(const struct call *call);
 
 // ---- callbacks.c
 
-/// What a callback does before it returns.
+/// The acts of a callback before it returns.
 enum doing { NOTHING, CALLS_EVERYTHING, WRITES_NAN };
 
 struct plan {

@@ -56,7 +56,7 @@ def compile_c(*arguments: object) -> None:
 
 @pytest.fixture(scope="module")
 def harness(tmp_path_factory) -> pathlib.Path:
-    """What is undefined in the harness itself ends it."""
+    """Undefined behaviour of the harness itself ends it."""
     program = tmp_path_factory.mktemp("harness") / "harness"
     sources = [one for one in sorted(HERE.glob("*.c")) if one.name != "faulty.c"]
     compile_c(*UNDEFINED, "-o", program, *sources, "-lffi", "-ljansson")

@@ -1,4 +1,4 @@
-// What is valid: the few values that the description cannot say, and the objects calls are made on.
+// Valid values: the few that the description cannot say, and the objects calls are made on.
 #include "harness.h"
 
 #include <stdio.h>
@@ -25,7 +25,7 @@ static const struct {
   uint64_t value;
 } numbers[] = {{"position", 3}, {"status", 0}};
 
-/// What is not zero in valid options.
+/// The fields that are not zero in valid options.
 static const struct {
   const char *structure, *field;
   uint64_t value;
@@ -157,7 +157,7 @@ static void write_file(const char *path, const uint8_t *bytes, size_t size) {
   if (!file || fwrite(bytes, 1, size, file) != size || fclose(file)) die("%s is not written", path);
 }
 
-/// What session_load and session_load_file are given, and files that nothing can be loaded from.
+/// Makes the arguments of session_load and session_load_file, and files that no session is in.
 static void save(void) {
   union value sizes[] = {
       {.pointer = &world.state_size}, {.bits = 0}, {.bits = 0}, {.bits = world.live[any_kind()]}};

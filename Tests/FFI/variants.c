@@ -66,7 +66,7 @@ static double number_of(const struct type *type, uint64_t bits) {
   return (double)bits;
 }
 
-/// What a field with this value leads to: ANY where the description names no range.
+/// The status that a field with this value leads to: ANY where the description names no range.
 static int expected_of(const struct field *field, uint64_t bits) {
   double number = number_of(&field->type, bits);
   if (!strcmp(field->name, "reserved")) return bits ? argument : ok;
@@ -151,7 +151,7 @@ static void add_field(
       add(variants, (struct variant){.way = CALLED_BACK, .field = field, .bits = (uint32_t)returned[i],
                                      .expected = ANY, .alone = true});
     }
-    // One that gives memory may call nothing of the library but to free.
+    // A callback that gives memory may call nothing of the library but to free.
     const struct callback *callback = field->type.callback;
     one = (struct variant){.way = CALLED_BACK, .field = field, .place = CALLS_EVERYTHING, .alone = true};
     if (!gives_memory(callback) && !takes_memory(callback)) add(variants, one);
@@ -302,7 +302,7 @@ static void add_lengths(
     one.bits = count * i / 17;
     if (count > 1 && one.bits) add(variants, one);
   }
-  // One more: a session twice, bytes behind a state.
+  // A length of one more: a session twice, bytes behind a state.
   one.bits = count + 1;
   add(variants, one);
   add(variants, (struct variant){.way = ABSENT, .expected = array->empty ? ok : ANY});

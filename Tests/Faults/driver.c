@@ -176,7 +176,7 @@ static void nothing(long number) { (void)number; }
 
 static int in_this_process(void (*hinder)(long), long first, long stride) {
   long runs = 0;
-  // What is made once, and the memory of the C library's streams, is there after two runs.
+  // Memory that is made once, and the memory of the C library's streams, is there after two runs.
   for (int i = 0; i < 2; i++) try(nothing, 0), weight();
   long before = weight();
   for (long number = first; try(hinder, number); number += stride) runs++;

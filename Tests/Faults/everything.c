@@ -1,4 +1,4 @@
-// One of every call of the header, on objects that are made and freed here.
+// Every call of the header once, on objects that are made and freed here.
 #include "everything.h"
 
 #include <stdint.h>

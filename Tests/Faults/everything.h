@@ -24,7 +24,7 @@ static inline struct ids parse_ids(char *text) {
   return list;
 }
 
-/// What is run, and in which difficulties.
+/// The calls that are run, and in which difficulties.
 struct plan {
   const char *model;
   const char *packed; // where a packed copy may be written
@@ -32,7 +32,7 @@ struct plan {
   struct ids greedy;
   mixtral_status allowed; // what a call that is refused something returns; OK: it may not notice
   long (*lift)(void);     // ends the difficulties; how many calls of the system had failed
-  // What gives the model's memory; NULL: the library itself.
+  // The allocator of the model's memory; NULL: the library itself.
   void *(*allocate)(uint64_t size, uint64_t alignment, void *user);
   void (*release)(void *block, uint64_t size, void *user);
 };

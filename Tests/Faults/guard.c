@@ -114,7 +114,7 @@ static void cut(off_t size) {
   NEED(strstr(mixtral_last_error(), "while it was mapped"));
   OK(mixtral_free(model));
 
-  // One that a step meets first, of two sessions at once.
+  // A fault that a step meets first, of two sessions at once.
   model = (atomic_store(&pretends, 0), load_packed());
   mixtral_session *sessions[2] = {new_session(model), new_session(model)};
   OK(mixtral_step(sessions[0], prompt, prompt_count));
@@ -359,7 +359,7 @@ static void toggle(void) {
   OK(mixtral_guard_mappings(1));
   NEED(now().sa_sigaction == guard.sa_sigaction);
 
-  // What comes later stays, and so does the guard behind it.
+  // A handler that comes later stays, and so does the guard behind it.
   handle((struct sigaction){.sa_handler = leave});
   NEED(mixtral_guard_mappings(0) == MIXTRAL_BUSY);
   NEED(mixtral_guard_mappings(1) == MIXTRAL_BUSY);
@@ -405,7 +405,7 @@ static void masks(void) {
   unsigned long free_ones = 0;
   const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
   for (int i = 0; i < 6; i++) free_ones |= 1ul << (faults[i] - 1);
-  // What nobody can hold back, and what the C library keeps from programs.
+  // Signals that nobody can hold back, and those that the C library keeps from programs.
   free_ones |= 1ul << (SIGKILL - 1) | 1ul << (SIGSTOP - 1) | 3ul << 31;
   mixtral_model *model = load(model_path, 0);
   DIR *tasks = opendir("/proc/self/task");

@@ -1,4 +1,4 @@
-// What the operating system may do to a reader: refuse, interrupt, give less, and change the file.
+// The operating system against a reader: it refuses, interrupts, gives less, and changes the file.
 
 import Base
 import Formats

@@ -1,4 +1,4 @@
-// What the tests of this room share: a good little model, and opening bytes as a file.
+// Helpers of this room's tests: a good little model, and opening bytes as a file.
 
 import Base
 import Formats

@@ -1,7 +1,7 @@
 // Calls that draw tokens or turn them into text.
 import CMixtral
 
-/// What a filter may try to use: the session and the sampler of the draw that runs.
+/// The session and the sampler of the draw that runs, which a filter may try to use.
 nonisolated(unsafe) var drawing: (session: OpaquePointer?, sampler: OpaquePointer?)
 
 extension Calls {
@@ -136,7 +136,7 @@ extension Calls {
   }
 }
 
-/// What a filter does besides changing logits: it uses the objects of the draw that runs it.
+/// The filter of a draw: besides changing logits it uses the objects of the draw that runs it.
 private func filter(
   _ logits: UnsafeMutablePointer<Float>?, _ count: UInt64, _ user: UnsafeMutableRawPointer?
 ) -> Int32 {

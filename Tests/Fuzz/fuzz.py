@@ -109,7 +109,7 @@ def prepared(targets: list[str]) -> dict[str, pathlib.Path]:
 
 
 class Result(NamedTuple):
-    """What fuzzing a target for a time gave."""
+    """The outcome of fuzzing a target for a time."""
 
     target: str
     executions: str

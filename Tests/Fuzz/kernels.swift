@@ -152,7 +152,7 @@ private func norm(_ choices: inout Choices) throws {
   let count = padded(width)
   let epsilon = choices.pick([1e-5, 1e-38, 0.9] as [Float])
   var values = Values(&choices)
-  // What pads a row is zero.
+  // The padding of a row is zero.
   let row = (0..<count).map { $0 < width ? values.float() : 0 }
   let x = try GuardedBuffer(floats: row)
   let weight = try GuardedBuffer(floats: values.floats(count))
@@ -186,7 +186,7 @@ private func swiGLU(_ choices: inout Choices) throws {
 /// `value` rounded up to whole vectors.
 private func padded(_ value: Int) -> Int { (value + 15) / 16 * 16 }
 
-/// One page: written by each table, then attended to by a few queries.
+/// A page of the cache: written by each table, then attended to by a few queries.
 private func attention(_ choices: inout Choices) throws {
   let type = choices.pick(CacheType.allCases)
   let width = 2 * (1 + choices.below(72))

@@ -39,7 +39,7 @@ public func testOneInput(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
 
 /// A session that lasts, and its state; inputs use forks of it.
 struct Standing {
-  /// What such a session is.
+  /// The key of such a session.
   struct Place: Hashable {
     var group: Int
     var cache: Int
@@ -55,7 +55,7 @@ struct Standing {
 
   static func at(_ place: Place) -> Standing {
     var place = place
-    // One that stands beyond its context there is none.
+    // A session never stands beyond its context.
     if place.length > place.context { place.context = 150 }
     if let standing = known[place] { return standing }
     return lasting {
@@ -139,7 +139,7 @@ private func offer(
   goOn(session, other, hasWindow: stands.place.group == 1, &choices)
 }
 
-/// What a session says that took a state.
+/// Checks what a session says that took a state.
 private func checkTaken(_ session: OpaquePointer?, _ bytes: [UInt8], _ place: Standing.Place) {
   let state = StateParts(bytes, pageByteCount: Standing.pageByteCount(place))
   var found = mixtral_state()

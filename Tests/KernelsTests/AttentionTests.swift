@@ -54,7 +54,7 @@ private struct AttentionSample {
   /// sqrt of the head's width, as the engine has it.
   var scale: Float { 1 / Float(headWidth).squareRoot() }
 
-  /// One page as the cache holds it, written by the table, at guards.
+  /// A page as the cache holds it, written by the table, at guards.
   func page(
     _ table: KernelTable, _ index: Int, _ side: GuardedBuffer.Side
   ) throws -> (GuardedBuffer, GuardedBuffer) {
@@ -79,7 +79,7 @@ private struct AttentionSample {
   }
 }
 
-/// What the queries have gathered, in guarded memory.
+/// The sums that the queries have gathered, in guarded memory.
 private struct AttentionState {
   let sample: AttentionSample
   let queries: GuardedBuffer

@@ -1,4 +1,4 @@
-// What the cache keeps of keys and values: half precision as the processor's own conversion rounds
+// Keys and values as the cache keeps them: half precision as the processor's own conversion rounds
 // it; eight bits within half a step of each block's largest value; the same bits from every table.
 import Kernels
 import Support

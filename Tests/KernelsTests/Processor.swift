@@ -1,4 +1,4 @@
-// What the system says of the processor.
+// The processor's features, as the system lists them.
 import Support
 
 /// The feature words of /proc/cpuinfo.

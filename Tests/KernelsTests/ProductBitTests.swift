@@ -7,7 +7,7 @@ import Kernels
 import Support
 import Testing
 
-/// What one call is: the first panels and rows of a sample.
+/// The extents of calls: the first panels and rows of a sample.
 private struct Grid {
   static let blocks = Array(0...9) + [15, 16, 17, 31, 32, 33, 37]
   static let panels = [1, 2, 3, 4, 5, 9]

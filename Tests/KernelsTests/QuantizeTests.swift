@@ -4,7 +4,7 @@ import Kernels
 import Support
 import Testing
 
-/// One block of activations, taken apart.
+/// A block of activations, taken apart.
 private struct Block {
   let codes: [Int]
   let scale: Float

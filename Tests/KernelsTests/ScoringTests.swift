@@ -45,7 +45,7 @@ struct ScoringTests {
     }
   }
 
-  /// What the weighing kernel of a table makes of scores.
+  /// The weights that the weighing kernel of a table makes of scores.
   private func weigh(
     _ table: KernelTable, _ scores: [Double], largest: Double, temperature: Double
   ) -> (weights: [Double], total: Double, moment: Double) {

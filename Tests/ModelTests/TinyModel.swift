@@ -29,7 +29,7 @@ struct TinyModel {
   /// 0: the file does not say.
   var window = 0
   var tied = false
-  /// One tensor a role, or one an expert as files before April 2024.
+  /// Whether a role is one tensor, or one for each expert as in files before April 2024.
   var merged = true
   /// Types of the matrices in turn.
   var types: [TensorType] = [.q8_0, .f16, .q4_0, .f32, .q5_1]

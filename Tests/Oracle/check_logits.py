@@ -62,7 +62,7 @@ class OtherChoice:
 
 @dataclass
 class PromptReport:
-    """What one prompt gave."""
+    """The figures of one prompt."""
 
     name: str
     tokens: int

@@ -96,7 +96,7 @@ class Reference:
         return self.read[key]
 
     def expert(self, layer: int, part: str, expert: int) -> Matrix:
-        """One expert's matrix: a slice of a merged tensor or a tensor of its own."""
+        """The matrix of one expert: a slice of a merged tensor or a tensor of its own."""
         merged = f"blk.{layer}.ffn_{part}_exps"
         if f"{merged}.weight" in self.tensors:
             return self.matrix(merged, expert)
@@ -180,8 +180,8 @@ class Reference:
 
 
 def f32_bound(model: Reference, logits: np.ndarray) -> float:
-    """What f32 arithmetic may put between two results: half an ulp of the largest logit for each
-    addition on the way from the embedding to the logits, all in the same direction.
+    """The distance that f32 arithmetic may put between two results: half an ulp of the largest logit
+    for each addition on the way from the embedding to the logits, all in the same direction.
     """
     wide = model.heads * model.head_width
     inner = model.key("feed_forward_length") * max(1, model.experts_used)

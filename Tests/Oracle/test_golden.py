@@ -25,7 +25,7 @@ def compare(model: str, stem: str, *more: str) -> dict:
 
 
 def failures(result: dict) -> list[str]:
-    """What is beyond the tolerances."""
+    """The figures beyond the tolerances."""
     return [f"{p['name']}: {text}" for p in result["prompts"] for text in p["failures"]]
 
 

@@ -166,7 +166,7 @@ def test_experts_of_a_layer_may_differ_in_type(tmp_path: pathlib.Path, kinds: st
 
 @pytest.mark.parametrize("older", [False, True], ids=["merged", "older"])
 def test_identical_experts_give_the_dense_logits(tmp_path: pathlib.Path, older: bool) -> None:
-    """One layer in f32: no rounding to fewer bits stands between the experts and the logits."""
+    """A layer in f32: no rounding to fewer bits stands between the experts and the logits."""
     shape = Shape(layers=1)
     dense = write_random(tmp_path / "dense.gguf", shape, Kind.F32, 12)
     mixture = tmp_path / "mixture.gguf"

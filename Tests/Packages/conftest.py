@@ -79,7 +79,7 @@ def elf(path: pathlib.Path, tag: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def version() -> str:
-    """What the built library answers."""
+    """The version that the built library answers."""
     library = ctypes.CDLL(str(LIBRARY))
     library.mixtral_version.restype = ctypes.c_char_p
     return library.mixtral_version().decode("ascii")

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import LIBRARY, ROOT, elf, run
 
-# What the system has to bring, and the oldest versions that do: those of Ubuntu 22.04; Debian 12 is newer.
+# Libraries that the system has to bring, and the oldest versions that do: those of Ubuntu 22.04; Debian 12 is newer.
 NEEDED = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
 CEILINGS = {"GLIBC": (2, 35), "GCC": (4, 2, 0)}
 

@@ -50,7 +50,7 @@ private struct Golden {
     }
   }
 
-  /// One row read back into guarded memory.
+  /// A row read back into guarded memory.
   func decoded(_ panel: GuardedBuffer, lane: Int, _ side: GuardedBuffer.Side) throws -> [Float] {
     let out = try GuardedBuffer(byteCount: columns * 4, guarding: side)
     let workspace = try GuardedBuffer(byteCount: tileByteCount)

@@ -11,7 +11,7 @@ struct PackedTypeTests {
     #expect(PanelFormat.formats.map(\.panelType) == PanelType.allCases)
   }
 
-  /// What the sizes were when panels were first written to files: a file of then must still be read.
+  /// The sizes of panels when they were first written to files: a file of then must still be read.
   @Test(
     "sizes of packed blocks are those of the files that exist",
     arguments: [

@@ -1,4 +1,4 @@
-// What all tests of the room use: golden files, logits, one call for a draw.
+// Helpers of all tests of the room: golden files, logits, one call for a draw.
 
 import Base
 import Glibc
@@ -88,7 +88,7 @@ extension SamplerOptions {
 }
 
 extension Sampler {
-  /// One draw from arrays.
+  /// A draw from arrays.
   mutating func draw(
     _ logits: [Float], history: [Int32] = [], table: KernelTable = .reference,
     filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)? = nil

@@ -1,4 +1,4 @@
-// What a sampler refuses, by the numbers of the list of edge cases (N06 to N14).
+// Options that a sampler refuses, by the numbers of the list of edge cases (N06 to N14).
 
 import Base
 import Sampling

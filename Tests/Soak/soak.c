@@ -18,7 +18,7 @@ static void check(mixtral_status status) {
   exit(2);
 }
 
-/// What the process holds.
+/// The memory, descriptors and threads that the process holds.
 struct holding {
   long resident; /* KiB */
   long heap;     /* bytes in use */
@@ -96,7 +96,7 @@ static void load_and_free(const char *path, long count) {
 
 enum { SESSIONS = 4, LENGTH = 200 };
 
-/// One conversation: draws tokens, forks, goes back, and draws again from the copy.
+/// A conversation: draws tokens, forks, goes back, and draws again from the copy.
 static long converse(mixtral_model *model, unsigned seed) {
   mixtral_session *sessions[SESSIONS];
   mixtral_sampler *sampler = NULL;

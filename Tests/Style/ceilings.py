@@ -1,4 +1,4 @@
-"""What there is too much of in Sources, counted by room, beside ceilings that only fall.
+"""Habits that Sources should lose, counted by room, beside ceilings that only fall.
 
 `python Tests/Style/ceilings.py [ROOM...]` lists each place; `--lower` writes ceilings.json anew. What
 moves from room to room takes its share of a ceiling along: `--lower` refuses only when a sum over all

@@ -79,7 +79,7 @@ def rooms_of(row: re.Match[str]) -> list[str]:
 
 
 def column(rooms: list[str]) -> str:
-    """What a row says of the imports of its rooms: what all have, then what one has besides."""
+    """The imports cell of a row: what all have, then what one has besides."""
 
     def spelled(names: set[str]) -> str:
         return ", ".join(name for name in ARROWS if name in names)

@@ -120,7 +120,7 @@ DECLARATION = re.compile(
 TYPE = re.compile(
     r"\b(?:struct|class|enum|actor|protocol|extension)\s+(?!func\b|var\b|let\b)([\w.]+)"
 )
-# What a line begins with when the declaration before it had no body.
+# The beginning of a line before which a declaration had no body.
 NEXT = re.compile(
     r"\n\s*(?:@|#|(?:public|package|internal|private|fileprivate|static|final|mutating|nonisolated|func"
     r"|init|deinit|subscript|var|let|struct|class|enum|protocol|extension|typealias|associatedtype"

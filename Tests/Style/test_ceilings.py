@@ -1,4 +1,4 @@
-"""What there is too much of only becomes less, and no function is longer than 70 lines."""
+"""The counts of ceilings.json only fall, and no function is longer than 70 lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make test` ends with: a table of the parts, and the status of the worst."""
+"""The end of `make test`: a table of the parts, and the status of the worst."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ FORBIDDEN = re.compile(
     r"|\bimport (Foundation|Dispatch)\b|\.allocate\(byteCount|[\w\])]!(?![=\w(])"
 )
 UNFINISHED = re.compile(r"\bTODO\b|\bFIXME\b")
-# What Embedded Swift lacks: existentials, reflection, key paths. Of code that is left when strings
-# are gone, and what they interpolate keeps no backslash, a backslash begins a key path.
+# Features that Embedded Swift lacks: existentials, reflection, key paths. In code without strings
+# and without the backslashes of what they interpolate, a backslash begins a key path.
 NOT_EMBEDDED = re.compile(
     r"\bany\s+[A-Z]|\bString\((describing|reflecting):|\bMirror\(|\btype\(of:|\\|\bKeyPath\b"
 )

@@ -44,7 +44,7 @@ package struct BlockParts: Sendable {
   }
 }
 
-/// What rows of blocks are filled with.
+/// The kinds of numbers that rows of blocks are filled with.
 package enum BlockSample: Sendable {
   /// Random codes; scales of random sign up to `scale`, never near zero.
   case random(scale: Float)

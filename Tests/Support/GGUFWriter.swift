@@ -178,7 +178,7 @@ package struct GGUFWriter {
 
 /// Little-endian bytes, front to back.
 package struct ByteBuilder {
-  /// What was written so far.
+  /// The bytes written so far.
   package var bytes: [UInt8] = []
 
   /// Nothing yet.

@@ -1,4 +1,4 @@
-// What a file may not say about its tokenizer, and what a caller may not ask: kind and sentence.
+// Refused descriptions of a tokenizer and refused calls: kind and sentence.
 import Base
 import Formats
 import Testing

@@ -1,4 +1,4 @@
-// What the tokenizer tests share: files of the repository, golden files, calls with plain arrays.
+// Helpers of the tokenizer tests: files of the repository, golden files, calls with plain arrays.
 import Base
 import Formats
 import Glibc
@@ -28,7 +28,7 @@ func environment(_ name: String) -> String? {
   getenv(name).map { String(cString: $0) }
 }
 
-/// One line of a golden file: a text and the oracle's ids.
+/// A line of a golden file: a text and the oracle's ids.
 struct Golden {
   let text: [UInt8]
   let ids: [Int32]
@@ -67,7 +67,7 @@ extension Tokenizer {
     String(decoding: try bytes(ids, options), as: UTF8.self)
   }
 
-  /// What the file says and was not believed.
+  /// The warnings: what the file says and was not believed.
   func warned() throws -> [String] {
     try (0..<warnings.count).map { String(decoding: try warnings[$0], as: UTF8.self) }
   }

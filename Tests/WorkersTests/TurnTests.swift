@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 import Workers
 
-/// What some threads do with a turn.
+/// A contest of some threads for a turn.
 private final class Contest: @unchecked Sendable {
   let turn = Turn()
   let inside = Atomic<Int>(0)

@@ -20,7 +20,7 @@ GROUPS = {
     "MIXTRAL_DETOKENIZE_": "Flags of mixtral_detokenize",
     "MIXTRAL_CACHE_": "Cache types",
 }
-# What the rules at the head of the header say of a parameter in each role.
+# The rules at the head of the header for a parameter, by its role.
 ROLES = {
     "new_handle": "receives the new handle, NULL on an error",
     "needed": "receives the count needed, also with BUFFER_TOO_SMALL",

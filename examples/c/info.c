@@ -1,4 +1,4 @@
-/* What a model is: info MODEL. */
+/* A description of a model: info MODEL. */
 #include <inttypes.h>
 #include <mixtral.h>
 #include <stdio.h>

@@ -19,7 +19,7 @@ struct Choices {
     return bytes[place - 1]
   }
 
-  /// One of 0..<count; count is at most 65536.
+  /// A number of 0..<count; count is at most 65536.
   mutating func below(_ count: Int) -> Int {
     guard count > 1 else { return 0 }
     let low = Int(byte())

@@ -1,4 +1,4 @@
-// What is done with every model that loads, through the header: describe it, tokenize, step four
+// The exercise of every model that loads, through the header: describe it, tokenize, step four
 // tokens, sample.
 import CMixtral
 import Glibc

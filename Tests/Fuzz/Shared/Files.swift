@@ -5,7 +5,7 @@ import Support
 /// A file in memory, written anew for each input.
 struct MemoryFile: Sendable {
   private let descriptor: Int32
-  /// What opens it again.
+  /// The path that opens it again.
   var path: String { "/proc/self/fd/\(descriptor)" }
 
   init() {

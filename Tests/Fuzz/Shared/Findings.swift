@@ -1,4 +1,4 @@
-// What is a finding besides a crash: a status that no input may cause, a sentence that is not one,
+// Findings besides a crash: a status that no input may cause, a sentence that is not one,
 // a file that stays open.
 import CMixtral
 import Glibc

@@ -75,7 +75,7 @@ def run(values, samplers):
 
 
 def probabilities(values, samplers):
-    """What the softmax of llama.cpp's distribution sampler makes of the survivors, by token."""
+    """The probabilities of the survivors by llama.cpp's distribution sampler, by token."""
     data = (L.llama_token_data * len(values))()
     for i, value in enumerate(values):
         data[i] = L.llama_token_data(i, value, 0.0)

@@ -37,7 +37,7 @@ class Allocator(Protocol):
 
 
 class _Raised(threading.local):
-    """What a callback on this thread raised, until `run` takes it."""
+    """The exception of a callback on this thread, until `run` takes it."""
 
     error: BaseException | None = None
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from ._errors import NotFoundError
 from ._model import Model
 
-# What this family's own template says when a conversation has no system message.
+# The words of this family's own template when a conversation has no system message.
 _SMOLLM2_SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
 

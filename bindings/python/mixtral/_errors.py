@@ -1,4 +1,4 @@
-"""One exception class a status. Each is also the builtin that a Python program would expect."""
+"""An exception class a status. Each is also the builtin that a Python program would expect."""
 
 from __future__ import annotations
 

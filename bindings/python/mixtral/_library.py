@@ -25,7 +25,7 @@ def _library_path() -> str:
     if beside.is_file():
         return str(beside)
     checkout = package.parent.parent.parent
-    # Whatever an installed package lies in, only a checkout has this file.
+    # Only a checkout has this file, whatever an installed package lies in.
     if (checkout / "Package.swift").is_file():
         return str(checkout / ".build" / "lib" / LIBRARY_NAME)
     return LIBRARY_NAME

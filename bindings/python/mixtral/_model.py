@@ -54,7 +54,7 @@ _TOKENS = ("bos_token", "eos_token", "unknown_token", "padding_token")
 
 @dataclass(frozen=True)
 class Info:
-    """What a model is. Sizes in bytes, widths in values; None for a token that the file lacks."""
+    """A model described. Sizes in bytes, widths in values; None for a token that the file lacks."""
 
     layers: int
     hidden_width: int

@@ -73,7 +73,7 @@ class Sampler(Handle):
         logit_bias: Mapping[int, float] | None = None,
         filter: Filter | None = None,
     ) -> None:
-        # What the filter raised in the call that runs.
+        # The exception of the filter in the call that runs.
         self._raised: list[BaseException | None] = [None]
         callback = filter_callback(_changing(filter), self._raised)
         biases = _bias_array(logit_bias or {})
@@ -104,7 +104,7 @@ class Sampler(Handle):
         self._draws: bool = options.temperature > 0
 
     def report(self) -> list[Candidate]:
-        """What the last draw saw: the token drawn, then the `report` likeliest, best first."""
+        """Candidates of the last draw: the token drawn, then the `report` likeliest, best first."""
         count = ctypes.c_size_t()
         needed = ctypes.byref(count)
         status = _raw.mixtral_sample_report(needed, None, 0, self._handle)

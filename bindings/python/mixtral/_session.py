@@ -28,7 +28,7 @@ from ._support import (
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-# What SplitMix64 adds to its state for every number: the n-th number of a seed is the first of the seed
+# The step of SplitMix64's state from number to number: the n-th number of a seed is the first of the seed
 # that is n steps further.
 _SPLITMIX_STEP = 0x9E3779B97F4A7C15
 
@@ -123,7 +123,7 @@ class Session(Handle):
 
     @property
     def seed(self) -> int | None:
-        """What the random numbers of sample() with options began with; None before its first call."""
+        """The seed of the random numbers of sample() with options; None before its first call."""
         return self._seed
 
     @property

@@ -1,4 +1,4 @@
-"""What the classes share: handles, ids, numbers, text, buffers, and calls that Ctrl-C can end."""
+"""Parts that the classes share: handles, ids, numbers, text, buffers, and calls that Ctrl-C can end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SHORT_STEP = 16
 class Closing:
     """Something with a close(), which `with` calls, and of which there is one."""
 
-    # What to do in place of a copy, for the sentence that refuses it.
+    # The advice in place of a copy, for the sentence that refuses it.
     _instead: ClassVar[str]
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class Closing:
         self.close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        # What copy, deepcopy and pickle ask for.
+        # The method that copy, deepcopy and pickle ask for.
         raise TypeError(
             f"a {type(self).__name__} cannot be copied or pickled, as it stands for memory of this "
             f"process; {self._instead}"

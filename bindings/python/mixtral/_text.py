@@ -84,7 +84,7 @@ class StopFilter:
         return text[: len(text) - keep]
 
     def end(self) -> str:
-        """What was held back and became no stop string."""
+        """The text that was held back and became no stop string."""
         held, self._held = self._held, ""
         return held
 

@@ -1,4 +1,4 @@
-// What this machine can do at best, measured by two small loops: reading memory once, and 8-bit
+// The best that this machine can do, measured by two small loops: reading memory once, and 8-bit
 // products from registers. Shares of these two are what benchmarks report, since clocks and
 // neighbours change.
 import FloorsAVX2
