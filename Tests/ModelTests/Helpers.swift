@@ -165,3 +165,27 @@ func expectError(
     Issue.record("\(error) \(note)", sourceLocation: location)
   }
 }
+
+/// Tests of refused models: kind and gist of every refusal, one change to a good file at a time.
+protocol LoadErrorSuite {
+  var good: GGUFWriter { get }
+}
+
+extension LoadErrorSuite {
+  /// Expects a refusal of a good file with one key changed.
+  func refused(
+    _ key: String, _ value: GGUFWriter.Value?, _ kind: EngineError.Kind, _ words: String...,
+    location: SourceLocation = #_sourceLocation
+  ) {
+    expectError(kind, words, "\(key) \(String(describing: value))", location: location) {
+      _ = try accepted(key, value)
+    }
+  }
+
+  /// Loads a good file with one key changed.
+  func accepted(_ key: String, _ value: GGUFWriter.Value?) throws -> Model {
+    var writer = good
+    writer.set(key, value)
+    return try load(writer)
+  }
+}
