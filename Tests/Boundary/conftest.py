@@ -64,6 +64,21 @@ def mistral_tiny(oracle: pathlib.Path) -> pathlib.Path:
     return _existing(oracle / "tiny" / "mistral-tiny-f16.gguf")
 
 
+@pytest.fixture(scope="module", params=["mixtral_tiny", "mistral_tiny"])
+def tiny(request) -> pathlib.Path:
+    """The tiny models in turn: a mixture without a window, a dense one with a window of 16."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def plain(tiny: pathlib.Path):
+    """A tiny model loaded with no option that changes a bit."""
+    from mixtral import Model
+
+    with Model(tiny, threads=2) as model:
+        yield model
+
+
 @pytest.fixture(scope="session")
 def nemo_shape(oracle: pathlib.Path) -> pathlib.Path:
     """Random weights, heads wider than the hidden width gives, a cut Tekken."""

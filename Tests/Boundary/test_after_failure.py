@@ -6,13 +6,12 @@ multiple of sixteen too, in every table.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from gguf import GGUFWriter
 from mixtral import Model, NumericError
+
+import child
 
 VOCABULARY = 4
 
@@ -88,9 +87,7 @@ print(sorted(outcomes))
 
 def test_tokens_that_change_during_a_step_are_read_once(mixtral_tiny):
     """Ids that another thread changes: an error or a step, as they were when the step began."""
-    done = subprocess.run(
-        [sys.executable, "-c", CHANGING, str(mixtral_tiny)], capture_output=True, text=True
-    )
+    done = child.python("-c", CHANGING, mixtral_tiny)
     assert done.returncode == 0, done.stderr
     assert set(eval(done.stdout)) <= {0, 1}
 
@@ -109,9 +106,7 @@ for count in (17, 1 << 25, 1 << 40, (1 << 62) - 1, (1 << 64) - 1):
 
 
 def test_a_count_beyond_the_context_is_refused_before_a_token_is_read(mixtral_tiny):
-    done = subprocess.run(
-        [sys.executable, "-c", COUNTS, str(mixtral_tiny)], capture_output=True, text=True
-    )
+    done = child.python("-c", COUNTS, mixtral_tiny)
     assert done.returncode == 0, done.stderr
     statuses = [int(word) for word in done.stdout.split()]
     # CONTEXT_FULL; a count that is no size of an array may be INVALID_ARGUMENT as well.

@@ -11,41 +11,30 @@ from bits import LENGTH, digest, prompt, rows
 from test_laws import available
 
 
-@pytest.fixture(scope="module", params=["mixtral_tiny", "mistral_tiny"])
-def path(request):
-    return request.getfixturevalue(request.param)
-
-
 @pytest.fixture(scope="module")
-def model(path) -> mixtral.Model:
-    with mixtral.Model(path, threads=2) as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
-def expected(model) -> numpy.ndarray:
-    with model.session(cache="q8_0") as session:
+def expected(plain) -> numpy.ndarray:
+    with plain.session(cache="q8_0") as session:
         return numpy.array(session.step_logits(prompt()))
 
 
-def test_same_bits_for_every_instruction_set_and_thread_count(path, expected):
+def test_same_bits_for_every_instruction_set_and_thread_count(tiny, expected):
     for isa in available():
         for threads in (1, 3):
-            with mixtral.Model(path, isa=isa, threads=threads) as model:
+            with mixtral.Model(tiny, isa=isa, threads=threads) as model:
                 found = model.session(cache="q8_0").step_logits(prompt())
                 assert digest(found) == digest(expected), (isa, threads)
 
 
 @pytest.mark.parametrize("step", [1, 7, 64])
-def test_same_bits_for_every_cut(model, expected, step):
-    with model.session(cache="q8_0") as session:
+def test_same_bits_for_every_cut(plain, expected, step):
+    with plain.session(cache="q8_0") as session:
         assert digest(rows(session, prompt(), step)) == digest(expected)
 
 
-def test_sessions_of_both_types_share_a_step(model, expected):
-    with model.session() as plain:
-        half = numpy.array(plain.step_logits(prompt()))
-    small, large = model.session(cache="q8_0"), model.session()
+def test_sessions_of_both_types_share_a_step(plain, expected):
+    with plain.session() as session:
+        half = numpy.array(session.step_logits(prompt()))
+    small, large = plain.session(cache="q8_0"), plain.session()
     for start in range(0, LENGTH, 16):
         ids = prompt()[start : start + 16]
         assert mixtral.step_many([large, small], [ids, ids]) == [None, None]
@@ -53,8 +42,8 @@ def test_sessions_of_both_types_share_a_step(model, expected):
         assert digest(large.logits()) == digest(half[start + len(ids) - 1])
 
 
-def test_forks_and_rewinding(model, expected):
-    with model.session(cache="q8_0") as session:
+def test_forks_and_rewinding(plain, expected):
+    with plain.session(cache="q8_0") as session:
         session.feed(prompt()[:70])
         fork = session.fork()
         session.feed(prompt(2, seed=5))
@@ -64,8 +53,8 @@ def test_forks_and_rewinding(model, expected):
             assert digest(one.logits()) == digest(expected[-1])
 
 
-def test_about_half_the_memory(model):
-    with model.session() as large, model.session(cache="q8_0") as small:
+def test_about_half_the_memory(plain):
+    with plain.session() as large, plain.session(cache="q8_0") as small:
         for session in (large, small):
             session.feed(prompt())
         ratio = small.state.cache_size / large.state.cache_size
@@ -73,12 +62,12 @@ def test_about_half_the_memory(model):
         assert ratio <= 34 / 64 + 1e-9
 
 
-def test_little_changes(model, expected):
+def test_little_changes(plain, expected):
     """The distributions differ by less than a hundredth of a nat, and differ.
 
     The median: these models are untrained, and where two experts are nearly equal the choice flips.
     """
-    with model.session() as session:
+    with plain.session() as session:
         exact = numpy.array(session.step_logits(prompt()), dtype=numpy.float64)
     other = expected.astype(numpy.float64)
 
@@ -91,6 +80,6 @@ def test_little_changes(model, expected):
     assert 0 < numpy.median(divergence) < 0.01
 
 
-def test_an_unknown_type_is_refused(model):
+def test_an_unknown_type_is_refused(plain):
     with pytest.raises(ValueError, match="f16"):
-        model.session(cache="q3")
+        plain.session(cache="q3")

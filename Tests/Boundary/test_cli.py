@@ -11,17 +11,12 @@ import mixtral
 import pytest
 from mixtral._chat import ChatML, Instruct, chat_format
 
+import child
 from conftest import PYTHON
 
 
 def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mixtral", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(PYTHON)},
-        input=stdin,
-        capture_output=True,
-        text=True,
-    )
+    return child.python("-m", "mixtral", *arguments, stdin=stdin)
 
 
 def refused(*arguments: object) -> str:
@@ -215,11 +210,6 @@ def test_instruct_turns():
 
 @pytest.mark.parametrize("name", ["complete", "logprobs", "batch"])
 def test_examples(root, mixtral_tiny, name):
-    done = subprocess.run(
-        [sys.executable, str(root / "examples" / "python" / f"{name}.py"), mixtral_tiny, "ab"],
-        env={**os.environ, "PYTHONPATH": str(PYTHON)},
-        capture_output=True,
-        text=True,
-    )
+    done = child.python(root / "examples" / "python" / f"{name}.py", mixtral_tiny, "ab")
     assert done.returncode == 0, done.stderr
     assert done.stdout

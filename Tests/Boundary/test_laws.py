@@ -28,17 +28,6 @@ def available() -> list[str]:
     return ["reference", *(isa for isa, needed in FLAGS.items() if needed <= flags)]
 
 
-@pytest.fixture(scope="module", params=["mixtral_tiny", "mistral_tiny"])
-def path(request) -> pathlib.Path:
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def plain(path) -> mixtral.Model:
-    with mixtral.Model(path, threads=2) as model:
-        yield model
-
-
 @pytest.fixture(scope="module")
 def expected(plain) -> numpy.ndarray:
     with plain.session() as session:
@@ -46,26 +35,26 @@ def expected(plain) -> numpy.ndarray:
 
 
 @pytest.mark.parametrize("isa", ["reference", "avx2", "avxvnni", "avx512"])
-def test_same_bits_for_every_instruction_set(path, expected, isa):
+def test_same_bits_for_every_instruction_set(tiny, expected, isa):
     if isa not in available():
         with pytest.raises(mixtral.UnsupportedError):
-            mixtral.Model(path, isa=isa)
+            mixtral.Model(tiny, isa=isa)
         return
-    with mixtral.Model(path, isa=isa, threads=2) as model, model.session() as session:
+    with mixtral.Model(tiny, isa=isa, threads=2) as model, model.session() as session:
         assert model.info.isa == isa
         assert digest(session.step_logits(prompt())) == digest(expected)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
-def test_same_bits_for_every_thread_count(path, expected, threads):
-    with mixtral.Model(path, threads=threads) as model, model.session() as session:
+def test_same_bits_for_every_thread_count(tiny, expected, threads):
+    with mixtral.Model(tiny, threads=threads) as model, model.session() as session:
         assert model.info.threads == threads
         assert digest(session.step_logits(prompt())) == digest(expected)
 
 
 @pytest.mark.parametrize("batch", [1, 5, 64])
-def test_same_bits_for_every_batch_size(path, expected, batch):
-    with mixtral.Model(path, batch=batch) as model, model.session() as session:
+def test_same_bits_for_every_batch_size(tiny, expected, batch):
+    with mixtral.Model(tiny, batch=batch) as model, model.session() as session:
         assert model.info.batch == batch
         assert digest(session.step_logits(prompt())) == digest(expected)
 
@@ -143,8 +132,8 @@ def test_experts_used(mixtral_tiny):
     assert len(digests) == 3
 
 
-def test_a_session_outlives_its_model(path, expected):
-    model = mixtral.Model(path)
+def test_a_session_outlives_its_model(tiny, expected):
+    model = mixtral.Model(tiny)
     session = model.session()
     model.close()
     with pytest.raises(mixtral.InvalidHandleError):

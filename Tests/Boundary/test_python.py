@@ -5,16 +5,15 @@ from __future__ import annotations
 import array
 import gc
 import itertools
-import os
 import signal
-import subprocess
-import sys
 import threading
 import weakref
 
 import mixtral
 import numpy
 import pytest
+
+import child
 
 
 def test_exceptions_are_builtins_too():
@@ -113,12 +112,7 @@ def test_exit_with_live_objects_is_quiet(mixtral_tiny):
         "pieces = model.generate('abc', max_tokens=9); next(pieces, None)\n"
         "cycle = [session]; cycle.append(cycle)\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", program, str(mixtral_tiny)],
-        env={**os.environ, "PYTHONPATH": sys.path[1]},
-        capture_output=True,
-        text=True,
-    )
+    run = child.python("-X", "dev", "-c", program, mixtral_tiny)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
@@ -136,12 +130,7 @@ def test_works_without_numpy(mixtral_tiny):
         "assert session.sample(filter=ban) == 7\n"
         "print(session.sample())\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program, str(mixtral_tiny)],
-        env={**os.environ, "PYTHONPATH": sys.path[1]},
-        capture_output=True,
-        text=True,
-    )
+    run = child.python("-c", program, mixtral_tiny)
     assert run.returncode == 0, run.stderr
     with mixtral.Model(mixtral_tiny) as model, model.session() as session:
         assert int(run.stdout) == int(numpy.argmax(session.step([1, 5, 9])))
@@ -291,12 +280,7 @@ assert len(list(model.generate([5] * 64, max_tokens=3))) > 0
 
 
 def test_steps_where_no_thread_can_be_started(mixtral_tiny):
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_THREADS, str(mixtral_tiny)],
-        env={**os.environ, "PYTHONPATH": sys.path[1]},
-        capture_output=True,
-        text=True,
-    )
+    run = child.python("-c", WITHOUT_THREADS, mixtral_tiny)
     assert (run.returncode, run.stderr) == (0, "")
 
 
@@ -308,12 +292,7 @@ def test_steps_while_python_ends(mixtral_tiny):
         "session = model.session()\n"
         "atexit.register(lambda: print(session.step([5] * 64).size))\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", program, str(mixtral_tiny)],
-        env={**os.environ, "PYTHONPATH": sys.path[1]},
-        capture_output=True,
-        text=True,
-    )
+    run = child.python("-c", program, mixtral_tiny)
     assert (run.returncode, run.stdout, run.stderr) == (0, "1024\n", "")
 
 
@@ -335,16 +314,8 @@ def test_batch_results(model, windowed):
 
 
 def test_a_missing_library_is_an_import_error(tmp_path):
-    run = subprocess.run(
-        [sys.executable, "-c", "import mixtral"],
-        env={
-            **os.environ,
-            "PYTHONPATH": sys.path[1],
-            "MIXTRAL_LIBRARY": str(tmp_path / "none.so"),
-        },
-        capture_output=True,
-        text=True,
-    )
+    library = str(tmp_path / "none.so")
+    run = child.python("-c", "import mixtral", MIXTRAL_LIBRARY=library)
     assert run.returncode == 1
     assert "ImportError" in run.stderr
     assert "MIXTRAL_LIBRARY" in run.stderr

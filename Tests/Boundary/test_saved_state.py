@@ -26,26 +26,14 @@ HEADER = 128
 VERSION, ORDER, TOTAL, MODEL, CACHE_TYPE, LOGITS, POSITION, FIRST = 8, 12, 16, 24, 32, 52, 56, 64
 
 
-@pytest.fixture(scope="module", params=["mixtral_tiny", "mistral_tiny"])
-def path(request):
-    """Without a window, and with one of 16."""
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture(scope="module")
-def model(path) -> mixtral.Model:
-    with mixtral.Model(path, threads=2) as model:
-        yield model
-
-
 @pytest.fixture(params=["f16", "q8_0"])
 def cache(request) -> str:
     return request.param
 
 
 @pytest.fixture
-def state(model, cache) -> bytes:
-    with model.session(cache=cache) as session:
+def state(plain, cache) -> bytes:
+    with plain.session(cache=cache) as session:
         session.feed(prompt()[:100])
         return session.save()
 
@@ -59,11 +47,11 @@ def sealed(state: bytes, offset: int = 0, kind: str = "0s", value: object = b"")
     return bytes(changed)
 
 
-def test_what_a_state_is(state, model):
+def test_what_a_state_is(state, plain):
     """The layout that Sources/Model/SavedState.swift documents, with the checksums of xxhash."""
     assert state[:8] == b"MIXTRALS"
     assert struct.unpack_from("<IIQ", state, VERSION) == (1, 0x01020304, len(state))
-    assert struct.unpack_from("<I", state, 48) == (model.info.vocabulary,)
+    assert struct.unpack_from("<I", state, 48) == (plain.info.vocabulary,)
     assert struct.unpack_from("<IQ", state, LOGITS) == (1, 100)
     tokens = numpy.frombuffer(state, "<i4", 100, HEADER)
     assert tokens.tolist() == list(prompt()[:100])
@@ -71,9 +59,9 @@ def test_what_a_state_is(state, model):
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 100])
-def test_the_same_bits_go_on(model, cache, length):
+def test_the_same_bits_go_on(plain, cache, length):
     ids = prompt()
-    with model.session(cache=cache) as session, model.session(cache=cache) as other:
+    with plain.session(cache=cache) as session, plain.session(cache=cache) as other:
         if length:
             session.feed(ids[:length])
         other.load(session.save())
@@ -85,11 +73,11 @@ def test_the_same_bits_go_on(model, cache, length):
         assert digest(other.step_logits(rest)) == digest(session.step_logits(rest))
 
 
-def test_Z11_any_table_and_threads(path, state, cache):
+def test_Z11_any_table_and_threads(tiny, state, cache):
     found = set()
     for isa in available():
         for threads in (1, 3):
-            with mixtral.Model(path, isa=isa, threads=threads) as model:
+            with mixtral.Model(tiny, isa=isa, threads=threads) as model:
                 with model.session(cache=cache) as session:
                     session.load(state)
                     found.add(digest(session.step_logits(prompt()[100:])))
@@ -99,18 +87,18 @@ def test_Z11_any_table_and_threads(path, state, cache):
     assert len(found) == 1
 
 
-def test_a_packed_model_is_the_same_model(path, state, cache, tmp_path):
+def test_a_packed_model_is_the_same_model(tiny, state, cache, tmp_path):
     packed = tmp_path / "packed.gguf"
-    mixtral.pack(path, packed)
+    mixtral.pack(tiny, packed)
     for mapped in (False, True):
         with mixtral.Model(packed, map=mapped) as model, model.session(cache=cache) as session:
             session.load(state)
             assert session.save() == state
 
 
-def test_equal_sessions_are_equal_bytes(model, cache, state):
+def test_equal_sessions_are_equal_bytes(plain, cache, state):
     """Nothing that was rewound is in the state, whatever else was in the pages."""
-    with model.session(cache=cache) as session:
+    with plain.session(cache=cache) as session:
         session.feed(prompt()[:100])
         session.feed([5, 6, 7])
         fork = session.fork()
@@ -123,8 +111,8 @@ def test_equal_sessions_are_equal_bytes(model, cache, state):
         assert fork.save() == without
 
 
-def test_loading_replaces_what_was_there(model, cache, state):
-    with model.session(cache=cache) as session, model.session(cache=cache) as short:
+def test_loading_replaces_what_was_there(plain, cache, state):
+    with plain.session(cache=cache) as session, plain.session(cache=cache) as short:
         session.feed(prompt()[:150])
         fork = session.fork()
         kept = fork.save()
@@ -136,9 +124,9 @@ def test_loading_replaces_what_was_there(model, cache, state):
         assert session.position == 3
 
 
-def test_files(model, cache, state, tmp_path):
+def test_files(plain, cache, state, tmp_path):
     path = tmp_path / "a state"
-    with model.session(cache=cache) as session:
+    with plain.session(cache=cache) as session:
         session.load(state)
         session.save_file(path)
         assert path.read_bytes() == state
@@ -170,8 +158,8 @@ class Bad:
 
 
 @pytest.fixture
-def bad(model, cache) -> Bad:
-    bad = Bad(model, cache)
+def bad(plain, cache) -> Bad:
+    bad = Bad(plain, cache)
     yield bad
     bad.close()
 
@@ -203,8 +191,8 @@ def test_Z03_another_model(bad, state, bundled):
         bad.refuses(session.save(), mixtral.MalformedError, "of model")
 
 
-def test_Z03_other_options_make_another_model(path, state, cache):
-    with mixtral.Model(path, sliding_window=24) as other, other.session(cache=cache) as session:
+def test_Z03_other_options_make_another_model(tiny, state, cache):
+    with mixtral.Model(tiny, sliding_window=24) as other, other.session(cache=cache) as session:
         with pytest.raises(mixtral.MalformedError, match="of model"):
             session.load(state)
 
@@ -214,19 +202,19 @@ def test_Z04_a_later_version_and_Z12_another_order(bad, state):
     bad.refuses(sealed(state, ORDER, "I", 0x04030201), mixtral.UnsupportedError, "little-endian")
 
 
-def test_Z05_tokens(bad, state, model, cache):
-    with model.session(context=99, cache=cache) as small:
+def test_Z05_tokens(bad, state, plain, cache):
+    with plain.session(context=99, cache=cache) as small:
         with pytest.raises(mixtral.ContextFullError, match="100 tokens"):
             small.load(state)
-    with model.session(context=100, cache=cache) as enough:
+    with plain.session(context=100, cache=cache) as enough:
         enough.load(state)
-    for token in (-1, model.info.vocabulary, 2**31 - 1):
+    for token in (-1, plain.info.vocabulary, 2**31 - 1):
         changed = sealed(state, HEADER + 40, "i", token)
         bad.refuses(changed, mixtral.MalformedError, f"token 10 of the state is {token}")
 
 
-def test_Z06_another_type_of_cache(bad, state, model, cache):
-    with model.session(cache="f16" if cache == "q8_0" else "q8_0") as other:
+def test_Z06_another_type_of_cache(bad, state, plain, cache):
+    with plain.session(cache="f16" if cache == "q8_0" else "q8_0") as other:
         with pytest.raises(mixtral.UnsupportedError, match="cache_type"):
             other.load(state)
     bad.refuses(sealed(state, CACHE_TYPE, "I", 7), mixtral.UnsupportedError, "cache_type 7")
@@ -242,12 +230,12 @@ def test_Z07_lengths(bad, state, value):
         bad.refuses(sealed(state, LOGITS, "I", value % 2**32), mixtral.MalformedError)
 
 
-def test_Z08_not_a_number_in_the_cache(model):
-    with model.session() as session:
+def test_Z08_not_a_number_in_the_cache(plain):
+    with plain.session() as session:
         session.feed(prompt()[:64])
         state = session.save()
         page = bytearray(state)
-        for place in range(HEADER + 64 * 4, len(state) - 4 * model.info.vocabulary, 2):
+        for place in range(HEADER + 64 * 4, len(state) - 4 * plain.info.vocabulary, 2):
             # Half precision's first NaN.
             struct.pack_into("<H", page, place, 0x7E00)
         session.load(sealed(bytes(page)))
@@ -257,8 +245,8 @@ def test_Z08_not_a_number_in_the_cache(model):
         session.feed([5])
 
 
-def test_Z09_a_session_in_use(model, cache, state):
-    with model.session(cache=cache) as session:
+def test_Z09_a_session_in_use(plain, cache, state):
+    with plain.session(cache=cache) as session:
         session.load(state)
         seen = []
 
@@ -273,9 +261,9 @@ def test_Z09_a_session_in_use(model, cache, state):
         assert session.save() == state
 
 
-def test_Z10_a_buffer_that_is_too_small(model, cache, state):
+def test_Z10_a_buffer_that_is_too_small(plain, cache, state):
     size = ctypes.c_size_t()
-    with model.session(cache=cache) as session:
+    with plain.session(cache=cache) as session:
         session.load(state)
         for capacity in (0, 1, HEADER, len(state) - 1):
             buffer = ctypes.create_string_buffer(b"\xa5" * len(state), len(state))
@@ -300,12 +288,12 @@ with mixtral.Model(model) as model, model.session(cache="CACHE") as session:
 """
 
 
-def test_Z10_a_full_disk_leaves_the_old_file(path, cache, state, tmp_path):
+def test_Z10_a_full_disk_leaves_the_old_file(tiny, cache, state, tmp_path):
     given, target = tmp_path / "given", tmp_path / "target"
     given.write_bytes(state)
     target.write_bytes(b"old")
     run = subprocess.run(
-        [sys.executable, "-c", FULL.replace("CACHE", cache), str(path), str(given), str(target)],
+        [sys.executable, "-c", FULL.replace("CACHE", cache), str(tiny), str(given), str(target)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

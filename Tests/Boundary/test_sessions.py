@@ -12,12 +12,6 @@ import pytest
 from bits import LENGTH, digest, prompt
 
 
-@pytest.fixture(scope="module", params=["mixtral_tiny", "mistral_tiny"])
-def plain(request) -> mixtral.Model:
-    with mixtral.Model(request.getfixturevalue(request.param), threads=2) as model:
-        yield model
-
-
 @pytest.fixture(scope="module")
 def expected(plain) -> numpy.ndarray:
     with plain.session() as session:

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import array
 import gc
-import os
-import subprocess
-import sys
 import threading
 
 import mixtral
 import numpy
 import pytest
 from mixtral import _raw, _session
+
+import child
 
 PROGRAM_WITHOUT_NUMPY = """
 import sys; sys.modules["numpy"] = None
@@ -98,12 +97,7 @@ def test_a_filter_that_leaves_another_shape(model):
 
 
 def test_without_numpy(mixtral_tiny):
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM_WITHOUT_NUMPY, str(mixtral_tiny)],
-        env={**os.environ, "PYTHONPATH": sys.path[1]},
-        capture_output=True,
-        text=True,
-    )
+    run = child.python("-c", PROGRAM_WITHOUT_NUMPY, mixtral_tiny)
     assert (run.returncode, run.stderr) == (0, "")
 
 
