@@ -28,7 +28,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 OURS = pathlib.Path(os.environ.get("MIXTRAL_LIBRARY", ROOT / ".build" / "lib" / "libmixtral.so.1"))
 BINDINGS = ROOT / "bindings" / "python"
-SHAPE = make_shapes.Shape(1, 64, 2, 1, 32, 64, 0, 32000, 1e4, 4096)
+SHAPE = make_shapes.Shape(1, 64, 2, 1, 32, 64, 0, 0, 32000, 1e4, 4096)
 SETS: dict[str, dict] = {
     "greedy": {},
     "temperature": {"temperature": 0.8},

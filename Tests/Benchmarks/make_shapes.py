@@ -11,37 +11,22 @@ nothing. Which tensor gets which type follows llama.cpp's recipes without import
 
 import argparse
 import pathlib
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import gguf
 import numpy as np
 
-Kind = gguf.GGMLQuantizationType
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Widths and counts of a model; `experts` 0 is a dense one."""
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    head_width: int
-    feed_forward: int
-    experts: int
-    vocabulary: int
-    rope_base: float
-    context: int
-
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Oracle"))
+from gguf_files import Kind, Shape, add_keys  # noqa: E402
 
 SHAPES = {
-    "mistral-7b": Shape(32, 4096, 32, 8, 128, 14336, 0, 32000, 1e4, 32768),
-    "mixtral-8x7b": Shape(32, 4096, 32, 8, 128, 14336, 8, 32000, 1e6, 32768),
-    "mixtral-8x22b": Shape(56, 6144, 48, 8, 128, 16384, 8, 32768, 1e6, 65536),
-    "nemo-12b": Shape(40, 5120, 32, 8, 128, 14336, 0, 131072, 1e6, 131072),
-    "demo": Shape(4, 256, 8, 2, 32, 256, 8, 32000, 1e6, 4096),
+    "mistral-7b": Shape(32, 4096, 32, 8, 128, 14336, 0, 0, 32000, 1e4, 32768),
+    "mixtral-8x7b": Shape(32, 4096, 32, 8, 128, 14336, 8, 0, 32000, 1e6, 32768),
+    "mixtral-8x22b": Shape(56, 6144, 48, 8, 128, 16384, 8, 0, 32768, 1e6, 65536),
+    "nemo-12b": Shape(40, 5120, 32, 8, 128, 14336, 0, 0, 131072, 1e6, 131072),
+    "demo": Shape(4, 256, 8, 2, 32, 256, 8, 0, 32000, 1e6, 4096),
 }
 # Where a block's f16 scales are, in bytes.
 SCALES = {
@@ -121,7 +106,7 @@ def tensor_kind(recipe: str, part: str, layer: int, shape: Shape) -> Kind:
 
 def tensors(shape: Shape) -> Iterator[tuple[str, str, int, tuple[int, ...]]]:
     """Name, part, layer and dimensions (the contiguous last) of every tensor."""
-    hidden, inner = shape.hidden, shape.feed_forward
+    hidden, inner = shape.width, shape.feed_forward
     query, key = shape.heads * shape.head_width, shape.kv_heads * shape.head_width
     yield "token_embd.weight", "token_embd", 0, (shape.vocabulary, hidden)
     yield "output_norm.weight", "norm", 0, (hidden,)
@@ -160,36 +145,6 @@ def random_data(kind: Kind, dimensions: tuple[int, ...], random: np.random.Gener
         scale = random.uniform(1e-4, 4e-4, blocks).astype("<f2")
         raw[:, offset : offset + 2] = scale.view(np.uint8).reshape(blocks, 2)
     return raw.reshape(*dimensions[:-1], -1)
-
-
-def add_keys(writer: gguf.GGUFWriter, shape: Shape, name: str) -> None:
-    """Hyperparameters and an invented SentencePiece vocabulary."""
-    writer.add_name(name)
-    writer.add_block_count(shape.layers)
-    writer.add_context_length(shape.context)
-    writer.add_embedding_length(shape.hidden)
-    writer.add_feed_forward_length(shape.feed_forward)
-    writer.add_head_count(shape.heads)
-    writer.add_head_count_kv(shape.kv_heads)
-    writer.add_key_length(shape.head_width)
-    writer.add_value_length(shape.head_width)
-    writer.add_rope_dimension_count(shape.head_width)
-    writer.add_rope_freq_base(shape.rope_base)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_vocab_size(shape.vocabulary)
-    if shape.experts:
-        writer.add_expert_count(shape.experts)
-        writer.add_expert_used_count(2)
-    words = shape.vocabulary - 259
-    control = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    writer.add_tokenizer_model("llama")
-    writer.add_token_list(pieces + [f"▁w{number}" for number in range(words)])
-    writer.add_token_scores([float(-number) for number in range(shape.vocabulary)])
-    writer.add_token_types(control + [gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * words)
-    writer.add_unk_token_id(0)
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
 
 
 def write(out: pathlib.Path, name: str, shape: Shape, recipe: str, seed: int) -> int:

@@ -6,6 +6,7 @@ import os
 import pathlib
 import socket
 import stat
+from collections.abc import Callable
 
 import mixtral
 import pytest
@@ -159,6 +160,16 @@ def copied(source: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     return path
 
 
+def refused_as_changed(way: str, path: pathlib.Path, progress: Callable[[int, int], None]) -> None:
+    """A load, or the writing of a packed file, is CHANGED and leaves no other file."""
+    with pytest.raises(mixtral.ChangedError):
+        if way == "load":
+            mixtral.Model(path, progress=progress)
+        else:
+            mixtral.pack(path, path.with_name("packed"), progress=progress)
+    assert os.listdir(path.parent) == ["model.gguf"]
+
+
 @pytest.mark.parametrize("way", ["load", "pack"])
 @pytest.mark.parametrize("at", [0.0, 0.5, 0.9])
 def test_R15_cut_while_it_is_loaded(mixtral_tiny, tmp_path, way, at):
@@ -168,12 +179,7 @@ def test_R15_cut_while_it_is_loaded(mixtral_tiny, tmp_path, way, at):
         if done >= at * total:
             os.truncate(path, 4096)
 
-    with pytest.raises(mixtral.ChangedError):
-        if way == "load":
-            mixtral.Model(path, progress=cut)
-        else:
-            mixtral.pack(path, tmp_path / "packed", progress=cut)
-    assert os.listdir(tmp_path) == ["model.gguf"]
+    refused_as_changed(way, path, cut)
 
 
 @pytest.mark.parametrize("way", ["load", "pack"])
@@ -187,12 +193,7 @@ def test_R16_written_to_while_it_is_loaded(mixtral_tiny, tmp_path, way, at):
                 file.seek(-100, os.SEEK_END)
                 file.write(b"x" * 100)
 
-    with pytest.raises(mixtral.ChangedError):
-        if way == "load":
-            mixtral.Model(path, progress=write)
-        else:
-            mixtral.pack(path, tmp_path / "packed", progress=write)
-    assert os.listdir(tmp_path) == ["model.gguf"]
+    refused_as_changed(way, path, write)
 
 
 @pytest.mark.parametrize("what", ["replaced", "removed"])

@@ -72,6 +72,7 @@ class Shape:
     window: int = 0
     vocabulary: int = 1003
     rope_base: float = 1e4
+    context: int = 1024
     tied: bool = False
 
 
@@ -123,12 +124,11 @@ def add_vocabulary(writer: gguf.GGUFWriter, size: int) -> None:
     writer.add_eos_token_id(2)
 
 
-def write_random(target: pathlib.Path, shape: Shape, kind: Kind, seed: int = 1) -> pathlib.Path:
-    """Writes a random model of a shape, its matrices in one type as far as their columns allow."""
-    writer = gguf.GGUFWriter(target, "llama")
-    writer.add_name(f"random {kind.name}")
+def add_keys(writer: gguf.GGUFWriter, shape: Shape, name: str) -> None:
+    """Hyperparameters and an invented SentencePiece vocabulary."""
+    writer.add_name(name)
     writer.add_block_count(shape.layers)
-    writer.add_context_length(1024)
+    writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
     writer.add_feed_forward_length(shape.feed_forward)
     writer.add_head_count(shape.heads)
@@ -145,5 +145,11 @@ def write_random(target: pathlib.Path, shape: Shape, kind: Kind, seed: int = 1) 
     if shape.window:
         writer.add_sliding_window(shape.window)
     add_vocabulary(writer, shape.vocabulary)
+
+
+def write_random(target: pathlib.Path, shape: Shape, kind: Kind, seed: int = 1) -> pathlib.Path:
+    """Writes a random model of a shape, its matrices in one type as far as their columns allow."""
+    writer = gguf.GGUFWriter(target, "llama")
+    add_keys(writer, shape, f"random {kind.name}")
     finish(writer, (encode(name, x, kind) for name, x in random_weights(shape, seed)))
     return target

@@ -8,14 +8,10 @@ Tekken.
 --special lets control pieces in the text become control tokens.
 """
 
-import argparse
 import llama_cpp
 import texts
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("model"), parser.add_argument("out")
-parser.add_argument("--count", type=int, default=400)
-parser.add_argument("--seed", type=int, default=1)
+parser = texts.command_line(__doc__)
 parser.add_argument("--no-marks", action="store_true")
 parser.add_argument("--special", action="store_true")
 a = parser.parse_args()

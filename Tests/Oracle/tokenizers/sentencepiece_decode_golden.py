@@ -8,17 +8,12 @@ bytes that are
 simply put together, as the engine gives them, may still make one.
 """
 
-import argparse
 import random
 import re
 import sentencepiece
 import texts
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("model"), parser.add_argument("out")
-parser.add_argument("--count", type=int, default=400)
-parser.add_argument("--seed", type=int, default=1)
-a = parser.parse_args()
+a = texts.command_line(__doc__).parse_args()
 model = sentencepiece.SentencePieceProcessor(model_file=a.model)
 rng = random.Random(a.seed)
 controls = [0, 1, 1, 2]

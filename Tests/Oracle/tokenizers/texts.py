@@ -5,6 +5,7 @@ A golden file has one line a text: the text's bytes in hexadecimal, a tab, the i
 between.
 """
 
+import argparse
 import random
 import unicodedata
 
@@ -98,6 +99,15 @@ RANGES = [
     (0x1D400, 0x1D7FF),
     (0x1F300, 0x1FAFF),
 ]
+
+
+def command_line(description):
+    """The parser of a script that writes a golden file."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("model"), parser.add_argument("out")
+    parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser
 
 
 def any_scalar(rng):
