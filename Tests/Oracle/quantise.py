@@ -5,7 +5,7 @@
     python quantise.py mixtral-demo-f16.gguf WORK-FOLDER
 
 Writes WORK-FOLDER/mixtral-demo-TYPE.gguf for each type of --types; a file that is there is kept.
-With F16, the master itself, the default types are the 11 that the library is checked with. No
+With F16, the master itself, the default types are the 13 that the library is checked with. No
 importance matrix is used.
 """
 
@@ -14,7 +14,10 @@ import ctypes
 import os
 import pathlib
 
-TYPES = ("q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0", "q4_1", "q5_0", "q5_1", "q3_k_m", "q2_k")
+TYPES = (
+    *("q8_0", "q6_k", "q5_k_m", "q4_k_m", "iq4_nl", "iq4_xs", "q4_0", "q4_1", "q5_0", "q5_1"),
+    *("q3_k_m", "q2_k"),
+)
 
 
 def quantise(source: pathlib.Path, kind: str, target: pathlib.Path, threads: int = 2) -> None:
