@@ -5,10 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import pathlib
-import resource
 import shutil
 import subprocess
-import sys
 import threading
 
 import gguf
@@ -16,6 +14,7 @@ import mixtral
 import numpy
 import pytest
 
+import child
 from bits import digest, prompt
 
 PACKED = 0x6D780000
@@ -279,7 +278,8 @@ def test_no_folder_and_no_such_name(mixtral_tiny, tmp_path):
 def limited(size: int, source: pathlib.Path, target: pathlib.Path) -> subprocess.CompletedProcess:
     """Packs in a process that may write no file beyond `size` bytes."""
     code = f"""
-import mixtral, signal, sys
+import mixtral, resource, signal, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 try:
     mixtral.pack({str(source)!r}, {str(target)!r})
@@ -287,13 +287,7 @@ except mixtral.InputOutputError as error:
     print(error)
     sys.exit(3)
 """
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return child.python("-c", code)
 
 
 def test_a_limit_on_files_is_an_error_and_no_signal(mixtral_tiny, tmp_path):
