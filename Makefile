@@ -18,9 +18,13 @@ NEED := scripts/need.sh
 # pytest of a folder, or of what ONLY names in it: make test-boundary ONLY=test_laws.py
 pytest = $(PYTHON) -m pytest -q $(or $(addprefix $(1)/,$(ONLY)),$(1))
 CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
-# One set of flags for every build, or each would undo another's work: no colours, which a terminal has and a pipe
-# has not; an index, which the tests need; no testable imports, which want builds of their own. No RUNPATH: whoever
-# loads the library says where it is.
+# The library that ships: Embedded Swift, in a folder of its own (Package.swift). No colours in either build, which
+# a terminal has and a pipe has not: each would undo the other's work.
+EMBEDDED := .build/embedded
+EMBEDDED_FLAGS := -c release --no-color-diagnostics --disable-index-store --traits Embedded \
+  --scratch-path $(EMBEDDED)
+# The rooms with Swift's runtime, for their tests. One set of flags for every such build: an index, which the tests
+# need; no testable imports, which want builds of their own.
 SWIFT_FLAGS := -c release --disable-local-rpath --no-color-diagnostics --enable-index-store
 SWIFT_TEST := swift test $(SWIFT_FLAGS) --disable-testable-imports
 # The public headers, as scripts/headers.py lists them.
@@ -41,11 +45,14 @@ help:
 # Swift decides itself what is out of date; the copy is stripped and is what programs link. BUILT=1 says that all
 # was built just now.
 $(LIBRARY): $(if $(BUILT),,FORCE)
-	swift build $(SWIFT_FLAGS) --product mixtral
+	@$(NEED) python3:python3
+	swift build $(EMBEDDED_FLAGS) --target Mixtral
 	mkdir -p $(@D)
-	test -e $@ && cmp -s $(BUILD)/libmixtral.so .build/lib/unstripped || { \
-	  strip -o $@ $(BUILD)/libmixtral.so; ln -sf libmixtral.so.1 $(@D)/libmixtral.so; \
-	  cp $(BUILD)/libmixtral.so .build/lib/unstripped; }
+	scripts/link.sh $(EMBEDDED)/release $(@D)/linked
+	test -e $@ && cmp -s $(@D)/linked $(@D)/unstripped || { \
+	  python3 scripts/isa_gate.py $(EMBEDDED)/release $(@D)/linked && \
+	  strip -o $@ $(@D)/linked && ln -sf libmixtral.so.1 $(@D)/libmixtral.so && \
+	  mv $(@D)/linked $(@D)/unstripped; }
 FORCE:
 
 .build/examples/%: examples/c/%.c $(HEADERS) $(LIBRARY)
@@ -90,7 +97,7 @@ $(SMOLLM2): scripts/fetch_smollm2.py | .venv/ready
 	touch $@
 
 # The longest first, so that none is left alone at the end.
-PARTS := test-swift test-checked test-fuzz-corpus test-faults test-catalogue test-boundary test-docs test-oracle test-counts \
+PARTS := test-swift test-fuzz-corpus test-faults test-catalogue test-boundary test-docs test-oracle test-counts \
   test-embed test-baseline-quick test-traps test-ffi test-soak test-style
 
 # By another name: a line that spells MAKE itself would be run by `make -n`, too.
@@ -102,20 +109,15 @@ test: .venv/ready $(SMOLLM2) tests-built $(LIBRARY) $(EXAMPLES)
 	$(if $(ONLY),$(error ONLY is for one part: make test-boundary ONLY=$(ONLY)))
 	python3 Tests/parts.py --make $(SAME_MAKE) $(PARTS)
 
-.PHONY: tests-built test-checked
+.PHONY: tests-built
 tests-built:
 	$(if $(BUILT),,swift build $(SWIFT_FLAGS) --build-tests)
 
 ## make test-swift [ONLY=KernelsTests]: the rooms from inside; ONLY is a pattern of test names.
+# Here the room Forward has every check of the compiler, which the library that ships is built without.
 # The real model is part of the tests: its tokenizer and its goldens.
 test-swift: $(SMOLLM2)
 	MIXTRAL_SMOLLM2="$(CURDIR)/$(SMOLLM2)" $(SWIFT_TEST) $(addprefix --filter ,$(ONLY))
-
-## make test-checked [ONLY=LawTests]: the pass and the model with every check of the compiler in force.
-# In release the room Forward is compiled without; here each bound that its code relies on is tried.
-CHECKED := --scratch-path .build/checked --disable-local-rpath --no-color-diagnostics
-test-checked:
-	swift test $(CHECKED) $(addprefix --filter ,$(or $(ONLY),ForwardTests ModelTests)) --skip LoadErrorTests
 
 ## make test-style [ONLY=test_arrows.py]: arrows, sizes and words of the code; ONLY works for all that follow.
 test-style: .venv/ready

@@ -2,64 +2,46 @@
 // One target a room (see CONTRIBUTING.md). Compiler flags per instruction set live only here.
 import PackageDescription
 
-/// Everything: warnings are errors.
-let careful: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// `--traits Embedded` builds the library that ships, in Embedded Swift: without Swift's runtime, each
+/// room compiled whole. Without it the same sources have the runtime, which the tests of the rooms need.
+let whenEmbedded: BuildSettingCondition = .when(traits: ["Embedded"])
 
-/// What a check of the compiler that fails calls.
-func trap(_ function: String, _ when: BuildSettingCondition? = nil) -> SwiftSetting {
-  .unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", function], when)
-}
+/// Everything: warnings are errors.
+let careful: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableExperimentalFeature("Embedded", whenEmbedded),
+  .unsafeFlags(["-wmo", "-Xfrontend", "-disable-stack-protector", "-num-threads", "0",
+      "-Xfrontend", "-function-sections"], whenEmbedded),
+]
+
+/// Where a failed check of the compiler goes: it ends the call, not the process (Sources/Platform/recovery.c).
+let trap: [SwiftSetting] = [
+  .unsafeFlags(["-Xfrontend", "-trap-function", "-Xfrontend", "platform_trap"])
+]
 
 /// Every room: dynamic checks of exclusive access are off.
 ///
-/// Recovery from a failure (Sources/Platform/recovery.c) leaves frames without ending their accesses,
-/// and the runtime's list of accesses lies in those frames.
-let room: [SwiftSetting] = careful + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
-
-/// A room that has such checks.
-///
-/// One that fails ends the call, not the process; Tests/Traps counts them.
-let strict: [SwiftSetting] = room + [trap("platform_trap")]
-
-/// A room without any: what they would call is defined nowhere, so that the library does not link
-/// when one comes back. (Unoptimised, every index has one.)
-func checked(_ name: String) -> [SwiftSetting] {
-  room + [
-    trap("a_check_was_left_in_\(name)", .when(configuration: .release)),
-    trap("platform_trap", .when(configuration: .debug)),
-  ]
-}
+/// Recovery from a failure leaves frames without ending their accesses, and the runtime's list of accesses
+/// lies in those frames.
+let room: [SwiftSetting] =
+  careful + trap + [.unsafeFlags(["-enforce-exclusivity=unchecked"])]
 
 /// Rooms in which a pointer is an exception that must be spelled `unsafe`.
 let safe: [SwiftSetting] = [.strictMemorySafety()]
 
 /// The arithmetic: loops over pointers whose bounds were fixed at load.
 func kernels(_ flags: String...) -> [SwiftSetting] {
-  careful + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
+  careful + trap + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
 }
 
-/// The forward pass: the same trust in release, and in a debug build every check of the compiler, so
-/// that its tests there try each bound (`make test-checked`).
-let pass: [SwiftSetting] =
-  room + [
-    .unsafeFlags(["-Ounchecked"], .when(configuration: .release)),
-    .unsafeFlags(["-O"], .when(configuration: .debug)),
-  ]
-
-/// What Swift's runtime asks of the system goes through Sources/Platform/reserve.c, and what it does
-/// when it gives up through recovery.c.
-let wrapped = [
-  "malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "malloc_usable_size",
-  "strdup", "_Znwm", "_ZnwmSt11align_val_t", "__cxa_allocate_exception", "sigaction", "sigaltstack",
-  "abort", "_ZN5swift28swift_abortAllocationFailureEmm",
-  "_ZN5swift25swift_abortRetainOverflowEv", "_ZN5swift10fatalErrorEjPKcz",
-  "_swift_stdlib_reportFatalErrorInFile", "_swift_stdlib_reportFatalError",
-  "_ZN5swift7warningEjPKcz",
-].flatMap { ["-Xlinker", "--wrap=\($0)"] }
+/// The forward pass: the same trust in the library that ships. In the tests of the rooms it has every check of
+/// the compiler, so that each bound is tried.
+let pass: [SwiftSetting] = room + [.unsafeFlags(["-Ounchecked"], whenEmbedded)]
 
 let package = Package(
   name: "mixtral",
-  products: [.library(name: "mixtral", type: .dynamic, targets: ["Mixtral"])],
+  products: [.library(name: "mixtral", type: .static, targets: ["Mixtral"])],
+  traits: [.trait(name: "Embedded", description: "The library that ships, without Swift's runtime.")],
   targets: [
     .systemLibrary(name: "CMixtral", path: "include"),
     .target(name: "Platform"),
@@ -75,42 +57,33 @@ let package = Package(
     .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
-    .target(name: "Base", dependencies: ["Platform"], swiftSettings: strict + safe),
-    .target(name: "Formats", dependencies: ["Base", "Platform"], swiftSettings: strict + safe),
+    .target(name: "Base", dependencies: ["Platform"], swiftSettings: room + safe),
+    .target(name: "Formats", dependencies: ["Base", "Platform"], swiftSettings: room + safe),
     .target(
       name: "Quantization", dependencies: ["Base", "Formats", "Kernels"],
-      swiftSettings: checked("Quantization")),
-    .target(name: "Text", dependencies: ["Base", "Formats"], swiftSettings: strict + safe),
+      swiftSettings: room),
+    .target(name: "Text", dependencies: ["Base", "Formats"], swiftSettings: room + safe),
     .target(
       name: "Sampling", dependencies: ["Base", "Kernels"],
-      swiftSettings: checked("Sampling") + safe),
+      swiftSettings: room + safe),
     .target(
-      name: "Workers", dependencies: ["Base", "Platform"], swiftSettings: checked("Workers")),
+      name: "Workers", dependencies: ["Base", "Platform"], swiftSettings: room),
     .target(
       name: "Forward", dependencies: ["Base", "Kernels", "Workers"], swiftSettings: pass),
     .target(
       name: "Model",
       dependencies: ["Base", "Formats", "Forward", "Kernels", "Quantization", "Text", "Workers"],
-      swiftSettings: strict),
+      swiftSettings: room),
     .target(
       name: "Conversion", dependencies: ["Base", "Formats", "Model", "Quantization", "Workers"],
-      swiftSettings: checked("Conversion")),
+      swiftSettings: room),
     .target(
       name: "Mixtral",
       dependencies: [
         "Base", "CMixtral", "Conversion", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512",
         "KernelsAVXVNNI", "KernelsReference", "Model", "Platform", "Sampling", "Text",
       ],
-      swiftSettings: checked("Mixtral"),
-      linkerSettings: [
-        .unsafeFlags(
-          [
-            "-static-stdlib", "-use-ld=lld", "-L", "packaging/link",
-            "-Xlinker", "--version-script=exports.map", "-Xlinker", "-soname=libmixtral.so.1",
-            "-Xlinker", "--gc-sections", "-Xlinker", "-z", "-Xlinker", "defs",
-            "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "-z", "-Xlinker", "nodelete",
-          ] + wrapped)
-      ]),
+      swiftSettings: room),
 
     .target(
       name: "FloorsAVX2", dependencies: ["Intrinsics"], path: "Tests/Benchmarks/Floors/AVX2",

@@ -2,7 +2,7 @@
 // runtime's arrays end the call when memory is refused or an index is wrong
 // (Sources/Platform/recovery.c), here both are errors that are thrown. Tests/Traps counts what is
 // left of the former.
-import Glibc
+import Platform
 
 /// The error of a wrong index: a fault of the library, never of a file or of a caller.
 @usableFromInline @inline(never)
@@ -17,11 +17,12 @@ func indexFault(_ index: Int, _ count: Int) -> EngineError {
 final class GrowableStorage: @unchecked Sendable {
   @usableFromInline let base: UnsafeMutableRawPointer
 
-  /// Nil when the system refuses the memory.
-  @usableFromInline
-  init?(byteCount: Int) {
+  private init(_ base: UnsafeMutableRawPointer) { unsafe self.base = base }
+
+  /// Memory of its own; nil when the system refuses it.
+  static func allocated(byteCount: Int) -> GrowableStorage? {
     guard byteCount > 0, let base = unsafe malloc(byteCount) else { return nil }
-    unsafe self.base = base
+    return unsafe GrowableStorage(base)
   }
 
   deinit { unsafe free(base) }
@@ -79,7 +80,7 @@ package struct Growable<Element: BitwiseCopyable>: @unchecked Sendable {
   mutating func move(to needed: Int) throws(EngineError) {
     let wanted = needed > capacity ? max(needed, capacity &+ capacity / 2, 16) : max(capacity, 1)
     let (size, overflow) = wanted.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-    guard !overflow, let grown = GrowableStorage(byteCount: size) else {
+    guard !overflow, let grown = GrowableStorage.allocated(byteCount: size) else {
       throw EngineError(.outOfMemory, "no memory for \(wanted) elements")
     }
     let fresh = unsafe grown.base.assumingMemoryBound(to: Element.self)

@@ -1,7 +1,7 @@
 // Where all large memory comes from: anonymous mappings, zeroed by the system, taken page by page
 // only when touched; or the functions of a host that wants to give it. A refusal is a value, not a
 // trap.
-import Glibc
+import Platform
 
 /// How a host gives memory and takes it back, on whatever thread a call runs.
 @safe package struct HostMemory: Sendable {
@@ -27,20 +27,21 @@ import Glibc
   package let byteCount: Int
   private let host: HostMemory?
 
+  private init(_ base: UnsafeMutableRawPointer, _ byteCount: Int, _ host: HostMemory?) {
+    unsafe self.base = base
+    self.byteCount = byteCount
+    self.host = host
+  }
+
   /// Takes `byteCount` bytes, aligned to 64, from the host or, when that is nil, the system.
   ///
   /// Throws `.outOfMemory`, and `.invalidArgument` for a block of the host that is not aligned.
-  package init(
+  package static func allocated(
     byteCount: Int, for purpose: String, from host: HostMemory?
-  ) throws(EngineError) {
+  ) throws(EngineError) -> Memory {
     let size = max(byteCount, 1)
-    if let host {
-      unsafe base = try Self.block(of: host, size, purpose)
-    } else {
-      unsafe base = try Self.mapping(size, purpose)
-    }
-    self.byteCount = size
-    self.host = host
+    if let host { return unsafe Memory(try block(of: host, size, purpose), size, host) }
+    return unsafe Memory(try mapping(size, purpose), size, nil)
   }
 
   deinit {
@@ -55,7 +56,7 @@ import Glibc
     _ size: Int, _ purpose: String
   ) throws(EngineError) -> UnsafeMutableRawPointer {
     let region = unsafe mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard let region = unsafe region, unsafe region != MAP_FAILED else {
+    guard let region = unsafe region, unsafe region != platform_map_failed() else {
       throw EngineError(
         .outOfMemory, "the system refused \(size) bytes for \(purpose)")
     }
@@ -105,11 +106,8 @@ package func padded(_ value: Int) -> Int { (value &+ 15) & ~15 }
 
 /// Whether the system would give this many bytes now.
 ///
-/// An Array ends the process when it cannot grow, so memory of a size that a file chose is asked
-/// for here first. (`posix_memalign`, because the optimiser drops a `malloc` that is only freed.)
+/// An Array ends the call when it cannot grow, so memory of a size that a file chose is asked for
+/// here first.
 package func canAllocate(byteCount: Int) -> Bool {
-  var pointer: UnsafeMutableRawPointer?
-  guard unsafe posix_memalign(&pointer, 64, byteCount) == 0 else { return false }
-  unsafe free(pointer)
-  return true
+  platform_can_allocate(UInt64(clamping: byteCount)) != 0
 }

@@ -43,7 +43,7 @@ package enum Pack {
     }
     let plan = try checkpoint.naming { () throws(EngineError) in try WeightPlan(checkpoint) }
     let layout = try PackedLayout.of(plan)
-    let output = try OutputFile(
+    let output = try OutputFile.created(
       path: target, replacing: options.replaces, source: checkpoint.firstFile)
     let start = try header(checkpoint, plan, layout).write(to: output)
     let stream = TensorStream(

@@ -15,7 +15,7 @@ package struct FloatBuffer {
 
   /// Copies a row over another.
   func move(_ source: Int, to target: Int) {
-    row(target).update(from: row(source), count: stride)
+    row(target).copy(from: row(source), count: stride)
   }
 }
 

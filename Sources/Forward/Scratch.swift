@@ -58,7 +58,7 @@ package struct Scratch {
 
   /// Takes the memory of `layout`.
   package init(_ layout: Layout, from host: HostMemory?) throws(EngineError) {
-    let memory = try Memory(
+    let memory = try Memory.allocated(
       byteCount: layout.byteCount, for: "the buffers of a pass of \(layout.rows) rows", from: host)
     let base = memory.base
     func floats(_ buffer: Layout.Buffer) -> FloatBuffer {

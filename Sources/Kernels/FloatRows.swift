@@ -49,7 +49,7 @@ public struct FloatRows: Sendable {
   ) {
     let bundled = bundled(count)
     guard row < bundled else {
-      (rows + row * stride).update(from: x, count: columns)
+      UnsafeMutableRawPointer(rows + row * stride).copyMemory(from: x, byteCount: columns * 4)
       return
     }
     var out = rows

@@ -8,3 +8,7 @@ extension KernelTable {
   /// The kernels of AVX2 with the products of AVX-VNNI.
   public static let avxvnni = Table.kernels(of: .avxvnni)
 }
+
+/// The table, for who cannot import this room.
+@_silgen_name("kernels_table_avxvnni")
+func kernelTable() -> KernelTable { .avxvnni }

@@ -8,3 +8,7 @@ extension KernelTable {
   /// Every kernel in plain Swift.
   public static let reference = Table.kernels(of: .reference)
 }
+
+/// The table, for who cannot import this room.
+@_silgen_name("kernels_table_reference")
+func kernelTable() -> KernelTable { .reference }

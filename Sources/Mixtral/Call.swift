@@ -2,17 +2,16 @@
 // as they were, an error becomes a status and this thread's sentence.
 import Base
 import CMixtral
-import Glibc
 import Model
 import Platform
 
 /// The floating-point state of every call.
-private let control = UInt32(PLATFORM_CONTROL)
+private let floatState = UInt64(PLATFORM_FLOAT_STATE)
 
 /// Whether a callback of the host says stop; what it did to the floating-point state is undone.
 func stops(_ callback: () -> Int32) -> Bool {
   let answer = callback()
-  platform_set_mxcsr(control)
+  platform_set_float_state(floatState)
   return answer != 0
 }
 
@@ -26,7 +25,7 @@ func inAllocator<Answer>(_ callback: () -> Answer) -> Answer {
   platform_set_in_allocator(1)
   defer {
     platform_set_in_allocator(outer)
-    platform_set_mxcsr(control)
+    platform_set_float_state(floatState)
   }
   return callback()
 }
@@ -37,12 +36,12 @@ func inAllocator<Answer>(_ callback: () -> Answer) -> Answer {
 func call(
   givesBack: Bool = false, _ body: () throws(EngineError) -> Void
 ) -> mixtral_status {
-  let savedErrno = errno
-  let savedControl = platform_get_mxcsr()
-  platform_set_mxcsr(control)
+  let savedErrno = platform_errno()
+  let savedState = platform_float_state()
+  platform_set_float_state(floatState)
   defer {
-    platform_set_mxcsr(savedControl)
-    errno = savedErrno
+    platform_set_float_state(savedState)
+    platform_set_errno(savedErrno)
   }
   // A call may run in a callback of another one.
   let outerRefusals = platform_refusals()
@@ -129,12 +128,12 @@ func checkApart<Result, Argument>(
 }
 
 /// Writes results by the one buffer convention: the count always, the elements when they fit.
-func write<Element>(
+func write<Element: BitwiseCopyable>(
   _ elements: UnsafeBufferPointer<Element>, _ count: UnsafeMutablePointer<Int>?,
   _ buffer: UnsafeMutablePointer<Element>?, _ capacity: Int
 ) throws(EngineError) {
   let out = try outputBuffer(for: elements.count, count, buffer, capacity)
-  if let from = elements.baseAddress { out?.update(from: from, count: elements.count) }
+  if let from = elements.baseAddress { out?.copy(from: from, count: elements.count) }
 }
 
 /// The buffer, when `needed` elements fit; otherwise BUFFER_TOO_SMALL.

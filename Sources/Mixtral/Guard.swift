@@ -1,7 +1,6 @@
 // The one signal that a host may ask the library to handle.
 import Base
 import CMixtral
-import Glibc
 import Platform
 
 @c @implementation

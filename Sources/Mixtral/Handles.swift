@@ -6,7 +6,6 @@
 //
 // 53 bits in all: runtimes that keep numbers as doubles keep handles whole.
 import Base
-import Glibc
 import Model
 import Platform
 import Sampling
@@ -143,7 +142,7 @@ final class HandleTable: @unchecked Sendable {
   private static let lastGeneration: UInt64 = 1 << 23 - 1
 
   /// Nothing is allocated while the lock is held; pages that nothing was written to cost nothing.
-  private let state = Mutex(State())
+  private let state = Lock(State())
   /// For each slot the handle of the session there, 0 without one, and whether it was cancelled.
   ///
   /// Not behind the lock, which the code that a signal handler interrupts may hold.

@@ -2,13 +2,12 @@
 import Base
 import CMixtral
 import Conversion
+import Formats
+import Forward
 import Kernels
-import KernelsAVX2
-import KernelsAVX512
-import KernelsAVXVNNI
-import KernelsReference
 import Model
 import Platform
+import Text
 
 @c @implementation
 public func mixtral_load(
@@ -22,7 +21,7 @@ public func mixtral_load(
     let given = try Mixtral.options(options, mixtral_load_options(), "mixtral_load_options")
     // Before there is something that it could refuse to take.
     let handles = HandleTable.shared
-    let loaded = try Model(path: path, options: try loadOptions(given))
+    let loaded = try Model.load(path: path, options: try loadOptions(given))
     model.pointee = try handles.add(loaded)
   }
 }
@@ -42,7 +41,7 @@ private func loadOptions(_ given: mixtral_load_options) throws(EngineError) -> L
   guard given.map <= 1 else {
     throw EngineError(.invalidArgument, "map is \(given.map); allowed 0..1")
   }
-  var options = LoadOptions(table: try table(given.isa))
+  var options = LoadOptions(table: try kernelTable(given.isa))
   options.threads = threads(given.threads)
   options.maps = given.map == 1
   options.expertsPerToken = Int(given.experts_used)
@@ -132,25 +131,6 @@ private func packOptions(_ given: mixtral_pack_options) throws(EngineError) -> P
     options.progress = { done, total in stops { progress(done, total, user) } }
   }
   return options
-}
-
-/// The kernels of an instruction set that this processor has.
-private func table(_ isa: UInt32) throws(EngineError) -> KernelTable {
-  let avx2 = platform_has_avx2() != 0
-  let avxvnni = platform_has_avxvnni() != 0
-  let avx512 = platform_has_avx512() != 0
-  switch Int(isa) {
-  case MIXTRAL_ISA_AUTO:
-    return avx512 ? .avx512 : avxvnni ? .avxvnni : avx2 ? .avx2 : .reference
-  case MIXTRAL_ISA_REFERENCE: return .reference
-  case MIXTRAL_ISA_AVX2 where avx2: return .avx2
-  case MIXTRAL_ISA_AVXVNNI where avxvnni: return .avxvnni
-  case MIXTRAL_ISA_AVX512 where avx512: return .avx512
-  case MIXTRAL_ISA_AVX2, MIXTRAL_ISA_AVXVNNI, MIXTRAL_ISA_AVX512:
-    throw EngineError(.unsupported, "isa is \(isa); this processor does not have it")
-  default:
-    throw EngineError(.invalidArgument, "isa is \(isa); allowed 0..4")
-  }
 }
 
 @c @implementation

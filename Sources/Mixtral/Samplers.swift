@@ -1,6 +1,7 @@
 // Samplers: creating, drawing, reporting.
 import Base
 import CMixtral
+import Kernels
 import Model
 import Platform
 import Sampling
@@ -10,25 +11,30 @@ final class SamplerObject: Handled, @unchecked Sendable {
   var sampler: Sampler
   var hasDrawn = false
   let reportCount: Int
-  let filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
+  let filter: Sampler.Filter?
   let exclusiveUse = ExclusiveUse("sampler")
 
   /// The seed that the random numbers began with.
   let seed: UInt64
 
-  init(_ options: mixtral_sampler_options) throws(EngineError) {
-    let checked = try samplerOptions(options)
-    seed = checked.seed
-    sampler = try Sampler(checked)
+  private init(_ sampler: Sampler, _ options: SamplerOptions, filter: Sampler.Filter?) {
+    self.sampler = sampler
+    seed = options.seed
     reportCount = Int(options.report)
-    if let filter = options.filter {
-      let user = options.user
-      self.filter = { logits in
-        stops { filter(logits.baseAddress, UInt64(clamping: logits.count), user) }
+    self.filter = filter
+  }
+
+  /// A sampler of what a caller gave.
+  static func created(_ given: mixtral_sampler_options) throws(EngineError) -> SamplerObject {
+    let options = try samplerOptions(given)
+    var filter: Sampler.Filter?
+    if let callback = given.filter {
+      let user = given.user
+      filter = { logits in
+        stops { callback(logits.baseAddress, UInt64(clamping: logits.count), user) }
       }
-    } else {
-      filter = nil
     }
+    return SamplerObject(try Sampler(options), options, filter: filter)
   }
 
   static var kind: HandleKind { .sampler }
@@ -94,7 +100,7 @@ public func mixtral_sampler_create(
     let out = try need(sampler, "the pointer to the sampler")
     let given = try Mixtral.options(
       options, mixtral_sampler_options(), "mixtral_sampler_options")
-    out.pointee = try HandleTable.shared.add(try SamplerObject(given))
+    out.pointee = try HandleTable.shared.add(try SamplerObject.created(given))
   }
 }
 

@@ -18,7 +18,7 @@ public func mixtral_session_create(
     guard given.reserved == 0 else {
       throw EngineError(.invalidArgument, "reserved is \(given.reserved); allowed 0")
     }
-    let created = try Session(
+    let created = try Session.created(
       model: model, context: Int(given.context), cacheType: try cacheType(given.cache_type))
     out.pointee = try HandleTable.shared.add(created)
   }
@@ -211,7 +211,7 @@ public func mixtral_session_fork(
   return call { () throws(EngineError) in
     let out = try need(copy, "the pointer to the copy")
     try withSession(session) { session throws(EngineError) in
-      out.pointee = try HandleTable.shared.add(try Session(forking: session))
+      out.pointee = try HandleTable.shared.add(try session.forked())
     }
   }
 }

@@ -33,7 +33,7 @@ func writeTokens(
 ) throws(EngineError) {
   let out = try outputBuffer(for: tokens.count, count, buffer, capacity)
   tokens.withUnsafeBufferPointer { from in
-    if let out, let base = from.baseAddress { out.update(from: base, count: from.count) }
+    if let out, let base = from.baseAddress { out.copy(from: base, count: from.count) }
   }
 }
 

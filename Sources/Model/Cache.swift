@@ -5,21 +5,18 @@ import Forward
 import Base
 import Kernels
 
-/// A page of the cache; a class so that forks count references.
-private final class Page {
-  let memory: Memory
-  init(_ layout: PageLayout, from host: HostMemory?) throws(EngineError) {
-    memory = try Memory(byteCount: layout.byteCount, for: "64 positions of the cache", from: host)
-  }
+/// Memory of one page; forks count its references.
+private func newPage(_ layout: PageLayout, from host: HostMemory?) throws(EngineError) -> Memory {
+  try Memory.allocated(byteCount: layout.byteCount, for: "64 positions of the cache", from: host)
+}
 
-  /// A page of the same layout with the bytes of `other`.
-  convenience init(
-    copying other: UnsafeMutableRawPointer, _ layout: PageLayout, from host: HostMemory?
-  ) throws(EngineError) {
-    try self.init(layout, from: host)
-    memory.base.initializeMemory(
-      as: UInt8.self, from: other.assumingMemoryBound(to: UInt8.self), count: layout.byteCount)
-  }
+/// A page of the same layout with the bytes of `other`.
+private func newPage(
+  copying other: UnsafeMutableRawPointer, _ layout: PageLayout, from host: HostMemory?
+) throws(EngineError) -> Memory {
+  let page = try newPage(layout, from: host)
+  page.base.copyMemory(from: other, byteCount: layout.byteCount)
+  return page
 }
 
 /// The pages of one session.
@@ -29,14 +26,14 @@ struct Cache {
   let layout: PageLayout
   private let host: HostMemory?
   /// By position / 64; nil where a window has passed, and from `endPage` on.
-  private var pages: [Page?] = []
+  private var pages: [Memory?] = []
   /// The memory of each of `pages`, as the forward pass reads it; in memory of the session, for all
   /// of its context.
   private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   /// The index after the last page that is held; at most `pages.count`.
   private var endPage = 0
   /// A page that was passed, to be used next.
-  private var spare: Page?
+  private var spare: Memory?
   /// The first page that is still held.
   private(set) var firstPage = 0
 
@@ -56,7 +53,7 @@ struct Cache {
   /// Holds the pages of `other`, a cache of the same layout, until one of the two writes.
   mutating func share(_ other: Cache) {
     (pages, firstPage, endPage) = (other.pages, other.firstPage, other.endPage)
-    table.update(from: other.table, count: pages.count)
+    table.copy(from: other.table, count: pages.count)
   }
 
   var byteCount: Int {
@@ -76,7 +73,7 @@ struct Cache {
     while pages.count < end { pages.append(nil) }
     endPage = max(endPage, end)
     let (layout, host) = (layout, host)
-    var spare: Page?
+    var spare: Memory?
     swap(&spare, &self.spare)
     defer { self.spare = spare }
     let table = table
@@ -85,11 +82,11 @@ struct Cache {
       while index < end {
         if pages[index] == nil { swap(&pages[index], &spare) }
         if pages[index] == nil {
-          pages[index] = try Page(layout, from: host)
+          pages[index] = try newPage(layout, from: host)
         } else if !isKnownUniquelyReferenced(&pages[index]), let shared = pages[index] {
-          pages[index] = try Page(copying: shared.memory.base, layout, from: host)
+          pages[index] = try newPage(copying: shared.base, layout, from: host)
         }
-        table[index] = pages[index]?.memory.base
+        table[index] = pages[index]?.base
         index &+= 1
       }
     }
@@ -99,7 +96,7 @@ struct Cache {
   func copy(
     page: UnsafeMutableRawPointer, positions: Int
   ) throws(EngineError) -> Memory {
-    let copy = try Page(copying: page, layout, from: host).memory
+    let copy = try newPage(copying: page, layout, from: host)
     layout.clear(copy.base, from: positions)
     return copy
   }
@@ -112,9 +109,9 @@ struct Cache {
     while pages.count < first { pages.append(nil) }
     firstPage = first
     while pages.count < last {
-      let page = try Page(layout, from: host)
-      try fill(page.memory.base)
-      table[pages.count] = page.memory.base
+      let page = try newPage(layout, from: host)
+      try fill(page.base)
+      table[pages.count] = page.base
       pages.append(page)
     }
     endPage = pages.count

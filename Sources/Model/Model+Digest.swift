@@ -1,7 +1,9 @@
 // A number that identifies a model: a session's state is of use only to the model that made it.
-import Forward
 import Base
+import Forward
 import Kernels
+import Synchronization
+import Workers
 
 extension Model {
   /// XXH64 of the weights as they lie in memory, and of the numbers that say how they are used.

@@ -3,8 +3,10 @@
 //
 // `take` compares the number of a request's tokens with what is left of its session's context: no
 // count of them and no position after them wraps.
-import Forward
 import Base
+import Forward
+import Synchronization
+import Workers
 
 /// The tokens that one session is to be fed.
 package struct StepRequest {
@@ -61,7 +63,7 @@ package struct StepRequest {
           + "\(session.context)")
     }
     let copy = UnsafeMutableBufferPointer(start: session.tokens + start, count: count)
-    _ = copy.update(from: source)
+    if let base = source.baseAddress { copy.baseAddress?.copy(from: base, count: count) }
     for (i, token) in copy.enumerated() where token < 0 || Int(token) >= vocabulary {
       throw EngineError(
         .invalidArgument, "tokens[\(i)] is \(token); allowed 0..\(vocabulary &- 1)")
@@ -160,7 +162,7 @@ extension Model {
     _ count: Int, of _: Request.Type, from host: HostMemory?
   ) throws(EngineError) -> Memory {
     // At most 4096 of some hundred bytes.
-    try Memory(
+    try Memory.allocated(
       byteCount: count &* MemoryLayout<Request>.stride, for: "sessions of a step", from: host)
   }
 
@@ -249,10 +251,10 @@ extension Model {
     if let all = request.everyLogits {
       // The boundary checked that all rows fit into the caller's memory.
       (all + (row.position &- request.start) &* vocabulary)
-        .update(from: logits, count: vocabulary)
+        .copy(from: logits, count: vocabulary)
     }
     if row.position == request.start &+ request.count &- 1 {
-      request.session.logits.update(from: logits, count: vocabulary)
+      request.session.logits.copy(from: logits, count: vocabulary)
       request.hasStored = true
     }
   }

@@ -53,7 +53,7 @@ package final class Model: @unchecked Sendable {
   package let size: ModelSize
   let pass: ForwardPass
   /// Held for one pass.
-  let turn: Turn
+  let turn = Turn()
   /// Whether a pass ended before its end; read and written in turns.
   var hasFailed = false
   let weights: Weights
@@ -74,9 +74,9 @@ package final class Model: @unchecked Sendable {
   static let defaultBatch = 512
 
   /// Loads the model at `path` (bytes up to a NUL).
-  package init(
+  package static func load(
     path: UnsafePointer<CChar>, options: LoadOptions
-  ) throws(EngineError) {
+  ) throws(EngineError) -> Model {
     let checkpoint = try Checkpoint.open(path: path, packedBlock: PanelFormat.packedBlock)
     let shape = try checkpoint.naming { () throws(EngineError) in
       try Hyperparameters(
@@ -86,31 +86,46 @@ package final class Model: @unchecked Sendable {
     let plan = try checkpoint.naming { () throws(EngineError) in
       try WeightPlan(checkpoint, shape, mapsPacked: options.maps)
     }
-    self.shape = shape
     try options.log.describe(checkpoint, plan, shape, slidingWindow: options.slidingWindow)
-    vocabulary = plan.vocabulary
-    tokenizer = try checkpoint.naming { () throws(EngineError) in
+    let tokenizer = try checkpoint.naming { () throws(EngineError) in
       try Tokenizer(checkpoint.tokenizer(rows: plan.vocabulary), rows: plan.vocabulary)
     }
-    metadata = checkpoint.metadata
-    metadataText = try checkpoint.json(nil) ?? []
-    table = options.table
-    let rows = options.batch == 0 ? Self.defaultBatch : options.batch
-    batch = rows
-    host = options.host
-    workers = Workers(count: options.threads)
-    try options.log.describe(tokenizer, workers, asked: options.threads, table)
-    let scratch = try Self.scratch(plan, shape, rows: rows, threads: workers.count, options)
+    let metadataText = try checkpoint.json(nil) ?? []
+    let rows = options.batch == 0 ? defaultBatch : options.batch
+    let workers = Workers(count: options.threads)
+    try options.log.describe(tokenizer, workers, asked: options.threads, options.table)
+    let scratch = try scratch(plan, shape, rows: rows, threads: workers.count, options)
     try LoadMemory(plan, checkpoint, scratch: scratch.byteCount).check(plan, rows: rows, options)
-    weights = try Weights(
-      plan, of: checkpoint, table: table, workers: workers, from: host, progress: options.progress)
-    size = ModelSize(checkpoint: checkpoint, plan: plan, shape: shape, scratch: scratch.byteCount)
-    pass = ForwardPass(
-      shape: shape, weights: weights.forPass, table: table, workers: workers,
+    let weights = try Weights(
+      plan, of: checkpoint, table: options.table, workers: workers, from: options.host,
+      progress: options.progress)
+    let pass = ForwardPass(
+      shape: shape, weights: weights.forPass, table: options.table, workers: workers,
       scratch: scratch)
-    turn = Turn()
-    requests = try Self.requestMemory(
-      Self.mostRequests, of: StepRequest.self, from: host)
+    return Model(
+      checkpoint.metadata, metadataText, tokenizer, pass, weights, workers, options, batch: rows,
+      ModelSize(checkpoint: checkpoint, plan: plan, shape: shape, scratch: scratch.byteCount),
+      requests: try requestMemory(mostRequests, of: StepRequest.self, from: options.host))
+  }
+
+  private init(
+    _ metadata: Metadata, _ metadataText: [UInt8], _ tokenizer: Tokenizer, _ pass: ForwardPass,
+    _ weights: Weights, _ workers: Workers, _ options: LoadOptions, batch: Int, _ size: ModelSize,
+    requests: Memory
+  ) {
+    self.metadata = metadata
+    self.metadataText = metadataText
+    self.tokenizer = tokenizer
+    self.pass = pass
+    self.weights = weights
+    self.workers = workers
+    self.batch = batch
+    self.size = size
+    self.requests = requests
+    shape = pass.shape
+    vocabulary = tokenizer.rows
+    table = options.table
+    host = options.host
   }
 
   /// The buffers of a pass; a function of its own, as what it works with is large for a stack.

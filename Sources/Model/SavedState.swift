@@ -139,7 +139,7 @@ extension Session {
       sum.update(UnsafeRawBufferPointer(bytes))
       offset &+= byteCount
     }
-    let restored = try Session(model: model, context: context, cacheType: cache.layout.type)
+    let restored = try Session.created(model: model, context: context, cacheType: cache.layout.type)
     try fill(restored.tokens, count &* 4)
     for (i, token) in UnsafeBufferPointer(start: restored.tokens, count: count).enumerated()
     where token < 0 || token >= model.vocabulary {

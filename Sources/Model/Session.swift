@@ -27,20 +27,45 @@ package final class Session: @unchecked Sendable {
   private let memory: Memory
 
   /// Creates an empty session; `context` 0 is the model's.
-  package init(
+  package static func created(
     model: Model, context: Int, cacheType: CacheType = .f16
-  ) throws(EngineError) {
+  ) throws(EngineError) -> Session {
     let limit = 16 * 1024 * 1024
     guard context >= 0, context <= limit else {
       throw EngineError(.invalidArgument, "context is \(context); allowed 0..\(limit)")
     }
+    return try empty(
+      model, context == 0 ? min(model.shape.contextLength, limit) : context,
+      PageLayout(model.shape, cacheType))
+  }
+
+  /// A session that stands where this one stands; pages are shared until one of the two writes.
+  package func forked() throws(EngineError) -> Session {
+    let fork = try Session.empty(model, context, cache.layout)
+    fork.position = position
+    fork.hasLogits = hasLogits
+    fork.cache.share(cache)
+    fork.tokens.copy(from: tokens, count: position)
+    fork.logits.copy(from: logits, count: padded(model.vocabulary))
+    return fork
+  }
+
+  private static func empty(
+    _ model: Model, _ context: Int, _ layout: PageLayout
+  ) throws(EngineError) -> Session {
+    let tokens = try tokenMemory(context, from: model.host)
+    return Session(model, context, layout, tokens, try logitsMemory(model))
+  }
+
+  private init(
+    _ model: Model, _ context: Int, _ layout: PageLayout, _ tokenMemory: Memory, _ memory: Memory
+  ) {
     self.model = model
-    self.context = context == 0 ? min(model.shape.contextLength, limit) : context
-    tokenMemory = try Self.tokenMemory(self.context, from: model.host)
-    tokens = Self.tokens(tokenMemory, self.context)
-    cache = Cache(
-      layout: PageLayout(model.shape, cacheType), from: model.host, table: Self.pages(tokenMemory))
-    memory = try Self.logitsMemory(model)
+    self.context = context
+    self.tokenMemory = tokenMemory
+    tokens = Self.tokens(tokenMemory, context)
+    cache = Cache(layout: layout, from: model.host, table: Self.pages(tokenMemory))
+    self.memory = memory
     logits = memory.base.assumingMemoryBound(to: Float.self)
   }
 
@@ -48,7 +73,7 @@ package final class Session: @unchecked Sendable {
     _ context: Int, from host: HostMemory?
   ) throws(EngineError) -> Memory {
     // At most 2^26 bytes; pages of the system that no token has reached cost nothing.
-    try Memory(
+    try Memory.allocated(
       byteCount: pageTableByteCount(context) &+ context &* 4, for: "the tokens of a session",
       from: host)
   }
@@ -68,24 +93,8 @@ package final class Session: @unchecked Sendable {
   }
 
   private static func logitsMemory(_ model: Model) throws(EngineError) -> Memory {
-    try Memory(
+    try Memory.allocated(
       byteCount: padded(model.vocabulary) &* 4, for: "the logits of a session", from: model.host)
-  }
-
-  /// A session that stands where `other` stands; pages are shared until one of the two writes.
-  package init(forking other: Session) throws(EngineError) {
-    model = other.model
-    context = other.context
-    position = other.position
-    hasLogits = other.hasLogits
-    tokenMemory = try Self.tokenMemory(context, from: model.host)
-    tokens = Self.tokens(tokenMemory, context)
-    cache = Cache(layout: other.cache.layout, from: model.host, table: Self.pages(tokenMemory))
-    cache.share(other.cache)
-    tokens.update(from: other.tokens, count: other.position)
-    memory = try Self.logitsMemory(model)
-    logits = memory.base.assumingMemoryBound(to: Float.self)
-    logits.update(from: other.logits, count: padded(model.vocabulary))
   }
 
   /// Oldest position still in the cache.
@@ -149,8 +158,8 @@ package final class Session: @unchecked Sendable {
 
   /// Becomes `other`, a session of the same model, context and type of cache.
   func take(_ other: Session) {
-    tokens.update(from: other.tokens, count: other.position)
-    logits.update(from: other.logits, count: padded(model.vocabulary))
+    tokens.copy(from: other.tokens, count: other.position)
+    logits.copy(from: other.logits, count: padded(model.vocabulary))
     position = other.position
     hasLogits = other.hasLogits
     cache.truncate(to: 0)

@@ -132,7 +132,7 @@ package final class TensorStream {
     if let first = buffers.first, first.byteCount >= byteCount { return }
     buffers = []
     for _ in below(workers.count) {
-      buffers.append(try Memory(byteCount: byteCount, for: purpose, from: host))
+      buffers.append(try Memory.allocated(byteCount: byteCount, for: purpose, from: host))
     }
   }
 

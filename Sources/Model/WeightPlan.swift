@@ -3,6 +3,7 @@
 import Base
 import Formats
 import Forward
+import Kernels
 import Quantization
 
 /// A matrix that is to be packed: a tensor, or one expert's slice of a merged tensor.

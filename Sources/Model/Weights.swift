@@ -10,7 +10,7 @@ import Quantization
 import Workers
 
 /// The weights of a model, packed.
-package final class Weights: @unchecked Sendable {
+package struct Weights: @unchecked Sendable {
   let layers: UnsafeMutablePointer<Layer>
   let embedding: Matrix
   private let embeddingReader: RowReader
@@ -39,11 +39,11 @@ package final class Weights: @unchecked Sendable {
     _ plan: WeightPlan, of checkpoint: Checkpoint, table: KernelTable, workers: Workers,
     from host: HostMemory?, progress: (UInt64, UInt64) -> Bool
   ) throws(EngineError) {
-    memory = try Memory(byteCount: plan.byteCount, for: "the packed weights", from: host)
-    let matrixList = try Memory(
+    memory = try Memory.allocated(byteCount: plan.byteCount, for: "the packed weights", from: host)
+    let matrixList = try Memory.allocated(
       byteCount: plan.matrices.count &* MemoryLayout<Matrix>.stride, for: "the list of matrices",
       from: nil)
-    let layerList = try Memory(
+    let layerList = try Memory.allocated(
       byteCount: plan.layers.count &* MemoryLayout<Layer>.stride, for: "the list of layers",
       from: nil)
     lists = [matrixList, layerList]

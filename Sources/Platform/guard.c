@@ -12,9 +12,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-// Weak, as in reserve.c; programs without it have no guard.
-__attribute__((weak)) int __real_sigaction(int number, const struct sigaction *new, struct sigaction *old);
-
 // ---- The mappings. The handler reads them while other threads add and remove theirs: an entry counts
 // while `start` is not 0, and its own cannot go while a thread reads the mapping.
 
@@ -77,7 +74,7 @@ static void pass_on(int number, siginfo_t *info, void *context) {
   if (next.sa_handler == SIG_IGN && is_sent) return;
   if (next.sa_handler == SIG_DFL || next.sa_handler == SIG_IGN) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
-    __real_sigaction(number, &standard, NULL);
+    sigaction(number, &standard, NULL);
     // A fault comes again after the return; what was sent waits for it from now on.
     if (is_sent) syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), number, info);
     return;
@@ -103,7 +100,7 @@ static void guard(int number, siginfo_t *info, void *context) {
 }
 
 static int32_t set(const struct sigaction *new, struct sigaction *old) {
-  return __real_sigaction(SIGBUS, new, old) == 0 ? 0 : errno;
+  return sigaction(SIGBUS, new, old) == 0 ? 0 : errno;
 }
 
 static int32_t change(int32_t on) {
@@ -130,7 +127,6 @@ static int32_t change(int32_t on) {
 }
 
 int32_t platform_guard(int32_t on) {
-  if (!__real_sigaction) return ENOSYS;
   lock(&owner);
   int32_t code = change(on);
   unlock(&owner);

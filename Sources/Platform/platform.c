@@ -4,7 +4,6 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,11 +26,12 @@ static void make_error_key(void) { has_error_key = !pthread_key_create(&error_ke
 char *platform_error_buffer(void) {
   if (error_buffer) return error_buffer;
   pthread_once(&error_once, make_error_key);
-  char *made = has_error_key ? calloc(1, ERROR_SIZE) : NULL;
+  char *made = has_error_key ? platform_small_memory(ERROR_SIZE) : NULL;
   if (made && pthread_setspecific(error_key, made)) {
     free(made);
     return NULL;
   }
+  if (made) made[0] = 0;
   return error_buffer = made;
 }
 
@@ -53,9 +53,15 @@ void platform_name_thread(const char *name) { pthread_setname_np(pthread_self(),
 
 uint64_t platform_random(void) {
   uint64_t bits = 0;
-  if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) == (ssize_t)sizeof bits) return bits;
+  // The call itself: older C libraries have no function for it. 1 is GRND_NONBLOCK.
+  if (syscall(SYS_getrandom, &bits, sizeof bits, 1) == (long)sizeof bits) return bits;
   struct timespec now = {0, 0};
   clock_gettime(CLOCK_MONOTONIC, &now);
   bits = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15u;
   return (bits ^ (uint64_t)(uintptr_t)&error_buffer ^ (uint64_t)getpid()) * 0xbf58476d1ce4e5b9u;
+}
+
+/// What Embedded Swift seeds its hashes with, and what C libraries have only lately.
+__attribute__((visibility("hidden"))) void arc4random_buf(void *bytes, size_t size) {
+  for (size_t i = 0; i < size; i++) ((uint8_t *)bytes)[i] = (uint8_t)(platform_random() >> 24);
 }

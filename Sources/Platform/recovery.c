@@ -1,7 +1,7 @@
 // The last line of defence. An arithmetic overflow, an index out of bounds and a refused allocation
-// end a Swift program; here they end the call. The compiler sends the engine's traps to
-// `platform_trap` (Package.swift), the linker sends what the runtime does when it gives up here, and
-// all of these go back to the recovery point that the call began with, as `longjmp` does.
+// end a Swift program; here they end the call. The compiler sends every failed check, also the standard
+// library's, to `platform_trap` (Package.swift), and memory that nobody has is a failure too (reserve.c).
+// Both go back to the recovery point that the call began with, as `longjmp` does.
 //
 // The frames between are left as they are: what they owned is lost, and what they changed may be half
 // done. So the code at a recovery point marks the session or the model as failed, and gives back the locks
@@ -11,7 +11,6 @@
 #include "platform.h"
 
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,51 +68,3 @@ void platform_fail(int32_t cause) {
 }
 
 void platform_trap(void) { platform_fail(PLATFORM_FAILURE_TRAP); }
-
-// ---- What the runtime calls when it gives up. Each of them says so on the standard error first, or
-// is the only thing between its caller and an illegal instruction.
-
-/// swift::swift_abortAllocationFailure(size, alignment mask)
-_Noreturn void __wrap__ZN5swift28swift_abortAllocationFailureEmm(size_t size, size_t mask) {
-  (void)size, (void)mask;
-  platform_fail(PLATFORM_FAILURE_MEMORY);
-}
-
-/// swift::swift_abortRetainOverflow()
-_Noreturn void __wrap__ZN5swift25swift_abortRetainOverflowEv(void) { platform_trap(); }
-
-/// swift::fatalError(flags, format, ...)
-_Noreturn void __wrap__ZN5swift10fatalErrorEjPKcz(uint32_t flags, const char *format, ...) {
-  (void)flags, (void)format;
-  platform_trap();
-}
-
-/// The standard library's failed preconditions, with the place in its source.
-_Noreturn void __wrap__swift_stdlib_reportFatalErrorInFile(
-    const uint8_t *prefix, int prefix_length, const uint8_t *message, int message_length,
-    const uint8_t *file, int file_length, uint32_t line, uint32_t flags) {
-  (void)prefix, (void)prefix_length, (void)message, (void)message_length;
-  (void)file, (void)file_length, (void)line, (void)flags;
-  platform_trap();
-}
-
-/// And without it.
-_Noreturn void __wrap__swift_stdlib_reportFatalError(
-    const uint8_t *prefix, int prefix_length, const uint8_t *message, int message_length,
-    uint32_t flags) {
-  (void)prefix, (void)prefix_length, (void)message, (void)message_length, (void)flags;
-  platform_trap();
-}
-
-/// What every `throw` of the C++ library begins with; nothing in the library catches one.
-_Noreturn void *__wrap___cxa_allocate_exception(size_t size) {
-  (void)size;
-  platform_trap();
-}
-
-_Noreturn void __wrap_abort(void) { platform_trap(); }
-
-/// swift::warning(flags, format, ...), which would go to the standard error too.
-void __wrap__ZN5swift7warningEjPKcz(uint32_t flags, const char *format, ...) {
-  (void)flags, (void)format;
-}

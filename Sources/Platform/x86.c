@@ -1,5 +1,6 @@
-// What of this room only x86-64 has: the features of the processor, the control word of the vector units and
-// the hint of a spin loop. Nothing else in Platform is written for one processor.
+// What is written for x86-64 alone: the features of the processor, the state of floating-point arithmetic and
+// the hint of a spin loop. arm64.c has the same for the other processor.
+#if defined(__x86_64__)
 #include "platform.h"
 
 #include <cpuid.h>
@@ -7,8 +8,8 @@
 
 void platform_pause(void) { _mm_pause(); }
 
-uint32_t platform_get_mxcsr(void) { return _mm_getcsr(); }
-void platform_set_mxcsr(uint32_t value) { _mm_setcsr(value); }
+uint64_t platform_float_state(void) { return _mm_getcsr(); }
+void platform_set_float_state(uint64_t state) { _mm_setcsr((uint32_t)state); }
 
 // CPUID says what the processor has, XCR0 which registers the system saves on a context switch.
 static uint64_t saved_registers(void) {
@@ -42,3 +43,4 @@ int32_t platform_has_avx512(void) {
   uint32_t needed = bit_AVX512F | bit_AVX512BW | bit_AVX512CD | bit_AVX512DQ | bit_AVX512VL;
   return (b & needed) == needed && (c & bit_AVX512VNNI) != 0;
 }
+#endif

@@ -25,6 +25,9 @@ package struct Candidate: BitwiseCopyable, Equatable, Sendable {
 /// The first draw sizes the workspaces for its vocabulary; later ones of that vocabulary allocate
 /// nothing. A draw that fails leaves the random numbers and the report as they were.
 package struct Sampler: Sendable {
+  /// Gets a copy of the logits, which it may change; true stops the draw.
+  package typealias Filter = (UnsafeMutableBufferPointer<Float>) -> Bool
+
   private let options: SamplerOptions
   private var random: SplitMix64
   private var penalties: Penalties
@@ -62,14 +65,14 @@ package struct Sampler: Sendable {
   ///   - logits: One number for each token of the vocabulary; not changed.
   ///   - history: The tokens of the session, oldest first, for the penalties.
   ///   - kernels: Those of the model's table; the token is the same with all.
-  ///   - filter: Gets a copy of the logits, which it may change; true stops the draw.
+  ///   - filter: Asked before anything else, if there is one.
   /// - Returns: A token of the vocabulary.
   /// - Throws: `numeric` for a NaN or an infinity or when every token is banned; `invalidArgument`
   ///   for a bias or a report beyond the vocabulary or no logits; `cancelled` when the filter
   ///   says so.
   package mutating func draw(
     logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>,
-    kernels: ScoreKernels, filter: ((UnsafeMutableBufferPointer<Float>) -> Bool)?
+    kernels: ScoreKernels, filter: Filter?
   ) throws(EngineError) -> Int32 {
     try unsafe scores.load(logits, kernels, mayChange: mayChange, "")
     try check(vocabulary: logits.count)

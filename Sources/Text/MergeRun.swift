@@ -223,7 +223,7 @@ extension MergeRun {
       unsafe pairs[best].id = pairs[best].product
       let next = unsafe pairs + best + 1
       count &-= 1
-      unsafe next.update(from: next + 1, count: count &- best)
+      unsafe next.copy(from: next + 1, count: count &- best)
       unsafe pairs[best].priority = .max
       if best &+ 1 < count { unsafe try consider(pairs + best, text, rule, &work) }
       if best > 0 { unsafe try consider(pairs + best - 1, text, rule, &work) }

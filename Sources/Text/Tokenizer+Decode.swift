@@ -1,5 +1,6 @@
 // Tokens to bytes. Whole sequences and streams share the one step `appendText`.
 import Base
+import Formats
 
 extension Tokenizer {
   /// The memory of decoding between two tokens: whether the next text may lose its leading space.

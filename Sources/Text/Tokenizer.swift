@@ -3,7 +3,7 @@ import Base
 import Formats
 
 /// The tokenizer of one model; immutable, for any number of threads.
-package final class Tokenizer: Sendable {
+package struct Tokenizer: Sendable {
   /// How to encode: the header's MIXTRAL_TOKENIZE_*.
   package struct EncodeOptions: OptionSet, Sendable {
     package let rawValue: UInt32

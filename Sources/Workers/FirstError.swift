@@ -5,7 +5,7 @@ import Synchronization
 /// The first error of units that several threads run; those that come after it are left out.
 package final class FirstError: Sendable {
   private let isKept = Atomic<Bool>(false)
-  private let error = Mutex<EngineError?>(nil)
+  private let error = Lock<EngineError?>(nil)
 
   package init() {}
 

@@ -6,7 +6,6 @@
 // the next unit. A claim is a compare-and-swap of that word, so a late thread can never take a unit
 // of a job that is over, and the fields of a job stay put until its last unit is done.
 import Base
-import Glibc
 import Platform
 import Synchronization
 
@@ -161,7 +160,7 @@ package final class Workers: @unchecked Sendable {
   /// The life of a worker.
   private func work(_ index: Int) {
     platform_name_thread("mixtral")
-    platform_set_mxcsr(UInt32(PLATFORM_CONTROL))
+    platform_set_float_state(UInt64(PLATFORM_FLOAT_STATE))
     let word = UnsafeMutableRawPointer(wakeups).assumingMemoryBound(to: Atomic<UInt32>.self)
     var seen: UInt32 = 0
     while !stopping.load(ordering: .acquiring) {

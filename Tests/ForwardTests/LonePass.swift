@@ -109,7 +109,7 @@ final class LonePass {
           for (i, value) in rows[token].enumerated() { out[i] = value }
         }),
       table: .reference, workers: workers, scratch: scratch)
-    let page = try Memory(
+    let page = try Memory.allocated(
       byteCount: PageLayout(shape, .f16).byteCount, for: "a page of the test", from: nil)
     pages.initialize(to: page.base)
     (pages + 1).initialize(to: nil)

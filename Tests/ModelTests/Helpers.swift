@@ -45,7 +45,7 @@ func load(_ writer: GGUFWriter, _ loading: Loading = Loading()) throws -> Model 
     try writer.write(to: path)
     // Typed errors do not pass through `withCString`.
     return try Array(path.utf8CString).withUnsafeBufferPointer { path in
-      try Model(path: try #require(path.baseAddress), options: loading.options)
+      try Model.load(path: try #require(path.baseAddress), options: loading.options)
     }
   }
 }
@@ -108,7 +108,7 @@ extension Session {
 
 extension Model {
   /// A new session of the model's own context.
-  func session(context: Int = 0) throws -> Session { try Session(model: self, context: context) }
+  func session(context: Int = 0) throws -> Session { try Session.created(model: self, context: context) }
 
   /// Steps several sessions in one call; the errors, one a session.
   func step(_ sessions: [Session], _ tokens: [[Int32]]) -> [EngineError?] {

@@ -115,7 +115,7 @@ struct LoadErrorTests: LoadErrorSuite {
         }
         expectError(.cancelled) {
           try path8.withUnsafeBufferPointer { path in
-            _ = try Model(path: try #require(path.baseAddress), options: options)
+            _ = try Model.load(path: try #require(path.baseAddress), options: options)
           }
         }
         #expect(calls == stopAt + 1)

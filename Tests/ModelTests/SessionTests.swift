@@ -55,7 +55,7 @@ struct SessionTests {
       let start = Array(prompt[..<length])
       let origin = try model.session()
       if length > 0 { try origin.step(start) }
-      let forks = try (0..<3).map { _ in try Session(forking: origin) }
+      let forks = try (0..<3).map { _ in try origin.forked() }
       for fork in forks {
         #expect(fork.position == length && fork.context == origin.context)
         #expect(try fork.allTokens() == start)
@@ -78,8 +78,8 @@ struct SessionTests {
     let model = try load(.dense)
     var origin: Session? = try model.session()
     try origin?.step(prompt)
-    var second: Session? = try Session(forking: try #require(origin))
-    let third = try Session(forking: try #require(second))
+    var second: Session? = try #require(origin).forked()
+    let third = try #require(second).forked()
     try second?.rewind(to: 70)
     try second?.step([5, 6])
     origin = nil

@@ -118,7 +118,7 @@ struct WindowTests {
     let model = try load(tiny(30), Loading(threads: 2, batch: 16))
     let origin = try model.session()
     try origin.step(Array(prompt[..<100]))
-    let fork = try Session(forking: origin)
+    let fork = try origin.forked()
     let (a, b) = (randomTokens(150, seed: 1), randomTokens(150, seed: 2))
     for i in 0..<150 {
       try origin.step([a[i]])

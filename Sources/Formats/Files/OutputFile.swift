@@ -22,34 +22,43 @@ package final class OutputFile: Sendable {
   ///
   /// Throws `.invalidArgument` when there is one and `replacing` is false, when it is `source`, or
   /// no regular file; `.inputOutput`, `.notFound` (the folder) with the system's reason.
-  package init(
+  package static func created(
     path: UnsafePointer<CChar>, replacing: Bool, source: InputFile? = nil,
     isPrivate: Bool = false, calls: WriteCalls = .system
-  ) throws(EngineError) {
+  ) throws(EngineError) -> OutputFile {
     let name = unsafe quotedLastComponent(of: path)
     let there = unsafe calls.identify(path)
     if let there {
-      try Self.check(there, name, replacing: replacing, source)
+      try check(there, name, replacing: replacing, source)
       let code = unsafe calls.probe(path)
-      guard code == 0 else { throw Self.failure("write", name, code) }
+      guard code == 0 else { throw failure("write", name, code) }
     }
-    let bytes = try unsafe Self.place(path, name, follows: replacing, there, calls)
+    let bytes = try unsafe place(path, name, follows: replacing, there, calls)
     var temporary: [CChar] = []
     var descriptor: Int32 = 0
     // Until it has the permissions of the old one, it has none but its owner's.
     let mode: UInt32 = isPrivate || there != nil ? 0o600 : 0o666
     // A name that another process has in use is not ours.
     for attempt in 0..<16 {
-      temporary = try Self.joined(bytes, ".partial-\(calls.processID())-\(attempt)")
+      temporary = try joined(bytes, ".partial-\(calls.processID())-\(attempt)")
       descriptor = calls.create(temporary, mode)
       if !isExistence(0 &- descriptor) { break }
     }
-    guard descriptor >= 0 else { throw Self.failure("create", name, 0 &- descriptor) }
-    self.path = try Self.joined(bytes, "")
+    guard descriptor >= 0 else { throw failure("create", name, 0 &- descriptor) }
+    return OutputFile(
+      path: try joined(bytes, ""), name: name, temporary: temporary, descriptor: descriptor,
+      replaces: replacing, calls: calls)
+  }
+
+  private init(
+    path: [CChar], name: String, temporary: [CChar], descriptor: Int32, replaces: Bool,
+    calls: WriteCalls
+  ) {
+    self.path = path
     self.name = name
     self.temporary = temporary
     self.descriptor = descriptor
-    self.replaces = replacing
+    self.replaces = replaces
     self.calls = calls
   }
 

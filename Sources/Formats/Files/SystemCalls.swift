@@ -1,7 +1,6 @@
 // The one file of this room that talks to the operating system. Tests replace a call to make it
 // fail.
 
-import Glibc
 import Platform
 
 /// The facts that tell whether a file is still the one that was opened.
@@ -49,14 +48,14 @@ package struct FileIdentity: Equatable, Sendable {
 ///
 /// A descriptor that is left open by a failure is closed then (Sources/Platform/recovery.c).
 private func opened(_ descriptor: Int32) -> Int32 {
-  guard descriptor >= 0 else { return 0 &- errno }
+  guard descriptor >= 0 else { return 0 &- platform_errno() }
   platform_file_opened(descriptor)
   return descriptor
 }
 
 private func closed(_ descriptor: Int32) {
   platform_file_closed(descriptor)
-  _ = Glibc.close(descriptor)
+  _ = Platform.close(descriptor)
 }
 
 /// The system calls that reading a file needs; each gives a negative errno when it fails.
@@ -81,31 +80,31 @@ private func closed(_ descriptor: Int32) {
   package static let system = unsafe FileCalls(
     open: { path in
       // A FIFO without a writer would hold a plain open for ever.
-      opened(unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY))
+      opened(unsafe platform_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0))
     },
     duplicate: { descriptor in
-      opened(fcntl(descriptor, F_DUPFD_CLOEXEC, 3))
+      opened(platform_duplicate(descriptor, 3))
     },
     identify: { descriptor, identity in
       var status = stat()
-      guard unsafe fstat(descriptor, &status) == 0 else { return 0 &- errno }
+      guard unsafe fstat(descriptor, &status) == 0 else { return 0 &- platform_errno() }
       identity = FileIdentity(status)
       return 0
     },
     look: { path, identity in
       var status = stat()
-      guard unsafe stat(path, &status) == 0 else { return errno }
+      guard unsafe stat(path, &status) == 0 else { return platform_errno() }
       identity = FileIdentity(status)
       return 0
     },
     read: { descriptor, buffer, offset in
       let count = unsafe pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
-      return count < 0 ? 0 &- Int(errno) : count
+      return count < 0 ? 0 &- Int(platform_errno()) : count
     },
     close: { descriptor in closed(descriptor) },
     map: { descriptor, byteCount in
       let base = unsafe mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0)
-      return unsafe base == MAP_FAILED ? (nil, errno) : (base, 0)
+      return unsafe base == platform_map_failed() ? (nil, platform_errno()) : (base, 0)
     },
     unmap: { base, byteCount in _ = unsafe munmap(base, byteCount) })
 }
@@ -143,9 +142,9 @@ private func closed(_ descriptor: Int32) {
     },
     probe: { path in
       let flags = O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
-      let descriptor = unsafe Glibc.open(path, flags)
-      guard descriptor >= 0 else { return errno }
-      _ = Glibc.close(descriptor)
+      let descriptor = unsafe platform_open(path, flags, 0)
+      guard descriptor >= 0 else { return platform_errno() }
+      _ = Platform.close(descriptor)
       return 0
     },
     follow: { path, target in
@@ -153,21 +152,21 @@ private func closed(_ descriptor: Int32) {
       return unsafe platform_follow_links(path, base, UInt64(clamping: target.count))
     },
     create: { path, mode in
-      opened(unsafe Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode))
+      opened(unsafe platform_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode))
     },
     inherit: { descriptor, path in unsafe platform_inherit(descriptor, path) },
     write: { descriptor, bytes, offset in
       withoutFileSizeSignal {
         let count = unsafe pwrite(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
-        return count < 0 ? 0 &- Int(errno) : count
+        return count < 0 ? 0 &- Int(platform_errno()) : count
       }
     },
-    sync: { descriptor in fsync(descriptor) == 0 ? 0 : 0 &- errno },
+    sync: { descriptor in fsync(descriptor) == 0 ? 0 : 0 &- platform_errno() },
     rename: { from, to, replaces in
       // A link, unlike a rename, never replaces; some file systems have none.
-      if !replaces, unsafe link(from, to) == 0 { return unsafe unlink(from) == 0 ? 0 : 0 &- errno }
-      if !replaces, errno != EPERM, errno != EOPNOTSUPP { return 0 &- errno }
-      return unsafe Glibc.rename(from, to) == 0 ? 0 : 0 &- errno
+      if !replaces, unsafe link(from, to) == 0 { return unsafe unlink(from) == 0 ? 0 : 0 &- platform_errno() }
+      if !replaces, platform_errno() != EPERM, platform_errno() != EOPNOTSUPP { return 0 &- platform_errno() }
+      return unsafe Platform.rename(from, to) == 0 ? 0 : 0 &- platform_errno()
     },
     remove: { path in _ = unsafe unlink(path) },
     close: { descriptor in closed(descriptor) },

@@ -3,17 +3,26 @@
 #define MIXTRAL_PLATFORM_H
 
 #include "files.h"
+#include "libc.h"
 #include "resources.h"
 
 #include <stdint.h>
 
-/// How often this thread's call was refused memory that Swift's runtime could not do without, and
+/// How often this thread's call was refused memory that the compiler's code could not do without, and
 /// got it from the reserve (reserve.c). Every call of the header starts at 0.
 uint32_t platform_refusals(void);
 void platform_set_refusals(uint32_t count);
 
 /// Whether more than half of the reserve is in use: no time to begin anything.
 uint32_t platform_reserve_is_low(void);
+
+/// Memory of any content, to be given back by `free`: the system's or, up to 64 KiB, the reserve's.
+///
+/// NULL when there is no memory at all.
+void *platform_small_memory(uint64_t size);
+
+/// Whether the system would give this many bytes now; for sizes that would end the call if it would not.
+int32_t platform_can_allocate(uint64_t size);
 
 /// Why a call ended before its end; see recovery.c.
 enum { PLATFORM_FAILURE_NONE = 0, PLATFORM_FAILURE_TRAP = 1, PLATFORM_FAILURE_MEMORY = 2 };
@@ -61,6 +70,7 @@ void platform_futex_wake(const void *word, int32_t count);
 /// Tells the processor that this is a spin loop.
 void platform_pause(void);
 
+#if defined(__x86_64__)
 /// Whether this processor and its operating system run AVX2, FMA and F16C.
 int32_t platform_has_avx2(void);
 
@@ -69,6 +79,13 @@ int32_t platform_has_avxvnni(void);
 
 /// Whether they run AVX-512 F, BW, CD, DQ, VL and VNNI.
 int32_t platform_has_avx512(void);
+#elif defined(__aarch64__)
+/// Whether this processor and its operating system run the dot product of bytes (sdot, udot).
+int32_t platform_has_dot_product(void);
+
+/// Whether they run these and the products of matrices of bytes (usdot, usmmla).
+int32_t platform_has_i8mm(void);
+#endif
 
 /// Names the calling thread, for debuggers and `top`.
 void platform_name_thread(const char *name);
@@ -76,12 +93,16 @@ void platform_name_thread(const char *name);
 /// Random bits, or when the system has none, what differs between processes and loads.
 uint64_t platform_random(void);
 
-/// What the control word of the vector units is while the library computes: round to nearest, no flush to zero,
-/// no traps. The results are defined by it.
-enum { PLATFORM_CONTROL = 0x1f80 };
+/// The state of floating-point arithmetic while the library computes: round to nearest, no flush to zero, no
+/// traps. The results are defined by it.
+#if defined(__x86_64__)
+enum { PLATFORM_FLOAT_STATE = 0x1f80 };
+#else
+enum { PLATFORM_FLOAT_STATE = 0 };
+#endif
 
-/// The control word of the vector units; the status bits are part of it.
-uint32_t platform_get_mxcsr(void);
-void platform_set_mxcsr(uint32_t value);
+/// This thread's state of floating-point arithmetic, control and status: MXCSR, or FPCR and in the upper half FPSR.
+uint64_t platform_float_state(void);
+void platform_set_float_state(uint64_t state);
 
 #endif
