@@ -1,8 +1,8 @@
 // The key-value cache of a session: pages of 64 absolute positions, taken as the conversation
 // grows, shared by forks until one writes, given back when a sliding window has passed them. One
 // page holds all layers.
-import Forward
 import Base
+import Forward
 import Kernels
 
 /// Memory of one page; forks count its references.

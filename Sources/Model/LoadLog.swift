@@ -1,8 +1,8 @@
 // The sentences of a load for a host that asked for them: what the file is, and what was chosen.
 // One sentence a call, in the form of errors: lower case, no full stop, names from files quoted.
-import Forward
 import Base
 import Formats
+import Forward
 import Kernels
 import Text
 import Workers

@@ -5,8 +5,8 @@
 // Every size is computed from the session's own model and compared with the header's; nothing is
 // allocated because a header says so. At most 2^24 positions (`Session.init`), whose pages take at
 // most 2^37 bytes each (`PageLayout`): no size or offset wraps.
-import Forward
 import Base
+import Forward
 import Kernels
 
 /// The beginning of a saved state: 128 bytes without gaps.

@@ -1,7 +1,7 @@
 // A conversation: its tokens, its cache, its last logits. What a session says depends on its tokens
 // alone.
-import Forward
 import Base
+import Forward
 import Kernels
 import Synchronization
 
