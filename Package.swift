@@ -2,16 +2,21 @@
 // One target a room (see CONTRIBUTING.md). Compiler flags per instruction set live only here.
 import PackageDescription
 
-/// `--traits Embedded` builds the library that ships, in Embedded Swift: without Swift's runtime, each
-/// room compiled whole. Without it the same sources have the runtime, which the tests of the rooms need.
+/// The trait of the library that ships: Embedded Swift, without Swift's runtime, each room compiled whole.
+///
+/// Without it the same sources have the runtime, which the tests of the rooms need. Functions lie in sections of
+/// their own: several rooms compile the same ones, and the linker keeps those that are used, once.
 let whenEmbedded: BuildSettingCondition = .when(traits: ["Embedded"])
 
 /// Everything: warnings are errors.
 let careful: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
   .enableExperimentalFeature("Embedded", whenEmbedded),
-  .unsafeFlags(["-wmo", "-Xfrontend", "-disable-stack-protector", "-num-threads", "0",
-      "-Xfrontend", "-function-sections"], whenEmbedded),
+  .unsafeFlags(
+    [
+      "-wmo", "-Xfrontend", "-disable-stack-protector", "-num-threads", "0",
+      "-Xfrontend", "-function-sections",
+    ], whenEmbedded),
 ]
 
 /// Where a failed check of the compiler goes: it ends the call, not the process (Sources/Platform/recovery.c).
@@ -34,14 +39,17 @@ func kernels(_ flags: String...) -> [SwiftSetting] {
   careful + trap + [.unsafeFlags(["-Ounchecked"] + flags.flatMap { ["-Xcc", $0] })]
 }
 
-/// The forward pass: the same trust in the library that ships. In the tests of the rooms it has every check of
-/// the compiler, so that each bound is tried.
+/// The forward pass: the same trust in the library that ships.
+///
+/// In the tests of the rooms it has every check of the compiler, so that each bound is tried.
 let pass: [SwiftSetting] = room + [.unsafeFlags(["-Ounchecked"], whenEmbedded)]
 
 let package = Package(
   name: "mixtral",
   products: [.library(name: "mixtral", type: .static, targets: ["Mixtral"])],
-  traits: [.trait(name: "Embedded", description: "The library that ships, without Swift's runtime.")],
+  traits: [
+    .trait(name: "Embedded", description: "The library that ships, without Swift's runtime.")
+  ],
   targets: [
     .systemLibrary(name: "CMixtral", path: "include"),
     .target(name: "Platform"),
@@ -80,8 +88,9 @@ let package = Package(
     .target(
       name: "Mixtral",
       dependencies: [
-        "Base", "CMixtral", "Conversion", "Formats", "Kernels", "KernelsAVX2", "KernelsAVX512",
-        "KernelsAVXVNNI", "KernelsReference", "Model", "Platform", "Sampling", "Text",
+        "Base", "CMixtral", "Conversion", "Formats", "Forward", "Kernels", "KernelsAVX2",
+        "KernelsAVX512", "KernelsAVXVNNI", "KernelsReference", "Model", "Platform", "Sampling",
+        "Text",
       ],
       swiftSettings: room),
 

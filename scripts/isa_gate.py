@@ -28,7 +28,9 @@ BEYOND = {
         r"\t(v[a-z]\w*|andn|bextr|bls[ir]|blsmsk|bzhi|mulx|pdep|pext|rorx|sarx|shlx|shrx|lzcnt"
         r"|movbe|popcnt|k(mov|or|and|xor|not|test|shift|unpck|add)[a-z]*)\b"
     ),
-    "aarch64": re.compile(r"\t([su]dot|usdot|sudot|[su]mmla|usmmla|bf\w+|ld[a-z]*(add|swp)[a-z]*|cas\w*)\b"),
+    "aarch64": re.compile(
+        r"\t([su]dot|usdot|sudot|[su]mmla|usmmla|bf\w+|ld[a-z]*(add|swp)[a-z]*|cas\w*)\b"
+    ),
 }
 
 
@@ -75,7 +77,11 @@ def violations(objects: pathlib.Path, library: str, architecture: str) -> list[s
     )
     if not found:
         raise SystemExit("no function holds vector instructions: this is no library of all tables")
-    return [f"{name}: {count}" for name, count in sorted(found.items()) if name not in names[True] - names[False]]
+    return [
+        f"{name}: {count}"
+        for name, count in sorted(found.items())
+        if name not in names[True] - names[False]
+    ]
 
 
 def main() -> None:

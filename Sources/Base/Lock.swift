@@ -1,5 +1,5 @@
-// A lock of one word, for what threads share for a few instructions. The standard library's Mutex is
-// missing where Swift's runtime is, and a mutex of the C library differs from system to system.
+// A lock of one word, held for a few instructions. The standard library's Mutex is not there in
+// Embedded Swift, and a mutex of the C library differs from system to system.
 import Platform
 import Synchronization
 
@@ -43,7 +43,7 @@ import Synchronization
     ).exchanged {
       return
     }
-    // Whoever waited cannot know whether others still do.
+    // A thread that has waited cannot know whether others still do.
     while unsafe word.pointee.exchange(State.awaited, ordering: .acquiring) != State.free {
       unsafe platform_futex_wait(word, State.awaited)
     }

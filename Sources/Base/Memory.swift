@@ -71,7 +71,7 @@ import Platform
       throw EngineError(.outOfMemory, "allocate refused \(size) bytes for \(purpose)")
     }
     let address = UInt(bitPattern: block)
-    guard address & UInt(HostMemory.alignment &- 1) == 0 else {
+    guard address.isMultiple(of: UInt(HostMemory.alignment)) else {
       unsafe host.release(block, size)
       throw EngineError(
         .invalidArgument,

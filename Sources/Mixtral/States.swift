@@ -49,7 +49,8 @@ public func mixtral_session_save_file(
 ) -> mixtral_status {
   call { () throws(EngineError) in
     try withSession(session) { session throws(EngineError) in
-      let file = try OutputFile.created(path: try need(path, "path"), replacing: true, isPrivate: true)
+      let file = try OutputFile.created(
+        path: try need(path, "path"), replacing: true, isPrivate: true)
       try session.save { from, offset throws(EngineError) in
         try file.write(from, at: UInt64(clamping: offset))
       }

@@ -1,4 +1,4 @@
-"""Swift's runtime is a guest: it handles no signal of its host and prints nothing, whatever it is told."""
+"""The library is a guest: it handles no signal of its host and prints nothing, whatever the environment says."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import subprocess
 import sys
 
 import pytest
-
-# Mangled names of functions of the rooms, and of generic code of the standard library made for them.
-ROOM = re.compile(r"[^0-9](7Formats|4Text|8Sampling|7Workers|12Quantization|5Model|7Mixtral)")
 
 PROGRAM = """
 import ctypes, sys, threading
@@ -72,12 +69,12 @@ def test_L18_nothing_could_handle_one(library):
 
 
 def test_L18_only_the_guard_sets_a_handler(root):
-    """The system calls of mixtral_guard_mappings; the runtime's calls lead to reserve.c."""
+    """The system calls of mixtral_guard_mappings are the only ones."""
     callers, function = set(), ""
     for line in disassembly(root):
         if line.endswith(">:"):
             function = line.split("<", 1)[1][:-2]
-        elif re.search(r"<(sigaction@|__real_sigaction)", line) and function != "sigaction@plt":
+        elif re.search(r"<sigaction(@plt)?>$", line):
             callers.add(function)
     assert callers
     # Those of guard.c, of which the compiler may put some into others.
@@ -92,22 +89,3 @@ def disassembly(root) -> list[str]:
         check=True,
     )
     return run.stdout.splitlines()
-
-
-def test_no_check_of_the_engine_ends_the_process(root):
-    """Gate 1: each failed check is a call of platform_trap; no function of the rooms has an ud2. None
-    notes its accesses in a list of the runtime's either: recovery from a failure would leave dead frames in it."""
-    function, ending, noting, checks = "", [], [], 0
-    for line in disassembly(root):
-        if line.endswith(">:"):
-            function = line.split("<", 1)[1][:-2]
-        elif "<platform_trap>" in line:
-            checks += 1
-        elif "\tud2" in line and ROOM.search(function):
-            ending.append(function)
-        elif "<swift_beginAccess>" in line and ROOM.search(function):
-            noting.append(function)
-    assert not ending
-    assert not noting
-    # Else the flag was not in force, or the names were not understood.
-    assert checks > 0

@@ -108,7 +108,9 @@ extension Session {
 
 extension Model {
   /// A new session of the model's own context.
-  func session(context: Int = 0) throws -> Session { try Session.created(model: self, context: context) }
+  func session(context: Int = 0) throws -> Session {
+    try Session.created(model: self, context: context)
+  }
 
   /// Steps several sessions in one call; the errors, one a session.
   func step(_ sessions: [Session], _ tokens: [[Int32]]) -> [EngineError?] {

@@ -1,13 +1,15 @@
-"""The compiler's own checks that are left in the rooms: overflows, indexes, ranges, conversions.
+"""The compiler's checks that are left in the library: overflows, indexes, ranges, conversions.
 
-Each is a call of the function that Package.swift names with -trap-function, in the object files of the
-release build. `python traps.py [ROOM]` lists them; with --lower it writes lower ceilings.
+Each is a call of the function that Package.swift names with -trap-function, in the linked library, which
+holds the standard library's code too: Embedded Swift compiles it into the rooms. Whose a check is, the
+name of its function says. `python traps.py [ROOM]` lists them; with --lower it writes lower ceilings.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import json
 import os
 import pathlib
@@ -16,26 +18,16 @@ import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("MIXTRAL_BUILD", ROOT / ".build" / "release"))
+LIBRARY = pathlib.Path(os.environ.get("MIXTRAL_UNSTRIPPED", ROOT / ".build/lib/unstripped"))
 CEILINGS = pathlib.Path(__file__).with_name("ceilings.json")
-ROOMS = (
-    *("Base", "Formats", "Quantization", "Text", "Sampling", "Workers", "Model", "Conversion"),
-    "Mixtral",
+ROOMS = sorted(
+    path.name
+    for path in (ROOT / "Sources").iterdir()
+    if next(path.glob("**/*.swift"), None) is not None
 )
-KERNELS = (
-    *("Kernels", "KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
-    "Forward",
-)
-TRAP = re.compile(r"R_X86_64_\w+\s+(platform_trap|a_check_was_left_in_\w+)\b")
-
-# Code of the standard library that the compiler wrote into a room for the room's types. Its checks
-# cannot be avoided by who calls it, only by not calling it.
-OUTLINED = {
-    "arrays": re.compile(r"Array|_SliceBuffer|Collection|Sequence|IndexingIterator"),
-    "sorting": re.compile(r"_stableSort|_mergeTopRuns|_insertionSort|_merge<|_finalizeRuns"),
-    "dictionaries": re.compile(r"Dictionary|NativeSet|Set\.|_HashTable"),
-    "strings": re.compile(r"String|Unicode|Substring|UTF8"),
-}
+TRAP = re.compile(r"\t(call|j\w+|bl?)\s.*<platform_trap>")
+# The part of the functions whose names are those of the standard library.
+LIBRARY_PART = "standard library"
 
 
 def tool(name: str, *arguments: str, text: str | None = None) -> str:
@@ -47,30 +39,31 @@ def tool(name: str, *arguments: str, text: str | None = None) -> str:
     return done.stdout
 
 
-def objects(room: str) -> list[pathlib.Path]:
-    # The build keeps the objects of files that are gone.
-    sources = {path.name for path in (ROOT / "Sources" / room).rglob("*.swift")}
-    found = sorted((BUILD / f"{room}.build").glob("*.swift.o"))
-    found = [path for path in found if path.name.removesuffix(".o") in sources]
-    if not found:
-        raise SystemExit(
-            f"{BUILD}/{room}.build has no objects: build the library first (make), or say in "
-            "MIXTRAL_BUILD where they are"
-        )
-    return found
+@functools.cache
+def disassembly() -> list[str]:
+    if not LIBRARY.exists():
+        raise SystemExit(f"{LIBRARY} is missing: build the library first (make)")
+    return tool("objdump", "-d", "--no-show-raw-insn", str(LIBRARY)).splitlines()
 
 
-def calls(room: str, pattern: re.Pattern[str]) -> collections.Counter[str]:
-    """How many lines of disassembly match, by the mangled function that they are in."""
+def functions_with(pattern: re.Pattern[str]) -> collections.Counter[str]:
+    """The number of lines of disassembly that match, by the mangled function that they are in."""
     found: collections.Counter[str] = collections.Counter()
-    for path in objects(room):
-        function = ""
-        for line in tool("objdump", "-dr", "--no-show-raw-insn", str(path)).splitlines():
-            if line.endswith(">:"):
-                function = line.split("<", 1)[1][:-2]
-            elif pattern.search(line):
-                found[function] += 1
+    function = ""
+    for line in disassembly():
+        if line.endswith(">:"):
+            function = line.split("<", 1)[1][:-2]
+        elif pattern.search(line):
+            found[function] += 1
     return found
+
+
+def room(mangled: str) -> str | None:
+    """The room of a function, also of one that extends a type of the standard library; else None."""
+    if name := re.match(r"\$e(\d+)", mangled):
+        return mangled[name.end() :][: int(name[1])]
+    extended = re.match(rf"\$e[Ss]\w*?\d+({'|'.join(ROOMS)})\w*?E", mangled)
+    return extended[1] if extended else None
 
 
 def demangled(names: list[str]) -> list[str]:
@@ -78,44 +71,32 @@ def demangled(names: list[str]) -> list[str]:
     return tool("swift", "demangle", "--simplified", "--compact", text=listed).splitlines()
 
 
-def cause(mangled: str, name: str) -> str:
-    """Whose check it is: the room's own code's, or that of one part of the standard library."""
-    # $s12Room…, and extensions of the library's types by a room, such as $sSa7FormatsE….
-    if re.match(r"\$s(\d|S[a-zA-Z]\d+[A-Z]\w*?E|s\w+?\d+(?:Base|Formats)\w*?E)", mangled):
-        return "own code"
-    for part in ("sorting", "dictionaries", "arrays", "strings"):
-        if OUTLINED[part].search(name):
-            return part
-    return "other"
-
-
-def measure(room: str) -> dict[str, collections.Counter[str]]:
-    """The room's checks by cause, and of each the functions that have them."""
-    found = calls(room, TRAP)
-    sorted_names = sorted(found)
+def measure() -> dict[str, collections.Counter[str]]:
+    """The checks of each room's own functions and of the standard library's, by function."""
+    found = functions_with(TRAP)
+    names = sorted(found)
     result: dict[str, collections.Counter[str]] = {}
-    for mangled, name in zip(sorted_names, demangled(sorted_names)):
-        result.setdefault(cause(mangled, name), collections.Counter())[name] += found[mangled]
+    for mangled, name in zip(names, demangled(names)):
+        part = room(mangled) or LIBRARY_PART
+        result.setdefault(part, collections.Counter())[name] += found[mangled]
     return result
 
 
-def counts(room: str) -> dict[str, int]:
-    return {part: functions.total() for part, functions in sorted(measure(room).items())}
+def counts() -> dict[str, int]:
+    return {part: functions.total() for part, functions in sorted(measure().items())}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rooms", nargs="*", default=ROOMS)
+    parser.add_argument("parts", nargs="*", help="rooms; by default all, and the standard library")
     parser.add_argument("--lower", action="store_true", help="write ceilings that have fallen")
     arguments = parser.parse_args()
-    for room in arguments.rooms:
-        for part, functions in measure(room).items():
-            for name, count in functions.most_common():
-                print(f"{room}\t{part}\t{count}\t{name}")
+    for part, functions in sorted(measure().items()):
+        for name, count in functions.most_common():
+            if not arguments.parts or part in arguments.parts:
+                print(f"{part}\t{count}\t{name}")
     if arguments.lower:
-        ceilings = {room: counts(room) for room in ROOMS}
-        ceilings = {room: found for room, found in ceilings.items() if found}
-        CEILINGS.write_text(json.dumps(ceilings, indent=2) + "\n")
+        CEILINGS.write_text(json.dumps(counts(), indent=2) + "\n")
 
 
 if __name__ == "__main__":

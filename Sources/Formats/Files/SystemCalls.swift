@@ -164,8 +164,12 @@ private func closed(_ descriptor: Int32) {
     sync: { descriptor in fsync(descriptor) == 0 ? 0 : 0 &- platform_errno() },
     rename: { from, to, replaces in
       // A link, unlike a rename, never replaces; some file systems have none.
-      if !replaces, unsafe link(from, to) == 0 { return unsafe unlink(from) == 0 ? 0 : 0 &- platform_errno() }
-      if !replaces, platform_errno() != EPERM, platform_errno() != EOPNOTSUPP { return 0 &- platform_errno() }
+      if !replaces, unsafe link(from, to) == 0 {
+        return unsafe unlink(from) == 0 ? 0 : 0 &- platform_errno()
+      }
+      if !replaces, platform_errno() != EPERM, platform_errno() != EOPNOTSUPP {
+        return 0 &- platform_errno()
+      }
       return unsafe Platform.rename(from, to) == 0 ? 0 : 0 &- platform_errno()
     },
     remove: { path in _ = unsafe unlink(path) },
