@@ -9,24 +9,41 @@
 //
 // Codes of 5, 6 and 3 bits are a storage of 4, 4 and 2 bits followed by one of the rest.
 
-/// A way to store unsigned codes of a panel.
-public protocol CodeStorage: SendableMetatype {
-  /// Bits a code; a group of 32 columns takes 64 times as many bytes.
+/// A way to read unsigned codes of a panel.
+public protocol CodeReading: SendableMetatype {
+  /// Bits a code.
   static var bits: Int { get }
+  /// Bytes of 32 columns of a panel.
+  static var groupByteCount: Int { get }
   /// Code vector `i` (0...7) of the group at `group`; of a part's lanes where `group` is moved by
   /// as many bytes as the lanes before it take.
   static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
   ) -> ISA.Integers
+}
+
+/// A way to store them.
+public protocol CodeStorage: CodeReading {
+  /// Whether a code is in two places, so that a code vector takes four operations or more.
+  static var isJoined: Bool { get }
   /// Writes the codes of 32 columns and four rows, a byte each, into their group: columns 0...15
   /// and 16...31.
   static func place(_ low: FourRows, _ high: FourRows, _ group: UnsafeMutableRawPointer)
 }
 
 extension CodeStorage {
-  /// Bytes of 32 columns of a panel.
   @inlinable @inline(__always)
   public static var groupByteCount: Int { bits * 64 }
+}
+
+/// Codes of `Codes` after `spread`: a byte each, in the order of the code vectors.
+public enum SpreadCodes<Codes: CodeStorage>: CodeReading {
+  @inlinable @inline(__always) public static var bits: Int { Codes.bits }
+  @inlinable @inline(__always) public static var groupByteCount: Int { 512 }
+  @inlinable @inline(__always)
+  public static func vector<ISA: ProductISA>(
+    _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
+  ) -> ISA.Integers { ISA.load(group + i * 64) }
 }
 
 /// Bits `from` and up of each byte of `a`, moved to `to`, of those that `mask` leaves.
@@ -43,6 +60,7 @@ public func field<ISA: ProductISA>(
 /// Codes 0...15.
 public enum Codes4: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 4 }
+  @inlinable @inline(__always) public static var isJoined: Bool { false }
   @inlinable @inline(__always)
   public static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
@@ -59,6 +77,7 @@ public enum Codes4: CodeStorage {
 /// Codes 0...255.
 public enum Codes8: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 8 }
+  @inlinable @inline(__always) public static var isJoined: Bool { false }
   @inlinable @inline(__always)
   public static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
@@ -74,6 +93,7 @@ public enum Codes8: CodeStorage {
 /// Codes 0...3.
 public enum Codes2: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 2 }
+  @inlinable @inline(__always) public static var isJoined: Bool { false }
   @inlinable @inline(__always)
   public static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
@@ -90,6 +110,7 @@ public enum Codes2: CodeStorage {
 /// Codes 0...31: four bits and one.
 public enum Codes5: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 5 }
+  @inlinable @inline(__always) public static var isJoined: Bool { true }
   @inlinable @inline(__always)
   public static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
@@ -108,6 +129,7 @@ public enum Codes5: CodeStorage {
 /// Codes 0...63: four bits and two.
 public enum Codes6: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 6 }
+  @inlinable @inline(__always) public static var isJoined: Bool { true }
   @inlinable @inline(__always)
   public static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
@@ -127,6 +149,7 @@ public enum Codes6: CodeStorage {
 /// Codes 0...7: two bits and one.
 public enum Codes3: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 3 }
+  @inlinable @inline(__always) public static var isJoined: Bool { true }
   @inlinable @inline(__always)
   public static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int
@@ -152,6 +175,7 @@ public protocol CodeTable: SendableMetatype {
 /// read.
 public enum LookupCodes<Table: CodeTable>: CodeStorage {
   @inlinable @inline(__always) public static var bits: Int { 4 }
+  @inlinable @inline(__always) public static var isJoined: Bool { false }
   @inlinable @inline(__always)
   public static func vector<ISA: ProductISA>(
     _ isa: ISA.Type, _ group: UnsafeRawPointer, _ i: Int

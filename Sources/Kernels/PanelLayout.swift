@@ -32,6 +32,8 @@ public protocol PanelBlock: SendableMetatype {
   static var scaleByteCount: Int { get }
   /// Whether an `m` (or dmin) of each row follows its d.
   static var hasMinimums: Bool { get }
+  /// Bytes of the activations that a block meets: `Activation32` or `Activation256`.
+  static var activationByteCount: Int { get }
 
   /// Writes the values of columns 32 `group` to 32 `group` + 31 of the lanes of `part`, each column
   /// sixteen floats after the one before.
@@ -42,10 +44,14 @@ public protocol PanelBlock: SendableMetatype {
     _ isa: ISA.Type, _ group: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer,
     _ out: UnsafeMutablePointer<Float>)
 
-  /// Panel after panel times `rows` rows of activations (`forEachTile`).
-  static func product<ISA: ProductISA>(
-    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int, _ a: UnsafeRawPointer,
-    _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int)
+  /// Adds a block, of the lanes of `part`, times `M` rows of activations to the outputs.
+  ///
+  /// `codes` and `tail` are the block's, at the lanes of `part`: of codes, as `Reading` reads them,
+  /// and of half-precision values. `streams`: asks for what follows them in the panel.
+  static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool)
 }
 
 extension PanelBlock {

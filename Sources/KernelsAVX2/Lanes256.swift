@@ -13,10 +13,14 @@ where
 extension Lanes256 {
   @inline(__always) static var lanes: Int { 8 }
   @inline(__always) static var bundledRows: Int { 6 }
+  @inline(__always) static var spreadRows: Int { 32 }
 
   @inline(__always) static func zero() -> __m256i { v256_zero() }
   @inline(__always) static func add(_ a: __m256i, _ b: __m256i) -> __m256i { v256_add(a, b) }
   @inline(__always) static func load(_ p: UnsafeRawPointer) -> __m256i { v256_load(p) }
+  @inline(__always) static func store(_ p: UnsafeMutableRawPointer, _ a: __m256i) {
+    v256_store(p, a)
+  }
   @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { v_prefetch(p) }
   @inline(__always) static func broadcast(from p: UnsafeRawPointer) -> __m256i {
     v256_broadcast_from(p)

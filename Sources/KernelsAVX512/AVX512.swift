@@ -78,11 +78,15 @@ enum AVX512: VectorISA {
 extension AVX512: ProductISA {
   @inline(__always) static var lanes: Int { 16 }
   @inline(__always) static var bundledRows: Int { 16 }
+  @inline(__always) static var spreadRows: Int { Int.max }
   @inline(__always) static var rows8: Bool { true }
   @inline(__always) static var rows4: Bool { true }
   @inline(__always) static var rows2: Bool { true }
 
   @inline(__always) static func load(_ p: UnsafeRawPointer) -> __m512i { v512_load(p) }
+  @inline(__always) static func store(_ p: UnsafeMutableRawPointer, _ a: __m512i) {
+    v512_store(p, a)
+  }
   @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { v_prefetch(p) }
   @inline(__always) static func broadcast(from p: UnsafeRawPointer) -> __m512i {
     v512_broadcast_from(p)

@@ -100,6 +100,7 @@ package enum Reference: VectorISA {
 extension Reference: ProductISA {
   package static var lanes: Int { 16 }
   @inlinable @inline(__always) package static var bundledRows: Int { 1 }
+  @inlinable @inline(__always) package static var spreadRows: Int { Int.max }
   @inlinable @inline(__always) package static var rows8: Bool { false }
   @inlinable @inline(__always) package static var rows4: Bool { false }
   @inlinable @inline(__always) package static var rows2: Bool { false }
@@ -111,6 +112,9 @@ extension Reference: ProductISA {
 
   package static func load(_ p: UnsafeRawPointer) -> Integers {
     p.loadUnaligned(as: Integers.self)
+  }
+  package static func store(_ p: UnsafeMutableRawPointer, _ a: Integers) {
+    p.storeBytes(of: a, as: Integers.self)
   }
   package static func prefetch(_ p: UnsafeRawPointer) {}
   package static func broadcast(from p: UnsafeRawPointer) -> Integers {

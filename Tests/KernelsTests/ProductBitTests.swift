@@ -11,7 +11,7 @@ import Testing
 private struct Grid {
   static let blocks = Array(0...9) + [15, 16, 17, 31, 32, 33, 37]
   static let panels = [1, 2, 3, 4, 5, 9]
-  static let rows = Array(1...9) + [17]
+  static let rows = Array(1...9) + [17, 39]
   /// A number that no output has.
   static let canary: UInt32 = 0x7fab_cdef
 }
@@ -54,7 +54,7 @@ struct ProductBitTests {
     var turn = 0
     for blocks in Grid.blocks {
       let sample = try ProductSample(
-        type, panels: 9, blocks: blocks, rows: 17, weights: .random(scale: 0.02),
+        type, panels: 9, blocks: blocks, rows: 39, weights: .random(scale: 0.02),
         activations: .random, seed: UInt64(blocks) << 8 | UInt64(type.rawValue))
       let expected = sample.reference()
       for table in Tables.fast {

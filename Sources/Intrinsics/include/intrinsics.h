@@ -15,6 +15,7 @@ OP void v_prefetch(const void *p) { __builtin_prefetch(p); }
 
 #if defined(__AVX512VNNI__)
 OP __m512i v512_load(const void *p) { return _mm512_loadu_si512(p); }
+OP void v512_store(void *p, __m512i a) { _mm512_storeu_si512(p, a); }
 OP __m512i v512_zero(void) { return _mm512_setzero_si512(); }
 OP __m512i v512_broadcast_from(const void *p) {
   int32_t x;
@@ -110,6 +111,7 @@ OP __m512d v512_power_of_two_256(__m512d n) {
 
 #if defined(__AVX2__)
 OP __m256i v256_load(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+OP void v256_store(void *p, __m256i a) { _mm256_storeu_si256((__m256i *)p, a); }
 OP __m256i v256_zero(void) { return _mm256_setzero_si256(); }
 OP __m256i v256_broadcast_from(const void *p) {
   int32_t x;

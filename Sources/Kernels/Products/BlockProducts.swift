@@ -1,54 +1,14 @@
 // Products of blocks of 32 columns. One block adds to an output with one multiplication and one
 // FMA, and for those with a minimum one more.
-//
-// One panel times `M` rows of activations (`ProductShape`).
 
 /// A block of 32 columns.
-public protocol SmallBlock: PanelBlock {
-  /// Adds the block at `w`, of the lanes of `part`, times `M` rows of activations to the outputs.
-  static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int)
-}
+public protocol SmallBlock: PanelBlock {}
 
 extension SmallBlock {
   @inlinable @inline(__always) public static var columns: Int { 32 }
   @inlinable @inline(__always) public static var scaleByteCount: Int { 0 }
-
   @inlinable @inline(__always)
-  public static func product<ISA: ProductISA>(
-    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int, _ a: UnsafeRawPointer,
-    _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
-  ) {
-    forEachTile(
-      ISA.self, BlockPanel<ISA, Self, 1>.self, BlockPanel<ISA, Self, 8>.self,
-      BlockPanel<ISA, Self, 4>.self, BlockPanel<ISA, Self, 2>.self, w, panels, blocks, a, rows,
-      rowStride, out, outStride)
-  }
-}
-
-/// A panel of blocks of 32 columns.
-public enum BlockPanel<ISA: ProductISA, Block: SmallBlock, let M: Int>: ProductShape {
-  @inlinable @inline(__always) public static var rows: Int { M }
-  @inlinable @inline(__always) public static var blockByteCount: Int { Block.byteCount }
-
-  @inlinable @inline(__always)
-  public static func run(
-    _ weights: UnsafeRawPointer, blocks: Int, _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
-  ) {
-    var outputs = InlineArray<M, ISA.Outputs>(repeating: ISA.noOutputs())
-    var w = weights
-    var a = activations
-    for _ in 0..<blocks {
-      Block.add(ISA.self, &outputs, 0, w, a, rowStride)
-      if streams { prefetchGroup(ISA.self, w, Block.byteCount) }
-      if ISA.parts == 2 { Block.add(ISA.self, &outputs, 1, w, a, rowStride) }
-      w += Block.byteCount
-      a += Activation32.byteCount
-    }
-    store(ISA.self, outputs, out, outStride)
-  }
+  public static var activationByteCount: Int { Activation32.byteCount }
 }
 
 /// d (code - offset): Q4_0 (offset 8), Q5_0 (16).
@@ -59,17 +19,19 @@ public enum OffsetBlock<Codes: CodeStorage, Shift: OffsetShift>: SmallBlock {
   @inlinable @inline(__always) public static var hasMinimums: Bool { false }
 
   @inlinable @inline(__always)
-  public static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int
+  public static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool
   ) {
     var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for m in 0..<M {
       let bias = ISA.broadcast(from: a + (m * rowStride + Activation32.bias))
       sums[m] = ISA.shiftRight(bias, 7 - Shift.bits)
     }
-    groupDot(ISA.self, Codes.self, &sums, w + part * ISA.lanes * 4, a, rowStride, nil)
-    let d = ISA.loadHalves(w + (tail + part * ISA.lanes * 2))
+    groupDot(ISA.self, Reading.self, &sums, codes, a, rowStride, nil)
+    if streams { prefetchGroup(ISA.self, codes, byteCount) }
+    let d = ISA.loadHalves(tail)
     addScaled32(ISA.self, &outputs, part, sums, d, a, rowStride)
   }
 
@@ -92,9 +54,10 @@ public enum ByteBlock<Codes: CodeStorage>: SmallBlock {
   @inlinable @inline(__always) public static var hasMinimums: Bool { false }
 
   @inlinable @inline(__always)
-  public static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int
+  public static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool
   ) {
     var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for m in 0..<M {
@@ -102,8 +65,9 @@ public enum ByteBlock<Codes: CodeStorage>: SmallBlock {
         sums[m] = ISA.broadcast(from: a + (m * rowStride + Activation32.bias))
       }
     }
-    byteGroupDot(ISA.self, Codes.self, &sums, w + part * ISA.lanes * 4, a, rowStride, nil)
-    let d = ISA.loadHalves(w + (tail + part * ISA.lanes * 2))
+    byteGroupDot(ISA.self, Reading.self, &sums, codes, a, rowStride, nil)
+    if streams { prefetchGroup(ISA.self, codes, byteCount) }
+    let d = ISA.loadHalves(tail)
     addScaled32(ISA.self, &outputs, part, sums, d, a, rowStride)
   }
 
@@ -126,15 +90,16 @@ public enum AffineBlock<Codes: CodeStorage>: SmallBlock {
   @inlinable @inline(__always) public static var hasMinimums: Bool { true }
 
   @inlinable @inline(__always)
-  public static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int
+  public static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool
   ) {
     var sums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
-    groupDot(ISA.self, Codes.self, &sums, w + part * ISA.lanes * 4, a, rowStride, nil)
-    let scales = w + (tail + part * ISA.lanes * 2)
-    addScaled32(ISA.self, &outputs, part, sums, ISA.loadHalves(scales), a, rowStride)
-    let minimum = ISA.loadHalves(scales + 32)
+    groupDot(ISA.self, Reading.self, &sums, codes, a, rowStride, nil)
+    if streams { prefetchGroup(ISA.self, codes, byteCount) }
+    addScaled32(ISA.self, &outputs, part, sums, ISA.loadHalves(tail), a, rowStride)
+    let minimum = ISA.loadHalves(tail + 32)
     for m in 0..<M {
       let sum = ISA.broadcast(
         (a + (m * rowStride + Activation32.scaledSum)).loadUnaligned(as: Float.self))

@@ -4,7 +4,7 @@
 /// Adds to each of `M` sums the dot product of a group's 32 columns with its row of activations,
 /// times `scale` (nil: 1).
 @inlinable @inline(__always)
-public func groupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+public func groupDot<ISA: ProductISA, Codes: CodeReading, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
   _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ scale: ISA.Scale?
 ) {
@@ -21,7 +21,7 @@ public func groupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
 
 /// `groupDot` of columns 0...15 with one scale and of 16...31 with another.
 @inlinable @inline(__always)
-public func halvesDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+public func halvesDot<ISA: ProductISA, Codes: CodeReading, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
   _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ first: ISA.Scale,
   _ second: ISA.Scale
@@ -42,7 +42,7 @@ public func halvesDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
 ///
 /// Unrolled by its callers: `i` is a constant, and with it the shifts of `Codes.vector`.
 @inlinable @inline(__always)
-public func vectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+public func vectorDot<ISA: ProductISA, Codes: CodeReading, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
   _ partials: inout InlineArray<M, ISA.Partial>, _ group: UnsafeRawPointer, _ i: Int,
   of count: Int, _ a: UnsafeRawPointer, _ rowStride: Int, _ scale: ISA.Scale?
@@ -58,7 +58,7 @@ public func vectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
 
 /// `groupDot` for codes of eight bits that stand for code - 128 (`ProductISA.dot4Minus128`).
 @inlinable @inline(__always)
-public func byteGroupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+public func byteGroupDot<ISA: ProductISA, Codes: CodeReading, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
   _ group: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ scale: ISA.Scale?
 ) {
@@ -75,7 +75,7 @@ public func byteGroupDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
 
 /// A code vector of `byteGroupDot`.
 @inlinable @inline(__always)
-public func byteVectorDot<ISA: ProductISA, Codes: CodeStorage, let M: Int>(
+public func byteVectorDot<ISA: ProductISA, Codes: CodeReading, let M: Int>(
   _ isa: ISA.Type, _ codes: Codes.Type, _ sums: inout InlineArray<M, ISA.Integers>,
   _ partials: inout InlineArray<M, ISA.Partial>, _ group: UnsafeRawPointer, _ i: Int,
   _ a: UnsafeRawPointer, _ rowStride: Int, _ scale: ISA.Scale?

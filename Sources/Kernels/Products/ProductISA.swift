@@ -17,8 +17,11 @@ public protocol ProductISA: Lanes, TileSizes {
   static var lanes: Int { get }
   /// Rows of float activations that share their memory: 6, 16, or 1 for none.
   static var bundledRows: Int { get }
+  /// Rows from which on codes are spread before they are multiplied (SpreadProducts.swift).
+  static var spreadRows: Int { get }
 
   static func load(_ p: UnsafeRawPointer) -> Integers
+  static func store(_ p: UnsafeMutableRawPointer, _ a: Integers)
   /// The Int32 at `p` in every lane.
   static func broadcast(from p: UnsafeRawPointer) -> Integers
   /// Every byte and `mask`.

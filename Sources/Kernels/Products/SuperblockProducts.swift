@@ -1,53 +1,14 @@
 // Products of the k-quants: blocks of 256 columns. Within a block all sums are exact integers; one
 // block adds to an output with one multiplication and one FMA, and one more for the minimums.
-//
-// One panel times `M` rows of activations (`ProductShape`).
 
 /// A block of 256 columns.
-public protocol Superblock: PanelBlock {
-  /// Adds the block at `w`, of the lanes of `part`, times `M` rows of activations to the outputs.
-  static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool)
-}
+public protocol Superblock: PanelBlock {}
 
 extension Superblock {
   @inlinable @inline(__always) public static var columns: Int { 256 }
   @inlinable @inline(__always) public static var scaleByteCount: Int { 16 }
-
   @inlinable @inline(__always)
-  public static func product<ISA: ProductISA>(
-    _ isa: ISA.Type, _ w: UnsafeRawPointer, _ panels: Int, _ blocks: Int, _ a: UnsafeRawPointer,
-    _ rows: Int, _ rowStride: Int, _ out: UnsafeMutablePointer<Float>, _ outStride: Int
-  ) {
-    forEachTile(
-      ISA.self, SuperblockPanel<ISA, Self, 1>.self, SuperblockPanel<ISA, Self, 8>.self,
-      SuperblockPanel<ISA, Self, 4>.self, SuperblockPanel<ISA, Self, 2>.self, w, panels, blocks, a,
-      rows, rowStride, out, outStride)
-  }
-}
-
-/// A panel of superblocks.
-public enum SuperblockPanel<ISA: ProductISA, Block: Superblock, let M: Int>: ProductShape {
-  @inlinable @inline(__always) public static var rows: Int { M }
-  @inlinable @inline(__always) public static var blockByteCount: Int { Block.byteCount }
-
-  @inlinable @inline(__always)
-  public static func run(
-    _ weights: UnsafeRawPointer, blocks: Int, _ activations: UnsafeRawPointer, rowStride: Int,
-    _ out: UnsafeMutablePointer<Float>, outStride: Int, streams: Bool
-  ) {
-    var outputs = InlineArray<M, ISA.Outputs>(repeating: ISA.noOutputs())
-    var w = weights
-    var a = activations
-    for _ in 0..<blocks {
-      Block.add(ISA.self, &outputs, 0, w, a, rowStride, streams)
-      if ISA.parts == 2 { Block.add(ISA.self, &outputs, 1, w, a, rowStride, false) }
-      w += Block.byteCount
-      a += Activation256.byteCount
-    }
-    store(ISA.self, outputs, out, outStride)
-  }
+  public static var activationByteCount: Int { Activation256.byteCount }
 }
 
 /// d scale code - dmin minimum with sub-blocks of 32: Q4_K, Q5_K.
@@ -58,38 +19,37 @@ public enum Affine32<Codes: CodeStorage>: Superblock {
   @inlinable @inline(__always) public static var hasMinimums: Bool { true }
 
   @inlinable @inline(__always)
-  public static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  public static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool
   ) {
-    let codes = w + part * ISA.lanes * 4
-    let scales = w + (tail + part * ISA.lanes * 2)
     var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for pair in 0..<4 {
-      let pairs = ISA.pairs(unsigned: scales + pair * 32)
-      let group = codes + (pair * 2 * Codes.groupByteCount)
+      let pairs = ISA.pairs(unsigned: tail + pair * 32)
+      let group = codes + (pair * 2 * Reading.groupByteCount)
       groupDot(
-        ISA.self, Codes.self, &block, group, a + pair * 64, rowStride, ISA.firstScale(pairs))
-      if streams { prefetchGroup(ISA.self, group, Codes.groupByteCount) }
+        ISA.self, Reading.self, &block, group, a + pair * 64, rowStride, ISA.firstScale(pairs))
+      if streams { prefetchGroup(ISA.self, group, Reading.groupByteCount) }
       groupDot(
-        ISA.self, Codes.self, &block, group + Codes.groupByteCount, a + (pair * 64 + 32),
+        ISA.self, Reading.self, &block, group + Reading.groupByteCount, a + (pair * 64 + 32),
         rowStride, ISA.secondScale(pairs))
       if streams {
-        prefetchGroup(ISA.self, group + Codes.groupByteCount, Codes.groupByteCount)
+        prefetchGroup(ISA.self, group + Reading.groupByteCount, Reading.groupByteCount)
       }
     }
-    if streams { prefetchGroup(ISA.self, w + tail, 320) }
+    if streams { prefetchGroup(ISA.self, tail, 320) }
     var minimums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for pair in 0..<4 {
-      let pairs = ISA.pairs(unsigned: scales + (128 + pair * 32))
+      let pairs = ISA.pairs(unsigned: tail + (128 + pair * 32))
       for m in 0..<M {
         minimums[m] = ISA.pairDot(
           minimums[m], pairs, a + (m * rowStride + Activation256.sums32 + pair * 4))
       }
     }
     addAffine(
-      ISA.self, &outputs, part, block, ISA.loadHalves(scales + 256), minimums,
-      ISA.loadHalves(scales + 288), a, rowStride)
+      ISA.self, &outputs, part, block, ISA.loadHalves(tail + 256), minimums,
+      ISA.loadHalves(tail + 288), a, rowStride)
   }
 
   @inlinable @inline(__always)
@@ -114,35 +74,34 @@ public enum Affine16<Codes: CodeStorage>: Superblock {
   @inlinable @inline(__always) public static var hasMinimums: Bool { true }
 
   @inlinable @inline(__always)
-  public static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  public static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool
   ) {
-    let codes = w + part * ISA.lanes * 4
-    let scales = w + (tail + part * ISA.lanes * 2)
     var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let pairs = ISA.lowBits(ISA.pairs(unsigned: scales + group * 32), 15)
+      let pairs = ISA.lowBits(ISA.pairs(unsigned: tail + group * 32), 15)
       halvesDot(
-        ISA.self, Codes.self, &block, codes + group * Codes.groupByteCount, a + group * 32,
+        ISA.self, Reading.self, &block, codes + group * Reading.groupByteCount, a + group * 32,
         rowStride, ISA.firstScale(pairs), ISA.secondScale(pairs))
       if streams {
-        prefetchGroup(ISA.self, codes + group * Codes.groupByteCount, Codes.groupByteCount)
+        prefetchGroup(ISA.self, codes + group * Reading.groupByteCount, Reading.groupByteCount)
       }
     }
     var minimums = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let bytes = ISA.pairs(unsigned: scales + group * 32)
+      let bytes = ISA.pairs(unsigned: tail + group * 32)
       let pairs = ISA.lowBits(ISA.shiftRight16(bytes, 4), 15)
       for m in 0..<M {
         minimums[m] = ISA.pairDot(
           minimums[m], pairs, a + (m * rowStride + Activation256.sums16 + group * 4))
       }
     }
-    if streams { prefetchGroup(ISA.self, w + tail, 320) }
+    if streams { prefetchGroup(ISA.self, tail, 320) }
     addAffine(
-      ISA.self, &outputs, part, block, ISA.loadHalves(scales + 256), minimums,
-      ISA.loadHalves(scales + 288), a, rowStride)
+      ISA.self, &outputs, part, block, ISA.loadHalves(tail + 256), minimums,
+      ISA.loadHalves(tail + 288), a, rowStride)
   }
 
   @inlinable @inline(__always)
@@ -175,33 +134,32 @@ public enum Offset16<Codes: CodeStorage, Shift: OffsetShift>: Superblock {
   @inlinable @inline(__always) public static var hasMinimums: Bool { false }
 
   @inlinable @inline(__always)
-  public static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  public static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool
   ) {
-    let codes = w + part * ISA.lanes * 4
-    let scales = w + (tail + part * ISA.lanes * 2)
     var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let pairs = ISA.pairs(signed: scales + group * 32)
+      let pairs = ISA.pairs(signed: tail + group * 32)
       halvesDot(
-        ISA.self, Codes.self, &block, codes + group * Codes.groupByteCount, a + group * 32,
+        ISA.self, Reading.self, &block, codes + group * Reading.groupByteCount, a + group * 32,
         rowStride, ISA.firstScale(pairs), ISA.secondScale(pairs))
       if streams {
-        prefetchGroup(ISA.self, codes + group * Codes.groupByteCount, Codes.groupByteCount)
+        prefetchGroup(ISA.self, codes + group * Reading.groupByteCount, Reading.groupByteCount)
       }
     }
     var offsets = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for group in 0..<8 {
-      let pairs = ISA.pairs(signed: scales + group * 32)
+      let pairs = ISA.pairs(signed: tail + group * 32)
       for m in 0..<M {
         offsets[m] = ISA.pairDot(
           offsets[m], pairs, a + (m * rowStride + Activation256.sums16 + group * 4))
       }
     }
-    if streams { prefetchGroup(ISA.self, w + tail, 288) }
+    if streams { prefetchGroup(ISA.self, tail, 288) }
     for m in 0..<M { block[m] = ISA.subtract(block[m], ISA.shiftLeft(offsets[m], Shift.bits)) }
-    addScaled256(ISA.self, &outputs, part, block, ISA.loadHalves(scales + 256), a, rowStride)
+    addScaled256(ISA.self, &outputs, part, block, ISA.loadHalves(tail + 256), a, rowStride)
   }
 
   @inlinable @inline(__always)
@@ -230,27 +188,26 @@ public enum Byte32<Codes: CodeStorage>: Superblock {
   @inlinable @inline(__always) public static var hasMinimums: Bool { false }
 
   @inlinable @inline(__always)
-  public static func add<ISA: ProductISA, let M: Int>(
-    _ isa: ISA.Type, _ outputs: inout InlineArray<M, ISA.Outputs>, _ part: Int,
-    _ w: UnsafeRawPointer, _ a: UnsafeRawPointer, _ rowStride: Int, _ streams: Bool
+  public static func add<ISA: ProductISA, Reading: CodeReading, let M: Int>(
+    _ isa: ISA.Type, _ reading: Reading.Type, _ outputs: inout InlineArray<M, ISA.Outputs>,
+    _ part: Int, _ codes: UnsafeRawPointer, _ tail: UnsafeRawPointer, _ a: UnsafeRawPointer,
+    _ rowStride: Int, _ streams: Bool
   ) {
-    let codes = w + part * ISA.lanes * 4
-    let scales = w + (tail + part * ISA.lanes * 2)
     var block = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
     for pair in 0..<4 {
-      let pairs = ISA.pairs(signed: scales + pair * 32)
-      let group = codes + pair * 2 * Codes.groupByteCount
+      let pairs = ISA.pairs(signed: tail + pair * 32)
+      let group = codes + pair * 2 * Reading.groupByteCount
       byteGroupDot(
-        ISA.self, Codes.self, &block, group, a + pair * 64, rowStride, ISA.firstScale(pairs))
+        ISA.self, Reading.self, &block, group, a + pair * 64, rowStride, ISA.firstScale(pairs))
       byteGroupDot(
-        ISA.self, Codes.self, &block, group + Codes.groupByteCount, a + (pair * 64 + 32),
+        ISA.self, Reading.self, &block, group + Reading.groupByteCount, a + (pair * 64 + 32),
         rowStride, ISA.secondScale(pairs))
-      if streams { prefetchGroup(ISA.self, group, 2 * Codes.groupByteCount) }
+      if streams { prefetchGroup(ISA.self, group, 2 * Reading.groupByteCount) }
     }
     if ISA.keeps128 {
       var offsets = InlineArray<M, ISA.Integers>(repeating: ISA.zero())
       for pair in 0..<4 {
-        let pairs = ISA.pairs(signed: scales + pair * 32)
+        let pairs = ISA.pairs(signed: tail + pair * 32)
         for m in 0..<M {
           offsets[m] = ISA.pairDot(
             offsets[m], pairs, a + (m * rowStride + Activation256.sums32 + pair * 4))
@@ -258,8 +215,8 @@ public enum Byte32<Codes: CodeStorage>: Superblock {
       }
       for m in 0..<M { block[m] = ISA.subtract(block[m], ISA.shiftLeft(offsets[m], 7)) }
     }
-    if streams { prefetchGroup(ISA.self, w + tail, 160) }
-    addScaled256(ISA.self, &outputs, part, block, ISA.loadHalves(scales + 128), a, rowStride)
+    if streams { prefetchGroup(ISA.self, tail, 160) }
+    addScaled256(ISA.self, &outputs, part, block, ISA.loadHalves(tail + 128), a, rowStride)
   }
 
   @inlinable @inline(__always)
