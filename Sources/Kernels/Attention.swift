@@ -69,93 +69,108 @@ public enum Attention<ISA: VectorISA & TileSizes, Storage: CacheStorage> {
     var query = 0
     if ISA.rows4 {
       while query &+ 4 <= job.pointee.count {
-        AttentionTile<ISA, Storage, 4>.attend(job, query)
+        if ISA.wideTiles {
+          AttentionTile<ISA, Storage, 4, 4>.attend(job, query)
+        } else {
+          AttentionTile<ISA, Storage, 4, 1>.attend(job, query)
+        }
         query &+= 4
       }
     }
     if ISA.rows2 {
       while query &+ 2 <= job.pointee.count {
-        AttentionTile<ISA, Storage, 2>.attend(job, query)
+        if ISA.wideTiles {
+          AttentionTile<ISA, Storage, 2, 4>.attend(job, query)
+        } else {
+          AttentionTile<ISA, Storage, 2, 2>.attend(job, query)
+        }
         query &+= 2
       }
     }
     while query < job.pointee.count {
-      AttentionTile<ISA, Storage, 1>.attend(job, query)
+      AttentionTile<ISA, Storage, 1, 4>.attend(job, query)
       query &+= 1
     }
   }
 }
 
-/// `N` queries at once: each key and value is converted once for all of them.
-public enum AttentionTile<ISA: VectorISA, Storage: CacheStorage, let N: Int> {
+/// `N` queries at once, by `V` vectors of positions or of values of the head: each key and value is
+/// converted once for all of them, and `N` x `V` sums are in registers.
+public enum AttentionTile<ISA: VectorISA, Storage: CacheStorage, let N: Int, let V: Int> {
   @inlinable @inline(__always)
   public static func attend(_ job: UnsafePointer<AttentionPage>, _ query: Int) {
     let stride = job.pointee.headStride
-    let corrections = weigh(job, query, scores(job, query))
-    let outputs = job.pointee.outputs + query &* stride
+    var low: Int32 = 64
+    var high: Int32 = 0
+    for n in 0..<N {
+      low = min(low, job.pointee.firsts[query + n])
+      high = max(high, job.pointee.lasts[query + n])
+    }
+    for vector in Swift.stride(from: 0, to: 4, by: V)
+    where vector * 16 < Int(high) && (vector + V) * 16 > Int(low) {
+      score(job, query, vector)
+    }
+    let corrections = weigh(job, query)
+    let outputs = job.pointee.outputs + query * stride
     var column = 0
-    while column &+ 64 <= stride {
-      ValueTile<ISA, Storage, N, 4>.join(job, query, outputs, corrections, column)
-      column &+= 64
+    while column + 16 * V <= stride {
+      ValueTile<ISA, Storage, N, V>.join(job, query, outputs, corrections, column)
+      column += 16 * V
+    }
+    if V == 4, column + 32 <= stride {
+      ValueTile<ISA, Storage, N, 2>.join(job, query, outputs, corrections, column)
+      column += 32
     }
     while column < stride {
       ValueTile<ISA, Storage, N, 1>.join(job, query, outputs, corrections, column)
-      column &+= 16
+      column += 16
     }
   }
 
-  /// Scores of all 64 positions: query times key, one FMA chain in the order of the head's values.
+  /// Writes the scores of the positions of `V` vectors from `vector` on into the workspace: query
+  /// times key, one FMA chain in the order of the head's values, times the scale.
   @inlinable @inline(__always)
-  static func scores(
-    _ job: UnsafePointer<AttentionPage>, _ query: Int
-  ) -> InlineArray<N, InlineArray<4, ISA.Floats>> {
+  static func score(_ job: UnsafePointer<AttentionPage>, _ query: Int, _ vector: Int) {
     let stride = job.pointee.headStride
-    let queries = job.pointee.queries + query &* stride
-    var scores = InlineArray<N, InlineArray<4, ISA.Floats>>(
-      repeating: InlineArray<4, ISA.Floats>(repeating: ISA.zeroFloats()))
+    let queries = job.pointee.queries + query * stride
+    var scores = InlineArray<N, InlineArray<V, ISA.Floats>>(
+      repeating: InlineArray<V, ISA.Floats>(repeating: ISA.zeroFloats()))
     let keys = job.pointee.keys
     let values = job.pointee.values
     let width = job.pointee.headWidth
-    let streams = query == 0
+    let streams = query == 0 && vector == 0
     var i = 0
     while i < width {
-      let block = i &>> 5
-      let s0 = Storage.scales(ISA.self, keys, width, block, 0)
-      let s1 = Storage.scales(ISA.self, keys, width, block, 1)
-      let s2 = Storage.scales(ISA.self, keys, width, block, 2)
-      let s3 = Storage.scales(ISA.self, keys, width, block, 3)
-      let end = min(width, i &+ 32)
+      var scales = InlineArray<V, ISA.Floats>(repeating: ISA.zeroFloats())
+      for v in 0..<V { scales[v] = Storage.scales(ISA.self, keys, width, i >> 5, vector + v) }
+      let end = min(width, i + 32)
       while i < end {
         if streams { prefetchColumn(ISA.self, Storage.self, values, i) }
-        let k0 = Storage.keys(ISA.self, keys, i, 0, s0)
-        let k1 = Storage.keys(ISA.self, keys, i, 1, s1)
-        let k2 = Storage.keys(ISA.self, keys, i, 2, s2)
-        let k3 = Storage.keys(ISA.self, keys, i, 3, s3)
+        var k = InlineArray<V, ISA.Floats>(repeating: ISA.zeroFloats())
+        for v in 0..<V { k[v] = Storage.keys(ISA.self, keys, i, vector + v, scales[v]) }
         for n in 0..<N {
-          let q = ISA.broadcast(queries[n &* stride &+ i])
-          scores[n][0] = ISA.fma(scores[n][0], k0, q)
-          scores[n][1] = ISA.fma(scores[n][1], k1, q)
-          scores[n][2] = ISA.fma(scores[n][2], k2, q)
-          scores[n][3] = ISA.fma(scores[n][3], k3, q)
+          let q = ISA.broadcast(queries[n * stride + i])
+          for v in 0..<V { scores[n][v] = ISA.fma(scores[n][v], k[v], q) }
         }
-        i &+= 1
+        i += 1
       }
     }
-    return scores
+    let scale = ISA.broadcast(job.pointee.scale)
+    for n in 0..<N {
+      let weights = job.pointee.weights + (n * 64 + vector * 16)
+      for v in 0..<V { ISA.storeFloats(weights + v * 16, ISA.multiply(scores[n][v], scale)) }
+    }
   }
 
-  /// Turns scores into weights e^(score - maximum) in the workspace, updates maxima and sums, and
-  /// returns the factor of what was joined before.
+  /// Turns the scores in the workspace into weights e^(score - maximum), updates maxima and sums,
+  /// and returns the factor of what was joined before.
   @inlinable @inline(__always)
   static func weigh(
-    _ job: UnsafePointer<AttentionPage>, _ query: Int,
-    _ scores: InlineArray<N, InlineArray<4, ISA.Floats>>
+    _ job: UnsafePointer<AttentionPage>, _ query: Int
   ) -> InlineArray<N, ISA.Floats> {
-    let scale = ISA.broadcast(job.pointee.scale)
-    var corrections = InlineArray<N, ISA.Floats>(repeating: scale)
+    var corrections = InlineArray<N, ISA.Floats>(repeating: ISA.zeroFloats())
     for n in 0..<N {
       let weights = job.pointee.weights + n &* 64
-      for v in 0..<4 { ISA.storeFloats(weights + v &* 16, ISA.multiply(scores[n][v], scale)) }
       let first = Int(job.pointee.firsts[query &+ n])
       let last = Int(job.pointee.lasts[query &+ n])
       for i in 0..<first { weights[i] = -Float.infinity }
@@ -217,7 +232,7 @@ public enum ValueTile<ISA: VectorISA, Storage: CacheStorage, let N: Int, let C: 
       }
     }
     for n in 0..<N { add(job, n, column, from: firsts[n], to: min(low, lasts[n]), &sums[n]) }
-    let streams = C == 4 && query == 0
+    let streams = query == 0 && column % 64 == 0 && column &+ 64 <= stride
     let next = job.pointee.next
     var position = Int(low)
     while position < Int(high) {

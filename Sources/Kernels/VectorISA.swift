@@ -31,6 +31,8 @@ public protocol Lanes {
 
 /// Sixteen lanes, for the kernels along one vector: norms, quantising, attention.
 public protocol VectorISA: Lanes {
+  /// Whether there are registers for sixteen vectors of sums and more beside them, not for eight.
+  static var wideTiles: Bool { get }
   static func maximum(_ a: Integers, _ b: Integers) -> Integers
   static func sum(_ a: Integers) -> Int32
   static func largest(_ a: Integers) -> Int32

@@ -18,6 +18,7 @@ enum AVX2: VectorISA {
   typealias Integers = Halved<__m256i>
   typealias Floats = Halved<__m256>
 
+  @inline(__always) static var wideTiles: Bool { false }
   @inline(__always) static func prefetch(_ p: UnsafeRawPointer) { v_prefetch(p) }
   @inline(__always) static func zero() -> Integers { Halved(v256_zero(), v256_zero()) }
   @inline(__always) static func add(_ a: Integers, _ b: Integers) -> Integers {
@@ -114,6 +115,6 @@ enum AVX2: VectorISA {
 
 extension AVX2: TileSizes {
   @inline(__always) static var rows8: Bool { false }
-  @inline(__always) static var rows4: Bool { false }
+  @inline(__always) static var rows4: Bool { true }
   @inline(__always) static var rows2: Bool { true }
 }

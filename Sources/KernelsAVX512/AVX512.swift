@@ -7,6 +7,7 @@ enum AVX512: VectorISA {
   typealias Integers = __m512i
   typealias Floats = __m512
 
+  @inline(__always) static var wideTiles: Bool { true }
   @inline(__always) static func zero() -> __m512i { v512_zero() }
   @inline(__always) static func add(_ a: __m512i, _ b: __m512i) -> __m512i { v512_add(a, b) }
   @inline(__always) static func maximum(_ a: __m512i, _ b: __m512i) -> __m512i {

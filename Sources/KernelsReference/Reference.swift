@@ -101,6 +101,7 @@ extension Reference: ProductISA {
   package static var lanes: Int { 16 }
   @inlinable @inline(__always) package static var bundledRows: Int { 1 }
   @inlinable @inline(__always) package static var spreadRows: Int { Int.max }
+  @inlinable @inline(__always) package static var wideTiles: Bool { false }
   @inlinable @inline(__always) package static var rows8: Bool { false }
   @inlinable @inline(__always) package static var rows4: Bool { false }
   @inlinable @inline(__always) package static var rows2: Bool { false }
