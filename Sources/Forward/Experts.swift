@@ -52,12 +52,16 @@ extension ForwardPass {
     let added = scratch.added
     let slots = scratch.slotOf + row * slotsPerRow
     let weights = scratch.expertWeights + row * slotsPerRow
-    for column in 0..<added.stride {
-      var sum: Float = 0
+    // Rows are whole vectors (`padded`).
+    for column in stride(from: 0, to: added.stride, by: 16) {
+      var sum = SIMD16<Float>.zero
       for choice in 0..<slotsPerRow {
-        sum += weights[choice] * added.row(Int(slots[choice]))[column]
+        let output = UnsafeRawPointer(added.row(Int(slots[choice])) + column)
+        sum += weights[choice] * output.loadUnaligned(as: SIMD16<Float>.self)
       }
-      x[column] += sum
+      let place = UnsafeMutableRawPointer(x + column)
+      let before = place.loadUnaligned(as: SIMD16<Float>.self)
+      place.storeBytes(of: before + sum, as: SIMD16<Float>.self)
     }
   }
 
