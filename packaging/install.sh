@@ -2,12 +2,12 @@
 # install.sh install|uninstall: what the targets of these names do, with folders of any name.
 #
 # The environment says where: PREFIX LIBDIR INCLUDEDIR DOCDIR, all below DESTDIR; PC_PREFIX is the prefix that
-# mixtral.pc names; and what: LIBRARY with its SONAME and VERSION, HEADERS in the folder INCLUDE, DOCUMENTS. Each file is written beside
+# mixtral.pc names; and what: INSTALLED, the library, with its SONAME and VERSION, HEADERS in the folder INCLUDE, DOCUMENTS. Each file is written beside
 # its place and renamed: it is whole or not there, and who has the old one open keeps it.
 set -eu
 umask 022
 
-: "${VERSION:?}" "${SONAME:?}" "${LIBRARY:?}" "${PREFIX:?}" "${HEADERS:?}"
+: "${VERSION:?}" "${SONAME:?}" "${INSTALLED:?}" "${PREFIX:?}" "${HEADERS:?}"
 newline='
 '
 for folder in "$DESTDIR" "$PREFIX" "$LIBDIR" "$INCLUDEDIR" "$DOCDIR" "$PC_PREFIX"; do
@@ -72,7 +72,7 @@ for header in $HEADERS; do headers="$headers ${header#"$INCLUDE/"}"; done
 
 case $1 in
   install)
-    place "$LIBRARY" "$libdir/libmixtral.so.$VERSION"
+    place "$INSTALLED" "$libdir/libmixtral.so.$VERSION"
     ln -sf "libmixtral.so.$VERSION" "$libdir/$SONAME"
     ln -sf "$SONAME" "$libdir/libmixtral.so"
     for header in $headers; do place "$INCLUDE/$header" "$includedir/$header"; done

@@ -24,7 +24,7 @@ TOOLS := .venv/packages
 PACKAGES := .build/packages
 NAME := libmixtral-$(VERSION)-linux-x86_64
 
-.PHONY: install uninstall built wheel dist deb test-packages
+.PHONY: install uninstall built portable wheel dist deb test-packages
 
 $(TOOLS): packaging/requirements.txt .venv/ready
 	.venv/bin/pip install -q -r packaging/requirements.txt
@@ -35,9 +35,21 @@ built:
 	@if command -v swift > /dev/null && test -f Package.swift; then $(MAKE) --no-print-directory library; fi
 	@test -f $(LIBRARY) || { echo "$(LIBRARY) is missing: run make first" >&2; exit 1; }
 
+# The library of the packages that run anywhere: the same objects, linked for a glibc of 2012.
+GLIBC := 2.17
+PORTABLE := .build/portable/libmixtral.so.1
+portable: built $(TOOLS)
+	mkdir -p $(dir $(PORTABLE))
+	scripts/link.sh $(EMBEDDED)/release $(dir $(PORTABLE))unstripped $(GLIBC)
+	python3 scripts/isa_gate.py $(EMBEDDED)/release $(dir $(PORTABLE))unstripped
+	strip -o $(PORTABLE) $(dir $(PORTABLE))unstripped
+
+# The file that install puts into its place.
+INSTALLED := $(LIBRARY)
+
 # Folders reach the shell through the environment, so that they may have spaces and other characters in their
 # names; a dollar sign is doubled on make's command line.
-PLACES := DESTDIR PREFIX LIBDIR INCLUDEDIR DOCDIR PC_PREFIX LIBRARY SONAME VERSION INCLUDE HEADERS DOCUMENTS
+PLACES := DESTDIR PREFIX LIBDIR INCLUDEDIR DOCDIR PC_PREFIX INSTALLED SONAME VERSION INCLUDE HEADERS DOCUMENTS
 $(foreach place,$(PLACES),$(eval install uninstall: export $(place) := $$($(place))))
 
 ## make install [PREFIX=/usr/local] [LIBDIR=...] [DESTDIR=...]: headers, library, pkg-config, CMake, documents.
@@ -49,10 +61,11 @@ uninstall:
 	packaging/install.sh uninstall
 
 ## make dist: a tarball of what install makes, to be unpacked anywhere, and its SHA-256.
-dist: built
+dist: portable
 	rm -rf .build/dist $(PACKAGES)/$(NAME).tar.gz*
 	mkdir -p $(PACKAGES)
 	$(MAKE) --no-print-directory install DESTDIR=.build/dist PREFIX=/$(NAME) DOCDIR=/$(NAME) \
+	  INSTALLED=$(PORTABLE) \
 	  'PC_PREFIX=$$$${pcfiledir}/../..'
 	cp -r examples/c .build/dist/$(NAME)/examples
 	chmod -R u=rwX,go=rX .build/dist
@@ -63,9 +76,9 @@ dist: built
 	cat $(PACKAGES)/$(NAME).tar.gz.sha256
 
 ## make wheel: a Python wheel with the library inside; auditwheel finds the oldest system that it runs on.
-wheel: built $(TOOLS)
+wheel: portable
 	rm -rf .build/wheel $(PACKAGES)/mixtral-*.whl
-	MIXTRAL_WHEEL_LIBRARY="$(CURDIR)/$(LIBRARY)" $(PYTHON) -m build --wheel --no-isolation \
+	MIXTRAL_WHEEL_LIBRARY="$(CURDIR)/$(PORTABLE)" $(PYTHON) -m build --wheel --no-isolation \
 	  --outdir .build/wheel bindings/python
 	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m auditwheel repair --wheel-dir $(PACKAGES) .build/wheel/mixtral-*.whl
 

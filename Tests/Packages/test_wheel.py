@@ -16,7 +16,9 @@ from conftest import ROOT, Golden, make, run
 
 PACKAGE = ROOT / "bindings" / "python" / "mixtral"
 # The oldest glibc that the wheel may ask for; test_library.py has the reasons.
-PLATFORM = "manylinux_2_35_x86_64"
+PLATFORM = "manylinux_2_17_x86_64"
+# The same by its older name, which older versions of pip know alone.
+LEGACY = "manylinux2014_x86_64"
 
 TOKENS = """
 import json, sys
@@ -36,7 +38,7 @@ print(json.dumps(tokens))
 def wheel(version: str) -> pathlib.Path:
     make("wheel")
     (wheel,) = (ROOT / ".build" / "packages").glob("*.whl")
-    assert wheel.name == f"mixtral-{version}-py3-none-{PLATFORM}.whl"
+    assert wheel.name == f"mixtral-{version}-py3-none-{LEGACY}.{PLATFORM}.whl"
     return wheel
 
 
@@ -74,7 +76,7 @@ def test_metadata(wheel: pathlib.Path, version: str) -> None:
     assert metadata["Requires-Python"] == ">=3.9"
     assert [one for one in metadata.get_all("Requires-Dist") if "extra" not in one] == []
     assert tags["Root-Is-Purelib"] == "false"
-    assert tags["Tag"] == f"py3-none-{PLATFORM}"
+    assert set(tags.get_all("Tag")) == {f"py3-none-{name}" for name in (PLATFORM, LEGACY)}
 
 
 def test_auditwheel_agrees(wheel: pathlib.Path) -> None:

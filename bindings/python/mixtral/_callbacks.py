@@ -89,13 +89,15 @@ def guarded(function: _Callback) -> _Callback:
     the entry of a function, before its first line. What the `except` does must be no call: after one,
     the next signal would be looked for.
     """
-    if not isinstance(function, FunctionType):
-        return function
-    code = function.__code__
-    table = bytes(getattr(code, "co_exceptiontable", b""))
-    if table:
-        wider = _from_the_start(table, len(code.co_code) // 2)
-        function.__code__ = code.replace(co_exceptiontable=wider)
+    plain: object = function
+    if isinstance(plain, FunctionType):
+        code = plain.__code__
+        table = bytes(getattr(code, "co_exceptiontable", b""))
+        if table:
+            wider: dict[str, Any] = {
+                "co_exceptiontable": _from_the_start(table, len(code.co_code) // 2)
+            }
+            plain.__code__ = code.replace(**wider)
     return function
 
 
