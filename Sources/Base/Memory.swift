@@ -36,6 +36,7 @@ import Platform
   /// Takes `byteCount` bytes, aligned to 64, from the host or, when that is nil, the system.
   ///
   /// Throws `.outOfMemory`, and `.invalidArgument` for a block of the host that is not aligned.
+  @export(interface)
   package static func allocated(
     byteCount: Int, for purpose: String, from host: HostMemory?
   ) throws(EngineError) -> Memory {
@@ -108,6 +109,7 @@ package func padded(_ value: Int) -> Int { (value &+ 15) & ~15 }
 ///
 /// An Array ends the call when it cannot grow, so memory of a size that a file chose is asked for
 /// here first.
+@export(interface)
 package func canAllocate(byteCount: Int) -> Bool {
   platform_can_allocate(UInt64(clamping: byteCount)) != 0
 }

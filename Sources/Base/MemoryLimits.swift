@@ -15,6 +15,7 @@ package struct MemoryLimits: Sendable {
   private let addressLimit: UInt64
 
   /// Asks the system; `root` is put in front of /proc and /sys.
+  @export(interface)
   package init(root: String = "") {
     let memory = unsafe root.withCString { unsafe platform_memory_left($0) }
     var addressLimit = UInt64.max
@@ -29,6 +30,7 @@ package struct MemoryLimits: Sendable {
   /// Throws `.outOfMemory` when `memory` bytes cannot be had, or `addresses` bytes not be mapped.
   ///
   /// `what` begins the sentence, `hint` ends it.
+  @export(interface)
   package func check(
     memory: UInt64, addresses needed: UInt64, _ what: String, hint: String = ""
   ) throws(EngineError) {

@@ -14,6 +14,7 @@ package func quoted(_ name: some Sequence<UInt8>) -> String {
 }
 
 /// Quotes a name for a sentence, cut to 64 bytes.
+@export(interface)
 package func quoted(_ name: String) -> String { quoted(name.utf8) }
 
 private func quotedBytes(_ name: UnsafeBufferPointer<UInt8>) -> String {

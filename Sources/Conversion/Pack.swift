@@ -32,6 +32,7 @@ package enum Pack {
   ///
   /// Throws what opening a model throws; `.invalidArgument` when the source is packed or the target
   /// is there; `.inputOutput`; `.cancelled`. Without success there is no file.
+  @export(interface)
   package static func write(
     _ target: UnsafePointer<CChar>, of source: UnsafePointer<CChar>, _ options: PackOptions
   ) throws(EngineError) {

@@ -11,6 +11,7 @@ package struct ByteStrings: Sendable {
   package init() {}
 
   /// The strings of a list of the metadata, whose bytes are shared.
+  @export(interface)
   package init(_ array: MetadataArray) throws(EngineError) {
     bytes = array.storage
     var ends = Growable<Int>()
@@ -38,7 +39,7 @@ package struct ByteStrings: Sendable {
   }
 
   /// A string of UTF-8 bytes as text.
-  @inline(never)
+  @export(interface) @inline(never)
   package func text(_ index: Int) throws(EngineError) -> String {
     let range = try range(index)
     return unsafe bytes.withUnsafeBufferPointer { bytes in
@@ -63,6 +64,7 @@ package struct ByteStrings: Sendable {
   }
 
   /// Appends a sentence; for few of them, as all are copied.
+  @export(interface)
   package mutating func append(text: String) throws(EngineError) {
     var joined = Growable<UInt8>()
     for index in below(bytes.count) { try joined.append(bytes.at(index)) }

@@ -25,6 +25,7 @@ package final class Checkpoint: Sendable {
   /// Throws `.notFound`, `.inputOutput`, `.malformed`, `.unsupported`, `.limitExceeded`,
   /// `.outOfMemory`, `.changed`; the sentence names the file, the field and the byte offset.
   /// `packedBlock` says the sizes of packed types; without it a file that has one is unsupported.
+  @export(interface)
   package static func open(
     path: UnsafePointer<CChar>, calls: FileCalls = .system,
     packedBlock: @escaping PackedBlock = { _ in nil }
@@ -56,6 +57,7 @@ package final class Checkpoint: Sendable {
   /// The tokenizer as the files describe it; `rows` are the embedding's.
   ///
   /// Throws `.malformed`, `.unsupported`, `.limitExceeded`, naming key and value.
+  @export(interface)
   package func tokenizer(rows: Int) throws(EngineError) -> TokenizerDescription {
     try spelling.tokenizer(metadata, rows)
   }
@@ -73,6 +75,7 @@ package final class Checkpoint: Sendable {
   package func isBeside(_ tensor: StoredTensor) -> Bool { spelling.isBeside(tensor.name) }
 
   /// Throws `.unsupported` for a key by which other models compute and none here does.
+  @export(interface)
   package func checkForeignKeys() throws(EngineError) {
     for index in below(spelling.foreign.count) {
       let foreign = try spelling.foreign.at(index)
@@ -90,6 +93,7 @@ package final class Checkpoint: Sendable {
   package var partCount: Int { files.count }
 
   /// The tensor of a name in the files; nil when there is none.
+  @export(interface)
   package func tensor(_ name: String) -> StoredTensor? {
     guard let index = names.index(of: name), index < tensors.count else { return nil }
     return tensors[index]
@@ -99,6 +103,7 @@ package final class Checkpoint: Sendable {
   ///
   /// Throws `.changed` when the file has become shorter, `.inputOutput` with the system's reason,
   /// `.internal` for a part or range that is not there.
+  @export(interface)
   package func read(
     into buffer: UnsafeMutableRawBufferPointer, part: Int, at offset: UInt64
   ) throws(EngineError) {
@@ -109,6 +114,7 @@ package final class Checkpoint: Sendable {
   }
 
   /// Maps a part for reading (`InputFile.map`).
+  @export(interface)
   package func map(part: Int) throws(EngineError) -> FileMapping {
     guard files.indices.contains(part) else {
       throw EngineError(.internal, "part \(part) is mapped of \(files.count) parts")
@@ -137,6 +143,7 @@ package final class Checkpoint: Sendable {
   }
 
   /// Throws `.changed` when a part's size or time of change is no longer what was opened.
+  @export(interface)
   package func checkUnchanged() throws(EngineError) {
     var part = 0
     while part < files.count {
@@ -147,6 +154,7 @@ package final class Checkpoint: Sendable {
 
   /// The JSON text of one key's value, or with a nil key of all keys and, under "tensors", the
   /// count and bytes of each tensor type in order of appearance; nil when the key is absent.
+  @export(interface)
   package func json(_ key: String?) throws(EngineError) -> [UInt8]? {
     guard key == nil else { return try metadata.json(key) }
     var writer = JSONWriter()
@@ -172,6 +180,7 @@ package final class Checkpoint: Sendable {
   }
 
   /// How many tensors and bytes there are of each type, in order of appearance.
+  @export(interface)
   package func typeSummary() -> [(type: TensorType, count: Int, byteCount: UInt64)] {
     var types: [TensorType] = []
     var result: [(type: TensorType, count: Int, byteCount: UInt64)] = []

@@ -29,12 +29,14 @@ package struct Metadata: Sendable {
   package func contains(_ key: String) -> Bool { names.index(of: key) != nil }
 
   /// The value of a key; nil when absent.
+  @export(interface)
   package func value(_ key: String) -> MetadataValue? {
     guard let index = names.index(of: key), index < values.count else { return nil }
     return values[index]
   }
 
   /// The file's entry for a key.
+  @export(interface)
   package func entry(_ key: String) -> MetadataEntry {
     MetadataEntry(key: key, value: value(key), file: file)
   }

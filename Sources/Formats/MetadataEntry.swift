@@ -30,6 +30,7 @@ package struct MetadataEntry: Sendable {
   /// The value of an integer key of any width; nil when absent.
   ///
   /// Throws `.malformed` when it is not an integer in `range`.
+  @export(interface)
   package func unsigned(in range: ClosedRange<UInt64>) throws(EngineError) -> UInt64? {
     let number: UInt64?
     switch value {
@@ -47,6 +48,7 @@ package struct MetadataEntry: Sendable {
   /// The value of a floating-point key, rounded to single precision; nil when absent.
   ///
   /// Throws `.malformed` for another type. NaN and infinity are passed on.
+  @export(interface)
   package func float() throws(EngineError) -> Float? {
     switch value {
     case nil: return nil
@@ -59,6 +61,7 @@ package struct MetadataEntry: Sendable {
   /// The value of a truth key; nil when absent.
   ///
   /// Throws `.malformed` for another type.
+  @export(interface)
   package func bool() throws(EngineError) -> Bool? {
     switch value {
     case nil: return nil
@@ -70,6 +73,7 @@ package struct MetadataEntry: Sendable {
   /// The text of a string key; nil when absent.
   ///
   /// Throws `.malformed` for another type and for bytes that are not UTF-8.
+  @export(interface)
   package func string() throws(EngineError) -> String? {
     switch value {
     case nil: return nil
@@ -85,6 +89,7 @@ package struct MetadataEntry: Sendable {
   /// An array of strings; nil when absent.
   ///
   /// Throws `.malformed` for another type.
+  @export(interface)
   package func strings() throws(EngineError) -> MetadataArray? {
     try array("an array of strings") { $0 == .string }
   }
@@ -92,6 +97,7 @@ package struct MetadataEntry: Sendable {
   /// An array of single or double floats; nil when absent.
   ///
   /// Throws `.malformed` for another type.
+  @export(interface)
   package func floats() throws(EngineError) -> MetadataArray? {
     try array("an array of floats") { $0 == .float32 || $0 == .float64 }
   }
@@ -99,6 +105,7 @@ package struct MetadataEntry: Sendable {
   /// An array of integers of any width; nil when absent.
   ///
   /// Throws `.malformed` for another type.
+  @export(interface)
   package func integers() throws(EngineError) -> MetadataArray? {
     try array("an array of integers") { $0.isInteger }
   }
@@ -106,6 +113,7 @@ package struct MetadataEntry: Sendable {
   /// An array of truth values; nil when absent.
   ///
   /// Throws `.malformed` for another type.
+  @export(interface)
   package func flags() throws(EngineError) -> MetadataArray? {
     try array("an array of bools") { $0 == .bool }
   }

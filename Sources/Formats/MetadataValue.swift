@@ -147,6 +147,7 @@ package struct MetadataArray: Sendable {
   }
 
   /// Element `i` as a value of its own.
+  @export(interface)
   package func value(_ i: Int) -> MetadataValue {
     switch elementType {
     case .string: .string(Array(bytes(i)))

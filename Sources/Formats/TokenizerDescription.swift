@@ -60,6 +60,7 @@ package struct TokenizerDescription: Sendable {
   }
 
   /// Of each piece, whether the file names it as an end.
+  @export(interface)
   package func endTable() throws(EngineError) -> Growable<Bool> {
     var table = try Growable(filled: false, count: pieces.count)
     for index in below(ends.count) {

@@ -71,6 +71,7 @@ package struct Batch {
 
   /// Adds tokens of a session from `position` on; wanted are the logits of those from `firstOutput`
   /// on.
+  @export(interface)
   package mutating func add(
     _ tokens: UnsafeBufferPointer<Int32>, at position: Int, _ pages: SessionPages, owner: Int,
     firstOutput: Int

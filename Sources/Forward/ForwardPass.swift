@@ -29,6 +29,7 @@ package final class ForwardPass {
   let layouts: UnsafePointer<PageLayout>
   let faults: FaultFlag
 
+  @export(interface)
   package init(
     shape: Hyperparameters, weights: LayerWeights, table: KernelTable, workers: Workers,
     scratch: Scratch
@@ -58,6 +59,7 @@ package final class ForwardPass {
   /// logits are wanted, which alone are left in `batch`.
   ///
   /// `isStopped` is asked before each layer; false when it said so.
+  @export(interface)
   package func run(unless isStopped: () -> Bool) -> Bool {
     forRows { pass, row, worker in pass.begin(row, worker) }
     for index in 0..<shape.layers {
@@ -72,6 +74,7 @@ package final class ForwardPass {
 
   /// The logits of `count` (at most `Scratch.outputRows`) of `batch.outputs` from `first` on, into
   /// `scratch.logits`.
+  @export(interface)
   package func logits(from first: Int, count: Int) {
     for i in 0..<count {
       normalise(batch.outputs[first + i], weights.outputNorm, into: i)

@@ -37,6 +37,7 @@ package struct PageLayout: Sendable {
   func values(_ layer: Int, _ head: Int) -> Int { keys(layer, head) + headByteCount }
 
   /// Makes the positions of a page from `position` on zero.
+  @export(interface)
   package func clear(_ page: UnsafeMutableRawPointer, from position: Int) {
     // Layers and heads follow each other: keys and values in turn.
     for offset in stride(from: 0, to: byteCount, by: headByteCount * 2) {

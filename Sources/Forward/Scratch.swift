@@ -57,6 +57,7 @@ package struct Scratch {
   package static let outputRows = 16
 
   /// Takes the memory of `layout`.
+  @export(interface)
   package init(_ layout: Layout, from host: HostMemory?) throws(EngineError) {
     let memory = try Memory.allocated(
       byteCount: layout.byteCount, for: "the buffers of a pass of \(layout.rows) rows", from: host)

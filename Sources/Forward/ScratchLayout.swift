@@ -39,6 +39,7 @@ extension Scratch {
     package let byteCount: Int
 
     /// `floatsApart`: products of plain values want their rows in other places than these are made.
+    @export(interface)
     package init(
       _ shape: Hyperparameters, vocabulary: Int, rows: Int, threads: Int, floatsApart: Bool
     ) throws(EngineError) {

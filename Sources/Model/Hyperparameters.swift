@@ -10,6 +10,7 @@ extension Hyperparameters {
   ///
   /// `slidingWindow` overrides them: 0 keeps theirs, -1 switches the window off. `expertsPerToken`
   /// 0 keeps their number.
+  @export(interface)
   package init(
     _ checkpoint: Checkpoint, slidingWindow window: Int64, expertsPerToken used: Int
   ) throws(EngineError) {

@@ -9,6 +9,7 @@ extension Model {
   /// that cannot step is told to `note`, with its place, and the others go on; the first of these
   /// errors is thrown. Nobody steps after `.invalidArgument`: a session that is given twice or is
   /// of another model, tokens that cannot be.
+  @export(interface)
   package func stepTogether(
     _ count: Int,
     _ member: (Int) throws(EngineError) -> (Session, UnsafeBufferPointer<Int32>),

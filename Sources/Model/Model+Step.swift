@@ -86,6 +86,7 @@ extension Model {
   ///
   /// Sessions are all of this model, different ones, each begun by the caller. A request that fails
   /// gets its error; the others go on.
+  @export(interface)
   package func step(_ requests: UnsafeMutableBufferPointer<StepRequest>) {
     requests.each { take(&$0) }
     do throws(EngineError) {
@@ -128,6 +129,7 @@ extension Model {
   }
 
   /// Does `count` units of `body` on the model's threads, in a turn; fails when one of them does.
+  @export(interface)
   package func runTogether(
     _ count: Int, _ context: UnsafeRawPointer,
     _ body: @escaping @convention(c) (UnsafeRawPointer, Int, Int) -> Void
@@ -137,6 +139,7 @@ extension Model {
 
   /// Lends memory for `count` (at most `mostRequests`) requests, uninitialised: the model's own, or
   /// while another call has that, memory from the system.
+  @export(interface)
   package func withRequests(
     _ count: Int,
     _ body: (UnsafeMutableBufferPointer<StepRequest>) throws(EngineError) -> Void

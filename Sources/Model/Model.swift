@@ -74,6 +74,7 @@ package final class Model: @unchecked Sendable {
   static let defaultBatch = 512
 
   /// Loads the model at `path` (bytes up to a NUL).
+  @export(interface)
   package static func load(
     path: UnsafePointer<CChar>, options: LoadOptions
   ) throws(EngineError) -> Model {

@@ -82,6 +82,7 @@ extension Session {
   }
 
   /// Writes the state: `stateByteCount` bytes, given piece by piece with their offsets.
+  @export(interface)
   package func save(
     _ write: (UnsafeRawBufferPointer, Int) throws(EngineError) -> Void
   ) throws(EngineError) {
@@ -126,6 +127,7 @@ extension Session {
   /// Becomes what was saved; on an error the session is as it was.
   ///
   /// `read` fills a buffer from an offset on, within 0..<`byteCount`.
+  @export(interface)
   package func restore(
     byteCount: Int, _ read: (UnsafeMutableRawBufferPointer, Int) throws(EngineError) -> Void
   ) throws(EngineError) {

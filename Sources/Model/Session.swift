@@ -27,6 +27,7 @@ package final class Session: @unchecked Sendable {
   private let memory: Memory
 
   /// Creates an empty session; `context` 0 is the model's.
+  @export(interface)
   package static func created(
     model: Model, context: Int, cacheType: CacheType = .f16
   ) throws(EngineError) -> Session {
@@ -40,6 +41,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// A session that stands where this one stands; pages are shared until one of the two writes.
+  @export(interface)
   package func forked() throws(EngineError) -> Session {
     let fork = try Session.empty(model, context, cache.layout)
     fork.position = position
@@ -143,6 +145,7 @@ package final class Session: @unchecked Sendable {
   }
 
   /// Forgets all tokens from `target` on.
+  @export(interface)
   package func rewind(to target: Int) throws(EngineError) {
     guard target >= 0, target <= position else {
       throw EngineError(.invalidArgument, "position is \(target); allowed 0..\(position)")

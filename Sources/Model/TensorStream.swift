@@ -93,6 +93,7 @@ package final class TensorStream {
   ///
   /// `progress` is called on this thread, before each and at the end, with bytes read and in all;
   /// true stops with `.cancelled`. Throws the first error of any thread.
+  @export(interface)
   package func run(
     _ count: Int, progress: (UInt64, UInt64) -> Bool = { _, _ in false },
     _ tensor: (Int) throws(EngineError) -> Tensor?

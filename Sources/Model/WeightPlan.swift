@@ -137,6 +137,7 @@ package struct WeightPlan {
   }
 
   /// With `mapsPacked`, matrices that the files have in panels need no memory.
+  @export(interface)
   package init(
     _ checkpoint: Checkpoint, _ shape: Hyperparameters, mapsPacked: Bool
   ) throws(EngineError) {
@@ -167,6 +168,7 @@ package struct WeightPlan {
   }
 
   /// The plan of what the files say, nothing mapped.
+  @export(interface)
   package init(_ checkpoint: Checkpoint) throws(EngineError) {
     let shape = try Hyperparameters(checkpoint, slidingWindow: 0, expertsPerToken: 0)
     self = try WeightPlan(checkpoint, shape, mapsPacked: false)

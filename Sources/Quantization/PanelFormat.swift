@@ -23,6 +23,7 @@ package struct PanelFormat: Sendable {
   }
 
   /// The format of a tensor type; nil for types without kernels.
+  @export(interface)
   package static func of(_ type: TensorType) -> PanelFormat? {
     formats.withUnsafeBufferPointer { formats in
       for format in formats where format.tensorType == type { return format }
@@ -93,12 +94,14 @@ extension PanelFormat {
   ///
   /// `panel` is blocks x panelBlockByteCount bytes; lanes without a row become zero.
   /// SAFETY: the caller sized both from the tensor's checked dimensions.
+  @export(interface)
   package func pack(
     rows: UnsafeRawPointer, rowStride: Int, rowCount: Int, blocks: Int,
     into panel: UnsafeMutableRawPointer
   ) throws(EngineError) { try packRows(rows, rowStride, rowCount, blocks, panel) }
 
   /// Value `index` of a row of plain values as the file has it; `internal` for a type of blocks.
+  @export(interface)
   package func plainValue(
     _ values: UnsafeRawPointer, _ index: Int
   ) throws(EngineError) -> Float {
@@ -117,6 +120,7 @@ package struct RowReader {
   /// Blocks that the workspace takes at once.
   private let blocksTogether: Int
 
+  @export(interface)
   package init(_ format: PanelFormat, _ table: KernelTable) {
     tile = table.tile(format.panelType)
     columns = format.columns
@@ -126,6 +130,7 @@ package struct RowReader {
 
   /// Writes blocks x columns values of the row in `lane` (0...15) of `panel`; `workspace` has
   /// `tileByteCount` bytes.
+  @export(interface)
   package func read(
     panel: UnsafeRawPointer, lane: Int, blocks: Int, into out: UnsafeMutablePointer<Float>,
     workspace: UnsafeMutableRawPointer

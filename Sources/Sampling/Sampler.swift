@@ -43,6 +43,7 @@ package struct Sampler: Sendable {
   /// A sampler whose random numbers start at the seed.
   ///
   /// - Throws: what `SamplerOptions.check` throws.
+  @export(interface)
   package init(_ options: SamplerOptions) throws(EngineError) {
     try options.check()
     self.options = options
@@ -70,6 +71,7 @@ package struct Sampler: Sendable {
   /// - Throws: `numeric` for a NaN or an infinity or when every token is banned; `invalidArgument`
   ///   for a bias or a report beyond the vocabulary or no logits; `cancelled` when the filter
   ///   says so.
+  @export(interface)
   package mutating func draw(
     logits: UnsafeBufferPointer<Float>, history: UnsafeBufferPointer<Int32>,
     kernels: ScoreKernels, filter: Filter?
@@ -131,6 +133,7 @@ package struct Sampler: Sendable {
   ///
   /// - Throws: `numeric` for a NaN or an infinity or when every logit is minus infinity;
   ///   `invalidArgument` for no logits.
+  @export(interface)
   package static func greedy(
     _ logits: UnsafeBufferPointer<Float>, kernels: ScoreKernels
   ) throws(EngineError) -> Int32 {

@@ -40,6 +40,7 @@ package struct SamplerOptions: Sendable {
   ///
   /// - Throws: `invalidArgument` with the field's name as in the header, its value and its range;
   ///   `limitExceeded` for more than `maximumBiasCount` entries of bias.
+  @export(interface)
   package func check() throws(EngineError) {
     // A comparison with NaN is false: NaN is in no range.
     try check("temperature", temperature, 0...Float.greatestFiniteMagnitude, "a finite number >= 0")

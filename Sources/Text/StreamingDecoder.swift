@@ -24,6 +24,7 @@ package struct StreamingDecoder: Sendable {
   ///
   /// No tokens end the text: what was held back comes as it is, and the decoder stands at the
   /// beginning of a new text. Throws as `Tokenizer.decode` does; then the decoder is as it was.
+  @export(interface)
   package mutating func next(
     _ tokens: UnsafeBufferPointer<Int32>
   ) throws(EngineError) -> [UInt8] {

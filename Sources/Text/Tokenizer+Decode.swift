@@ -16,6 +16,7 @@ extension Tokenizer {
   /// The bytes of `tokens`, each in 0..<`rows`; perhaps not whole UTF-8 characters.
   ///
   /// Throws `invalidArgument` with the index of an id out of range, and `outOfMemory`.
+  @export(interface)
   package func decode(
     _ tokens: UnsafeBufferPointer<Int32>, options: DecodeOptions
   ) throws(EngineError) -> [UInt8] {

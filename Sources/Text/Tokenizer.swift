@@ -69,6 +69,7 @@ package struct Tokenizer: Sendable {
   /// `rows` are the embedding's. Fewer tokens than rows are allowed, as trainers round the matrix
   /// up; their ids have no text. More are not: such a token could not be fed to the model. Throws
   /// `malformed` or `limitExceeded`, naming key, index and value.
+  @export(interface)
   package init(_ description: TokenizerDescription, rows: Int) throws(EngineError) {
     let vocabulary = try Vocabulary(description)
     guard vocabulary.count <= rows else {
@@ -141,6 +142,7 @@ package struct Tokenizer: Sendable {
   ///
   /// Bytes that are not UTF-8 become byte tokens. The time is linear in the text.
   /// Throws `limitExceeded` and `outOfMemory`.
+  @export(interface)
   package func encode(
     _ text: UnsafeRawBufferPointer, options: EncodeOptions
   ) throws(EngineError) -> [Int32] {
@@ -149,6 +151,7 @@ package struct Tokenizer: Sendable {
   }
 
   /// As `encode`, and adds to `work` how much merging it took.
+  @export(interface)
   package func encode(
     _ text: UnsafeRawBufferPointer, options: EncodeOptions, work: inout MergeWork
   ) throws(EngineError) -> [Int32] {

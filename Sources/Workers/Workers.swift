@@ -35,6 +35,7 @@ package final class Workers: @unchecked Sendable {
   private let spins: Int
 
   /// Starts `count - 1` workers; fewer when the system refuses more.
+  @export(interface)
   package init(count wanted: Int) {
     context = UnsafeRawPointer(wakeups)
     spins = wanted > Int(platform_processor_count()) ? 20 : 1500
@@ -98,6 +99,7 @@ package final class Workers: @unchecked Sendable {
   ///
   /// Only for a single caller at a time. Allocates nothing. Fails when a unit failed, after all
   /// are done.
+  @export(interface)
   package func run(_ unitCount: Int, _ context: UnsafeRawPointer, _ body: @escaping Body) {
     guard count > 1, unitCount > 1, unitCount < 1 << 20 else {
       for unit in below(unitCount) {

@@ -21,6 +21,7 @@ package final class InputFile: Sendable {
   ///
   /// Throws `.notFound`, `.inputOutput` (not a regular file, or the system's reason),
   /// `.outOfMemory`.
+  @export(interface)
   package static func open(
     path: UnsafePointer<CChar>, calls: FileCalls = .system
   ) throws(EngineError) -> InputFile {
@@ -75,6 +76,7 @@ package final class InputFile: Sendable {
   ///
   /// Throws `.changed` when the file has become shorter, `.inputOutput` with the system's reason,
   /// `.internal` for a range outside of the file as it was opened.
+  @export(interface)
   package func read(
     into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
   ) throws(EngineError) {
@@ -111,6 +113,7 @@ package final class InputFile: Sendable {
   /// the time of change too, so a writing that comes with one of them and puts its time back is not
   /// seen; nor is one within the same tick of the system's clock (some milliseconds) as the
   /// opening. Other attributes, and times that are set alone, count as written.
+  @export(interface)
   package func checkUnchanged() throws(EngineError) {
     var now = FileIdentity()
     let failure = calls.identify(descriptor, &now)
@@ -151,6 +154,7 @@ package final class InputFile: Sendable {
   ///
   /// Throws `.inputOutput`, `.outOfMemory`, `.limitExceeded`. A page of a file that was cut
   /// meanwhile raises SIGBUS, which the host may have guarded (Sources/Platform/guard.c).
+  @export(interface)
   package func map() throws(EngineError) -> FileMapping {
     guard let size = Int(exactly: byteCount), size > 0 else {
       throw error(.inputOutput, "cannot map \(byteCount) bytes")

@@ -22,6 +22,7 @@ package final class OutputFile: Sendable {
   ///
   /// Throws `.invalidArgument` when there is one and `replacing` is false, when it is `source`, or
   /// no regular file; `.inputOutput`, `.notFound` (the folder) with the system's reason.
+  @export(interface)
   package static func created(
     path: UnsafePointer<CChar>, replacing: Bool, source: InputFile? = nil,
     isPrivate: Bool = false, calls: WriteCalls = .system
@@ -128,6 +129,7 @@ package final class OutputFile: Sendable {
   /// Writes bytes at an offset.
   ///
   /// Throws `.inputOutput`.
+  @export(interface)
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws(EngineError) {
     var done = 0
     while done < bytes.count {
@@ -148,6 +150,7 @@ package final class OutputFile: Sendable {
   /// its name.
   ///
   /// Throws `.inputOutput`, and `.invalidArgument` when another file has taken the name meanwhile.
+  @export(interface)
   package func commit() throws(EngineError) {
     if replaces {
       let inherited = calls.inherit(descriptor, path)

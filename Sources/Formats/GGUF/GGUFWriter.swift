@@ -14,6 +14,7 @@ package struct GGUFHeaderWriter {
   package init(alignment: Int) { self.alignment = alignment }
 
   /// Adds a number.
+  @export(interface)
   package mutating func add(_ key: String, _ value: UInt32) throws(EngineError) {
     try keys.append(string: key)
     try keys.append(integer: MetadataType.uint32.rawValue)
@@ -22,6 +23,7 @@ package struct GGUFHeaderWriter {
   }
 
   /// Adds a key of another file with its value, as that file has them.
+  @export(interface)
   package mutating func copyKey(_ index: Int, of source: Checkpoint) throws(EngineError) {
     let range = try source.metadata.ranges.at(index)
     // The header's ceiling bounds the range.
@@ -33,6 +35,7 @@ package struct GGUFHeaderWriter {
   }
 
   /// Adds the record of a tensor; `offset` is that of its bytes from the start of the data.
+  @export(interface)
   package mutating func add(
     tensor name: String, _ type: TensorType, _ dimensions: [Int], offset: Int
   ) throws(EngineError) {
@@ -47,6 +50,7 @@ package struct GGUFHeaderWriter {
   }
 
   /// Writes all of it to the start of a file; gives where the data starts.
+  @export(interface)
   package func write(to file: OutputFile) throws(EngineError) -> UInt64 {
     var bytes = Growable<UInt8>()
     try bytes.append("GGUF")

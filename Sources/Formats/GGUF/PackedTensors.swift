@@ -9,6 +9,7 @@ extension GGUF {
   package static let packedVersion: UInt32 = 1
 
   /// The first of the tensors that is packed.
+  @export(interface)
   package static func packedTensor(
     _ tensors: [StoredTensor]
   ) throws(EngineError) -> StoredTensor? {

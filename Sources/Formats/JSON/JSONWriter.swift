@@ -101,6 +101,7 @@ extension Metadata {
   ///
   /// With a nil key, one object of all keys in file order, in which arrays of more than 64 elements
   /// are `{"type": …, "count": …}`.
+  @export(interface)
   package func json(_ key: String?) throws(EngineError) -> [UInt8]? {
     var writer = JSONWriter()
     if let key {
