@@ -13,7 +13,10 @@ project = "libmixtral"
 copyright = "the authors of libmixtral, Apache-2.0"
 release = version = mixtral.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "header_page", "house_docstrings"]
+extensions = [
+    *("myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design"),
+    *("header_page", "house_docstrings"),
+]
 exclude_patterns = ["_ext", "requirements.txt"]
 suppress_warnings: list[str] = []
 
@@ -27,6 +30,7 @@ nitpick_ignore = [
     for name in ("int32_t", "uint32_t", "int64_t", "uint64_t", "size_t", "mixtral_status")
 ]
 
+maximum_signature_line_length = 80
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_class_signature = "mixed"
