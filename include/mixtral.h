@@ -251,8 +251,11 @@ mixtral_status mixtral_model_info(mixtral_model *model, mixtral_info *info);
  * @param size  receives the bytes of the text (no NUL is written).
  * @param key   a GGUF key such as "general.name" (its value as JSON: a quoted string, a number, …), or
  *              NULL: one object of all keys, arrays of more than 64 elements cut to
- *              {"type": …, "count": …}, and under "tensors" the count and bytes of each tensor type.
- * @return OK; INVALID_HANDLE, NOT_FOUND, BUFFER_TOO_SMALL, INVALID_ARGUMENT. Threads: any. Since 0.1.
+ *              {"type": …, "count": …}, and under "tensors" the count and bytes of each tensor type (a key
+ *              of the file that is spelled so is read by its name). Nothing of the text is kept: it is
+ *              written into the buffer, and counted, by each call.
+ * @return OK; INVALID_HANDLE, NOT_FOUND, BUFFER_TOO_SMALL, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+ * Since 0.1.
  */
 mixtral_status mixtral_model_metadata(size_t *size, char *buffer, size_t capacity, mixtral_model *model, const char *key);
 

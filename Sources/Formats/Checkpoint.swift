@@ -152,38 +152,15 @@ package final class Checkpoint: Sendable {
     }
   }
 
-  /// The JSON text of one key's value, or with a nil key of all keys and, under "tensors", the
-  /// count and bytes of each tensor type in order of appearance; nil when the key is absent.
-  @export(interface)
-  package func json(_ key: String?) throws(EngineError) -> [UInt8]? {
-    guard key == nil else { return try metadata.json(key) }
-    var writer = JSONWriter()
-    try writer.raw("{")
-    try metadata.writeMembers(to: &writer)
-    try writer.separate(metadata.keys.count)
-    try writer.raw("\"tensors\": {")
-    let types = typeSummary()
-    var i = 0
-    while i < types.count {
-      let entry = try types.at(i)
-      try writer.separate(i)
-      try writer.string(entry.type.name)
-      try writer.raw(": {\"count\": ")
-      try writer.integer(entry.count)
-      try writer.raw(", \"bytes\": ")
-      try writer.integer(entry.byteCount)
-      try writer.raw("}")
-      i &+= 1
-    }
-    try writer.raw("}}")
-    return try writer.bytes.array()
+  /// The metadata as JSON text.
+  package func metadataText() -> MetadataText {
+    MetadataText(metadata: metadata, types: typeSums())
   }
 
   /// How many tensors and bytes there are of each type, in order of appearance.
-  @export(interface)
-  package func typeSummary() -> [(type: TensorType, count: Int, byteCount: UInt64)] {
+  package func typeSums() -> [TensorTypeSum] {
     var types: [TensorType] = []
-    var result: [(type: TensorType, count: Int, byteCount: UInt64)] = []
+    var result: [TensorTypeSum] = []
     var first = 0
     while first < tensors.count, let type = try? tensors.at(first).type {
       if !types.contains(type) {
@@ -198,7 +175,7 @@ package final class Checkpoint: Sendable {
           }
           index &+= 1
         }
-        result.append((type, count, byteCount))
+        result.append(TensorTypeSum(type: type, count: count, byteCount: byteCount))
       }
       first &+= 1
     }

@@ -25,13 +25,16 @@ package struct Metadata: Sendable {
     return true
   }
 
+  /// The place of a key among `keys`; nil when absent.
+  func index(of key: String) -> Int? { names.index(of: key) }
+
   /// Whether the file has the key.
-  package func contains(_ key: String) -> Bool { names.index(of: key) != nil }
+  package func contains(_ key: String) -> Bool { index(of: key) != nil }
 
   /// The value of a key; nil when absent.
   @export(interface)
   package func value(_ key: String) -> MetadataValue? {
-    guard let index = names.index(of: key), index < values.count else { return nil }
+    guard let index = index(of: key), index < values.count else { return nil }
     return values[index]
   }
 

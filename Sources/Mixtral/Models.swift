@@ -204,12 +204,17 @@ public func mixtral_model_metadata(
   size?.pointee = 0
   return call { () throws(EngineError) in
     let model: Model = try HandleTable.shared.object(model)
-    guard let key else { return try writeText(model.metadataText, size, buffer, capacity) }
-    let name = String(cString: key)
-    guard let json = try model.metadata.json(name) else {
-      throw EngineError(.notFound, "key \(quoted(name)) is not in the file's metadata")
+    let name = key.map { String(cString: $0) }
+    guard
+      let needed = try model.metadata.write(
+        name, into: UnsafeMutableBufferPointer(start: nil, count: 0))
+    else {
+      throw EngineError(.notFound, "key \(quoted(name ?? "")) is not in the file's metadata")
     }
-    try writeText(json, size, buffer, capacity)
+    guard let out = try outputBuffer(for: needed, size, buffer, capacity) else { return }
+    let bytes = UnsafeMutableRawPointer(out).assumingMemoryBound(to: UInt8.self)
+    _ = try model.metadata.write(
+      name, into: UnsafeMutableBufferPointer(start: bytes, count: needed))
   }
 }
 

@@ -46,7 +46,7 @@ package struct LoadLog {
         + "heads \(shape.heads) of width \(shape.headWidth), key-value heads \(shape.kvHeads), "
         + "feed-forward width \(shape.feedForwardWidth), \(experts), "
         + "vocabulary \(plan.vocabulary), context \(shape.contextLength)")
-    let types = checkpoint.typeSummary().map { "\($0.count) \($0.type.name)" }
+    let types = checkpoint.typeSums().map { "\($0.count) \($0.type.name)" }
     try say("tensors \(checkpoint.tensors.count): \(types.joined(separator: ", "))")
     try describeUnused(checkpoint, plan)
     let source =

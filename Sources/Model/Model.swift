@@ -45,9 +45,7 @@ package final class Model: @unchecked Sendable {
   package let shape: Hyperparameters
   package let vocabulary: Int
   package let tokenizer: Tokenizer
-  package let metadata: Metadata
-  /// All of the metadata as one JSON object.
-  package let metadataText: [UInt8]
+  package let metadata: MetadataText
   package let table: KernelTable
   package let batch: Int
   package let size: ModelSize
@@ -91,7 +89,6 @@ package final class Model: @unchecked Sendable {
     let tokenizer = try checkpoint.naming { () throws(EngineError) in
       try Tokenizer(checkpoint.tokenizer(rows: plan.vocabulary), rows: plan.vocabulary)
     }
-    let metadataText = try checkpoint.json(nil) ?? []
     let rows = options.batch == 0 ? defaultBatch : options.batch
     let workers = Workers(count: options.threads)
     try options.log.describe(tokenizer, workers, asked: options.threads, options.table)
@@ -104,18 +101,16 @@ package final class Model: @unchecked Sendable {
       shape: shape, weights: weights.forPass, table: options.table, workers: workers,
       scratch: scratch)
     return Model(
-      checkpoint.metadata, metadataText, tokenizer, pass, weights, workers, options, batch: rows,
+      checkpoint.metadataText(), tokenizer, pass, weights, workers, options, batch: rows,
       ModelSize(checkpoint: checkpoint, plan: plan, shape: shape, scratch: scratch.byteCount),
       requests: try requestMemory(mostRequests, of: StepRequest.self, from: options.host))
   }
 
   private init(
-    _ metadata: Metadata, _ metadataText: [UInt8], _ tokenizer: Tokenizer, _ pass: ForwardPass,
-    _ weights: Weights, _ workers: Workers, _ options: LoadOptions, batch: Int, _ size: ModelSize,
-    requests: Memory
+    _ metadata: MetadataText, _ tokenizer: Tokenizer, _ pass: ForwardPass, _ weights: Weights,
+    _ workers: Workers, _ options: LoadOptions, batch: Int, _ size: ModelSize, requests: Memory
   ) {
     self.metadata = metadata
-    self.metadataText = metadataText
     self.tokenizer = tokenizer
     self.pass = pass
     self.weights = weights

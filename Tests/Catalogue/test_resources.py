@@ -8,6 +8,8 @@ import socket
 import stat
 from collections.abc import Callable
 
+import child
+import gguf_writer as writer
 import mixtral
 import pytest
 from bits import digest, prompt
@@ -221,3 +223,52 @@ def test_R20_no_random_numbers(host):
     """The number in the handles is made of something else."""
     host.run("all", env=environment(HOST_NO_RANDOM="1"))
     host.run("fork", "step", env=environment(HOST_NO_RANDOM="1"))
+
+
+LARGE_METADATA = """
+import ctypes, pathlib, resource, sys
+import mixtral
+from mixtral import _raw
+
+def kibibytes(name):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split(f"Vm{name}:")[1].split()[0])
+
+size = int(sys.argv[2])
+mixtral.Model(sys.argv[3], threads=1).close()
+before = kibibytes("RSS")
+model = mixtral.Model(sys.argv[1], threads=1)
+print("kept", (kibibytes("RSS") - before) * 1024 / size)
+print("peak", (kibibytes("HWM") - before) * 1024 / size)
+count = ctypes.c_size_t()
+assert _raw.mixtral_model_metadata(ctypes.byref(count), None, 0, model._handle, None) == (
+    _raw.MIXTRAL_BUFFER_TOO_SMALL)
+print("text", count.value / size)
+print("asked", (kibibytes("HWM") - before) * 1024 / size)
+model.close()
+limit = (kibibytes("Size") << 10) + size
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    mixtral.Model(sys.argv[1], threads=1)
+except mixtral.OutOfMemoryError as error:
+    print("refused", error)
+"""
+
+
+def test_R23_large_metadata(save, tmp_path):
+    """A load holds it once and its text never; what cannot be had is refused by the key's name."""
+    strings = [writer.text(b"\1" * (1 << 20))] * 48
+    size = 48 << 20
+    path = save(writer.model().set("a.large", writer.array(writer.STRING, strings)))
+    small = tmp_path / "small.gguf"
+    small.write_bytes(writer.model().bytes())
+    done = child.python("-c", LARGE_METADATA, path, size, small)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert 0.9 < float(found["kept"]) < 1.3
+    assert float(found["peak"]) < 4
+    # Escaped, and in an array of fewer than 65.
+    assert 6 < float(found["text"]) < 6.1
+    assert found["asked"] == found["peak"]
+    assert "key 'a.large' needs" in found["refused"]
+    assert "bytes of addresses; allowed are" in found["refused"]

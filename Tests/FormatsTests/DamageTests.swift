@@ -13,13 +13,13 @@ import Testing
       let file = try openModel(path)
       for tensor in file.tensors { _ = try contents(of: tensor.name, in: file) }
       for key in file.metadata.keys {
-        try #expect(file.json(key) != nil)
+        try #expect(metadataJSON(key, of: file) != nil)
         _ = try? file.metadata.unsigned(key, in: 0...7)
         _ = try? file.metadata.string(key)
         _ = try? file.metadata.floats(key)?.float(0)
         _ = try? file.metadata.strings(key)?.bytes(1)
       }
-      try #expect(file.json(nil) != nil)
+      try #expect(metadataJSON(nil, of: file) != nil)
       return true
     } catch let error as EngineError {
       let kinds: [EngineError.Kind] = [.malformed, .unsupported, .limitExceeded]

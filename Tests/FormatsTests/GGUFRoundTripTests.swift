@@ -166,9 +166,7 @@ import Testing
     writer.addTensor("y", .q8_0, [32], bytes: [UInt8](repeating: 0, count: 34))
     writer.addTensor("z", [1], floats: [1])
     let file = try openModel(bytes: writer.bytes())
-    func text(_ key: String?) throws -> String? {
-      try file.json(key).map { String(decoding: $0, as: UTF8.self) }
-    }
+    func text(_ key: String?) throws -> String? { try metadataJSON(key, of: file) }
     try #expect(text("absent") == nil)
     try #expect(text("a\"b") == "\"a\u{fffd}b\u{fffd}\\n\\u0001\"")
     try #expect(text("f") == "[0.1, 1e-05, null, null, -0.0, 3.0]")
@@ -179,7 +177,33 @@ import Testing
         "d": 0.1, "many": {"type": "uint8", "count": 65}, \
         "tensors": {"F32": {"count": 2, "bytes": 12}, "Q8_0": {"count": 1, "bytes": 34}}}
         """)
-    try #expect(String(decoding: file.metadata.json(nil) ?? [], as: UTF8.self).hasSuffix("65}}"))
+  }
+
+  @Test("JSON: a key of the file named like the library's own member is read by its name alone")
+  func jsonOfItsOwnMember() throws {
+    var writer = GGUFWriter()
+    writer.add("tensors", .text("mine"))
+    writer.add("a", .uint8(1))
+    writer.addTensor("x", [1], floats: [1])
+    let file = try openModel(bytes: writer.bytes())
+    try #expect(metadataJSON("tensors", of: file) == "\"mine\"")
+    let all = try metadataJSON(nil, of: file)
+    #expect(all == #"{"a": 1, "tensors": {"F32": {"count": 1, "bytes": 4}}}"#)
+  }
+
+  @Test("JSON: a long text is repaired as the whole of it would be, wherever it is cut")
+  func jsonOfLongText() throws {
+    var random = SeededGenerator(seed: 7)
+    let parts: [[UInt8]] = [
+      [0x61], [0xc3, 0xa9], [0xe2, 0x96, 0x81], [0xf0, 0x9f, 0xa6, 0x99], [0xe2, 0x96], [0x80],
+      [0xff], [0xf0, 0x9f], [0xed, 0xa0, 0x80], [0x80, 0x80, 0x80, 0x80, 0x80],
+    ]
+    for _ in 0..<40 {
+      var bytes: [UInt8] = []
+      while bytes.count < 13_000 { bytes += parts.randomElement(using: &random) ?? [] }
+      let file = try openModel(bytes: model(with: "text", .string(bytes)))
+      try #expect(metadataJSON("text", of: file) == "\"\(String(decoding: bytes, as: UTF8.self))\"")
+    }
   }
 
   @Test("G68 keys in another order are the same model")

@@ -16,8 +16,8 @@ import Testing
   @Test("metadata is the JSON that Python prints")
   func metadata() throws {
     let file = try openModel(Self.folder + "golden.gguf")
-    let json = String(decoding: try file.metadata.json(nil) ?? [], as: UTF8.self)
-    #expect(try json + "\n" == text("golden.json"))
+    let keys = try text("golden.json").dropLast("}\n".count)
+    #expect(try metadataJSON(nil, of: file)?.hasPrefix(keys + ", \"tensors\": {") == true)
   }
 
   @Test(

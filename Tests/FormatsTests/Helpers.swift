@@ -58,6 +58,22 @@ func contents(of name: String, in file: Checkpoint) throws -> [UInt8] {
   return bytes
 }
 
+/// The JSON of a key, or of all metadata; nil when the key is absent.
+///
+/// Expects that the count is the same with and without memory, and that nothing is written behind.
+func metadataJSON(_ key: String?, of file: Checkpoint) throws -> String? {
+  let text = file.metadataText()
+  let none = UnsafeMutableBufferPointer<UInt8>(start: nil, count: 0)
+  guard let count = try text.write(key, into: none) else { return nil }
+  var bytes = [UInt8](repeating: 0xee, count: count + 8)
+  let written = try bytes.withUnsafeMutableBufferPointer {
+    try text.write(key, into: UnsafeMutableBufferPointer(rebasing: $0[..<count]))
+  }
+  #expect(written == count)
+  #expect(bytes[count...].allSatisfy { $0 == 0xee })
+  return String(decoding: bytes[..<count], as: UTF8.self)
+}
+
 /// Expects that the bytes are refused, with a kind and words of the sentence.
 func expectRefusal(
   _ bytes: [UInt8], _ kind: EngineError.Kind, _ words: String...,

@@ -81,7 +81,9 @@ struct CheckedReader: ~Copyable {
     let needed = elements.count &+ extra
     guard needed > elements.capacity else { return }
     let capacity = max(needed, elements.capacity &* 2)
-    guard canAllocate(byteCount: capacity &* MemoryLayout<Element>.stride) else {
+    let byteCount = capacity &* MemoryLayout<Element>.stride
+    try checkMemory(byteCount, field())
+    guard canAllocate(byteCount: byteCount) else {
       throw error(.outOfMemory, "no memory for the \(capacity) elements of \(field())")
     }
     elements.reserveCapacity(capacity)
@@ -95,12 +97,26 @@ struct CheckedReader: ~Copyable {
     let needed = elements.count &+ extra
     guard needed > elements.capacity else { return }
     let capacity = max(needed, elements.capacity &* 2)
+    try checkMemory(capacity &* MemoryLayout<Element>.stride, field())
     do throws(EngineError) {
       try elements.reserve(capacity)
     } catch {
       throw self.error(.outOfMemory, "no memory for the \(capacity) elements of \(field())")
     }
   }
+
+  /// Throws `.outOfMemory` when the memory for a large field is not there: the kernel would promise
+  /// it.
+  private func checkMemory(
+    _ byteCount: Int, _ field: @autoclosure () -> String
+  ) throws(EngineError) {
+    guard byteCount >= Self.largeByteCount else { return }
+    let needed = UInt64(clamping: byteCount)
+    try MemoryLimits().check(memory: needed, addresses: needed, "\(file.name): \(field()) needs")
+  }
+
+  /// From here on it is worth to ask the system first.
+  private static let largeByteCount = 16 << 20
 
   /// An error at the reader's position.
   func error(_ kind: EngineError.Kind, _ text: String) -> EngineError {

@@ -2,128 +2,136 @@
 // JSON lacks become null.
 import Base
 
-/// Appends JSON values to a growing text; the caller places commas through `separate`.
-struct JSONWriter {
-  /// The text so far, UTF-8.
-  private(set) var bytes = Growable<UInt8>()
+/// Writes JSON values into memory of the caller; the caller places commas through `separate`.
+///
+/// What has no room there is counted all the same, so that a writer without memory says how many
+/// bytes a text takes.
+@safe struct JSONWriter {
+  /// Bytes of the text so far, UTF-8.
+  private(set) var count = 0
+  private let memory: UnsafeMutableBufferPointer<UInt8>
+
+  init(into memory: UnsafeMutableBufferPointer<UInt8>) { unsafe self.memory = memory }
+
+  private mutating func byte(_ byte: UInt8) {
+    // SAFETY: within the memory.
+    if unsafe count < memory.count { unsafe memory[count] = byte }
+    // No text of a file's header, of at most 2^30 bytes, has 2^63.
+    count &+= 1
+  }
 
   /// Writes punctuation or a literal as it is.
-  mutating func raw(_ text: String) throws(EngineError) { try bytes.append(text) }
+  mutating func raw(_ text: String) {
+    let bytes = text.utf8.span
+    for index in below(bytes.count) { byte(bytes[index]) }
+  }
 
   /// Writes a comma before every element but the first.
-  mutating func separate(_ index: Int) throws(EngineError) {
-    if index > 0 { try raw(", ") }
+  mutating func separate(_ index: Int) {
+    if index > 0 { raw(", ") }
   }
 
   /// Writes an integer.
-  mutating func integer(_ value: some BinaryInteger) throws(EngineError) {
-    try bytes.append("\(value)")
-  }
+  mutating func integer(_ value: some BinaryInteger) { raw("\(value)") }
 
   /// Writes the shortest digits that read back as the same value; null for NaN and infinity.
-  mutating func float(
-    _ value: some BinaryFloatingPoint & CustomStringConvertible
-  ) throws(EngineError) {
-    guard value.isFinite else { return try raw("null") }
-    try bytes.append(value.description)
+  mutating func float(_ value: some BinaryFloatingPoint & CustomStringConvertible) {
+    raw(value.isFinite ? value.description : "null")
   }
 
   /// Writes a string; what is not UTF-8 becomes U+FFFD.
-  mutating func string(_ text: some Collection<UInt8>) throws(EngineError) {
-    try string(String(decoding: text, as: UTF8.self))
+  mutating func string(_ text: ArraySlice<UInt8>) {
+    raw("\"")
+    unsafe text.withUnsafeBufferPointer { text in
+      var rest = unsafe text
+      while let start = rest.baseAddress, rest.count > 0 {
+        let length = unsafe Self.pieceLength(rest)
+        let piece = unsafe UnsafeBufferPointer(start: start, count: length)
+        escape(unsafe String(decoding: piece, as: UTF8.self))
+        unsafe rest = UnsafeBufferPointer(start: start + length, count: rest.count &- length)
+      }
+    }
+    raw("\"")
+  }
+
+  /// The bytes of a piece of a text from its beginning, which ends in no character: so pieces are
+  /// repaired as the whole would be.
+  private static func pieceLength(_ text: UnsafeBufferPointer<UInt8>) -> Int {
+    // Small beside any text that is worth to be cut.
+    let most = 4096
+    guard text.count > most else { return text.count }
+    var length = most
+    // Three bytes follow the first one of a character at most.
+    for _ in below(4) {
+      if unsafe text[length] & 0xc0 != 0x80 { return length }
+      length &-= 1
+    }
+    return most
   }
 
   /// Writes a string.
-  mutating func string(_ text: String) throws(EngineError) {
-    try raw("\"")
+  mutating func string(_ text: String) {
+    raw("\"")
+    escape(text)
+    raw("\"")
+  }
+
+  private mutating func escape(_ text: String) {
     let repaired = text.utf8.span
-    var index = 0
-    while index < repaired.count {
+    for index in below(repaired.count) {
       let byte = repaired[index]
       switch byte {
-      case 0x22: try raw("\\\"")
-      case 0x5c: try raw("\\\\")
-      case 0x0a: try raw("\\n")
-      case 0x0d: try raw("\\r")
-      case 0x09: try raw("\\t")
-      case 0x08: try raw("\\b")
-      case 0x0c: try raw("\\f")
+      case 0x22: raw("\\\"")
+      case 0x5c: raw("\\\\")
+      case 0x0a: raw("\\n")
+      case 0x0d: raw("\\r")
+      case 0x09: raw("\\t")
+      case 0x08: raw("\\b")
+      case 0x0c: raw("\\f")
       case 0x00...0x1f:
-        try raw("\\u00")
-        try bytes.append(hexadecimal(byte >> 4))
-        try bytes.append(hexadecimal(byte & 15))
-      default: try bytes.append(byte)
+        raw("\\u00")
+        self.byte(hexadecimal(byte >> 4))
+        self.byte(hexadecimal(byte & 15))
+      default: self.byte(byte)
       }
-      index &+= 1
     }
-    try raw("\"")
   }
 
   /// Writes a metadata value; arrays of more than `longest` elements become their type and count.
-  mutating func value(_ value: MetadataValue, longest: Int) throws(EngineError) {
+  mutating func value(_ value: MetadataValue, longest: Int) {
     switch value {
-    case .unsigned(let number): try integer(number)
-    case .signed(let number): try integer(number)
-    case .float32(let number): try float(number)
-    case .float64(let number): try float(number)
-    case .bool(let truth): try raw(truth ? "true" : "false")
-    case .string(let text): try string(text)
-    case .array(let array): try self.array(array, longest: longest)
+    case .unsigned(let number): integer(number)
+    case .signed(let number): integer(number)
+    case .float32(let number): float(number)
+    case .float64(let number): float(number)
+    case .bool(let truth): raw(truth ? "true" : "false")
+    case .string(let text): string(text[...])
+    case .array(let array): self.array(array, longest: longest)
     }
   }
 
-  private mutating func array(_ array: MetadataArray, longest: Int) throws(EngineError) {
+  private mutating func array(_ array: MetadataArray, longest: Int) {
     guard array.count <= longest else {
-      try raw("{\"type\": ")
-      try string(array.elementType.name)
-      try raw(", \"count\": ")
-      try integer(array.count)
-      return try raw("}")
+      raw("{\"type\": ")
+      string(array.elementType.name)
+      raw(", \"count\": ")
+      integer(array.count)
+      return raw("}")
     }
-    try raw("[")
-    var i = 0
-    while i < array.count {
-      try separate(i)
+    raw("[")
+    for i in below(array.count) {
+      separate(i)
       // An array's elements are no arrays, so this goes no deeper.
-      try value(array.value(i), longest: 0)
-      i &+= 1
+      if array.elementType == .string {
+        string(array.bytes(i))
+      } else {
+        value(array.value(i), longest: 0)
+      }
     }
-    try raw("]")
+    raw("]")
   }
 }
 
 private func hexadecimal(_ digit: UInt8) -> UInt8 {
   digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
-}
-
-extension Metadata {
-  /// The JSON text of one key's value, whole; nil when the key is absent.
-  ///
-  /// With a nil key, one object of all keys in file order, in which arrays of more than 64 elements
-  /// are `{"type": …, "count": …}`.
-  @export(interface)
-  package func json(_ key: String?) throws(EngineError) -> [UInt8]? {
-    var writer = JSONWriter()
-    if let key {
-      guard let value = value(key) else { return nil }
-      try writer.value(value, longest: .max)
-    } else {
-      try writer.raw("{")
-      try writeMembers(to: &writer)
-      try writer.raw("}")
-    }
-    return try writer.bytes.array()
-  }
-
-  /// Writes all keys and values as the members of an object.
-  func writeMembers(to writer: inout JSONWriter) throws(EngineError) {
-    var i = 0
-    while i < keys.count, i < values.count {
-      try writer.separate(i)
-      try writer.string(keys[i])
-      try writer.raw(": ")
-      try writer.value(values[i], longest: Limits.listedArrayCount)
-      i &+= 1
-    }
-  }
 }
