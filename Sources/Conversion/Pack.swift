@@ -30,9 +30,9 @@ package enum Pack {
 
   /// Writes the packed file of the model at `source`.
   ///
-  /// Throws what opening a model throws; `.invalidArgument` when the source is packed or the target
-  /// is there; `.inputOutput`; `.cancelled`. Without success there is no file.
-  @export(interface)
+  /// Throws what opening a model throws; `.invalidArgument` when the source is packed, the target
+  /// is there or a part of the source; `.inputOutput`; `.cancelled`. Without success there is no
+  /// file.
   package static func write(
     _ target: UnsafePointer<CChar>, of source: UnsafePointer<CChar>, _ options: PackOptions
   ) throws(EngineError) {
@@ -45,7 +45,7 @@ package enum Pack {
     let plan = try checkpoint.naming { () throws(EngineError) in try WeightPlan(checkpoint) }
     let layout = try PackedLayout.of(plan)
     let output = try OutputFile.created(
-      path: target, replacing: options.replaces, source: checkpoint.firstFile)
+      path: target, replacing: options.replaces, sources: checkpoint.files)
     let start = try header(checkpoint, plan, layout).write(to: output)
     let stream = TensorStream(
       from: checkpoint, workers: Workers(count: options.threads), for: "packing")

@@ -16,7 +16,8 @@ package final class Checkpoint: Sendable {
   package let tensors: [StoredTensor]
   /// The size of all files in bytes.
   package let byteCount: UInt64
-  private let files: [InputFile]
+  /// All files, the parts that tensors speak of.
+  package let files: [InputFile]
   private let names: NameTable
   private let spelling: CheckpointSpelling
 

@@ -196,3 +196,8 @@ def test_what_may_not_be_written_stays(mixtral_tiny, shared):
     assert run.stdout.splitlines() == ["cannot write 'file': EACCES (permission denied)"] * 2
     assert target.read_bytes() == b"old"
     assert os.listdir(shared) == ["file"]
+
+
+def test_the_empty_path(write):
+    with pytest.raises(mixtral.InvalidArgumentError, match="the path is empty"):
+        write("")

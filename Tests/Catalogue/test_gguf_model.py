@@ -283,6 +283,25 @@ def test_G56_parts_of_one_model(split, accept):
     assert logits(split(), (1, 65, 66, 261)) == accept(writer.model())
 
 
+def test_G56_no_part_is_packed_over(split):
+    """Whatever name it has: the target would take the place of what is read."""
+    first = split()
+    parts = sorted(first.parent.glob("m-*.gguf"))
+    before = [part.read_bytes() for part in parts]
+    for part in parts:
+        names = [part, first.parent / "soft", first.parent / "hard"]
+        names[1].symlink_to(part)
+        names[2].hardlink_to(part)
+        for name in names:
+            with pytest.raises(mixtral.InvalidArgumentError, match="is the file that is read"):
+                mixtral.pack(first, name, overwrite=True)
+        for name in names[1:]:
+            name.unlink()
+    assert [part.read_bytes() for part in parts] == before
+    mixtral.pack(first, first.parent / "packed")
+    assert logits(first.parent / "packed", (1, 65)) == logits(first, (1, 65))
+
+
 def test_G56_part_missing(split):
     path = split()
     (path.parent / "m-00002-of-00003.gguf").unlink()

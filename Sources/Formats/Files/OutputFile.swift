@@ -20,17 +20,18 @@ package final class OutputFile: Sendable {
   /// the new one as it did to the old; its other names (hard links) keep the old. A new file is for
   /// its owner alone when `isPrivate`, or else as the process's mask has it.
   ///
-  /// Throws `.invalidArgument` when there is one and `replacing` is false, when it is `source`, or
-  /// no regular file; `.inputOutput`, `.notFound` (the folder) with the system's reason.
-  @export(interface)
+  /// Throws `.invalidArgument` when there is one and `replacing` is false, when it is one of
+  /// `sources`, or no regular file; `.inputOutput`, `.notFound` (the folder) with the system's
+  /// reason.
   package static func created(
-    path: UnsafePointer<CChar>, replacing: Bool, source: InputFile? = nil,
+    path: UnsafePointer<CChar>, replacing: Bool, sources: [InputFile] = [],
     isPrivate: Bool = false, calls: WriteCalls = .system
   ) throws(EngineError) -> OutputFile {
+    guard unsafe path.pointee != 0 else { throw EngineError(.invalidArgument, "the path is empty") }
     let name = unsafe quotedLastComponent(of: path)
     let there = unsafe calls.identify(path)
     if let there {
-      try check(there, name, replacing: replacing, source)
+      try check(there, name, replacing: replacing, sources)
       let code = unsafe calls.probe(path)
       guard code == 0 else { throw failure("write", name, code) }
     }
@@ -65,9 +66,9 @@ package final class OutputFile: Sendable {
 
   /// Throws unless what is there may be replaced.
   private static func check(
-    _ there: FileIdentity, _ name: String, replacing: Bool, _ source: InputFile?
+    _ there: FileIdentity, _ name: String, replacing: Bool, _ sources: [InputFile]
   ) throws(EngineError) {
-    guard source?.isSame(there) != true else {
+    for index in below(sources.count) where try sources.at(index).isSame(there) {
       throw EngineError(.invalidArgument, "\(name) is the file that is read")
     }
     // A file is written at its end first; what only takes bytes in order cannot hold it.
