@@ -20,7 +20,9 @@
  *            small is left alone and the status is BUFFER_TOO_SMALL; NULL with capacity 0 asks.
  * Text       is UTF-8 bytes with a length, never NUL-terminated on the way in, except paths and keys.
  * Options    start with struct_size = sizeof(the struct). Zero in any field is the default; NULL is
- *            all defaults. A larger struct of a later release is accepted while its tail is zero.
+ *            all defaults. A larger struct of a later release is accepted while its tail is zero, a smaller
+ *            one of an older release as it is: it ends with one of the fields, and those that it lacks are
+ *            the default. The same holds for structs that are filled.
  * Handles    are checked: NULL, stale, foreign and wrong-kind handles are INVALID_HANDLE. They are
  *            never dereferenced. A model that is freed lives on unseen until its last session goes.
  * Threads.   Any handle may be used from any thread. One session or sampler in two calls at once is

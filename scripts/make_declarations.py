@@ -3,6 +3,7 @@
     python scripts/make_declarations.py [--check] [--description FILE] [--root FOLDER]
 
 - include/module.modulemap, by which Swift sees the headers as CMixtral;
+- Sources/Mixtral/StructSizes.swift, the sizes of structs (declare_swift.py);
 - bindings/python/mixtral/_raw/, a module for each header (declare_ctypes.py);
 - the declarations in the examples of runtimes that do not read C headers (declare_examples.py).
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import declare_ctypes
 import declare_examples
+import declare_swift
 import headers
 
 RAW = "bindings/python/mixtral/_raw"
@@ -30,6 +32,7 @@ def module_map(description: dict[str, Any]) -> str:
 def outputs(description: dict[str, Any], root: pathlib.Path) -> dict[pathlib.Path, str]:
     """Every file that is written, with its text."""
     made = {root / "include" / "module.modulemap": module_map(description)}
+    made[root / declare_swift.PATH] = declare_swift.struct_sizes(description)
     for name, text in declare_ctypes.modules(description).items():
         made[root / RAW / name] = text
     for name in declare_examples.EXAMPLES:

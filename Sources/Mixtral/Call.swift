@@ -161,16 +161,23 @@ func outputBuffer<Element>(
   return buffer
 }
 
+/// A struct of the header that begins with its size, so that it can grow from release to release.
+///
+/// Which sizes do not cut a field in two: Sources/Mixtral/StructSizes.swift.
+protocol SizedStruct {
+  static func isWhole(_ size: Int) -> Bool
+}
+
+func options<Options: SizedStruct & BitwiseCopyable>(
+  _ pointer: UnsafePointer<Options>?, _ zero: Options, _ name: String
+) throws(EngineError) -> Options {
+  guard let pointer else { return zero }
 /// A caller's option struct, or all defaults for NULL.
 ///
 /// A shorter struct is an older release's: the rest is zero. A longer one is a later release's: its
 /// tail must be zero, as an option this library does not know must not be ignored in silence.
-func options<Options: BitwiseCopyable>(
-  _ pointer: UnsafePointer<Options>?, _ zero: Options, _ name: String
-) throws(EngineError) -> Options {
-  guard let pointer else { return zero }
   let raw = UnsafeRawPointer(pointer)
-  let size = try structSize(raw, MemoryLayout<Options>.alignment, name)
+  let size = try structSize(raw, Options.self, name)
   let known = MemoryLayout<Options>.size
   if size > known {
     for i in known..<size where raw.load(fromByteOffset: i, as: UInt8.self) != 0 {
@@ -189,29 +196,34 @@ func options<Options: BitwiseCopyable>(
 }
 
 /// Fills a caller's result struct of whatever size it has.
-func fill<Result: BitwiseCopyable>(
+func fill<Result: SizedStruct & BitwiseCopyable>(
   _ pointer: UnsafeMutablePointer<Result>?, _ value: Result, _ name: String
 ) throws(EngineError) {
   let pointer = UnsafeMutableRawPointer(try need(pointer, name))
-  let size = try structSize(UnsafeRawPointer(pointer), MemoryLayout<Result>.alignment, name)
+  let size = try structSize(UnsafeRawPointer(pointer), Result.self, name)
   withUnsafeBytes(of: value) { bytes in
     // struct_size itself, the first four bytes, stays the caller's.
-    for i in 4..<max(size, 4) {
+    for i in below(size, from: 4) {
       let byte = i < bytes.count ? bytes[i] : 0
       pointer.storeBytes(of: byte, toByteOffset: i, as: UInt8.self)
     }
   }
 }
 
-private func structSize(
-  _ raw: UnsafeRawPointer, _ alignment: Int, _ name: String
+private func structSize<Struct: SizedStruct>(
+  _ raw: UnsafeRawPointer, _: Struct.Type, _ name: String
 ) throws(EngineError) -> Int {
-  try checkAligned(raw, alignment, name)
+  try checkAligned(raw, MemoryLayout<Struct>.alignment, name)
   let size = Int(raw.load(as: UInt32.self))
   guard size >= 4, size <= 4096 else {
     throw EngineError(
       .invalidArgument,
       "\(name).struct_size is \(size); set it to sizeof(\(name)), allowed 4..4096")
+  }
+  guard size > MemoryLayout<Struct>.size || Struct.isWhole(size) else {
+    throw EngineError(
+      .invalidArgument,
+      "\(name).struct_size is \(size), which cuts a field in two; set it to sizeof(\(name))")
   }
   return size
 }

@@ -179,6 +179,15 @@ static void add_records(
   }
 }
 
+/// Whether a struct of this size ends within one of its fields.
+static bool cuts_field(const struct structure *structure, size_t size) {
+  for (size_t i = 0; i < structure->field_count; i++) {
+    const struct field *field = &structure->fields[i];
+    if (field->offset < size && size < field->offset + field->size) return true;
+  }
+  return false;
+}
+
 /// Every size up to some bytes more than this release knows, with and without something in the rest.
 static void add_sizes(struct variants *variants, const struct structure *structure, bool filled) {
   const uint64_t wrong[] = {4097, INT32_MAX, (uint32_t)INT32_MIN, UINT32_MAX};
@@ -186,7 +195,7 @@ static void add_sizes(struct variants *variants, const struct structure *structu
   for (size_t size = 0; size <= structure->size + 16; size++) {
     one.bits = size;
     one.place = 0;
-    one.expected = size < 4 ? argument : ok;
+    one.expected = size < 4 || cuts_field(structure, size) ? argument : ok;
     add(variants, one);
     one.place = 1;
     one.expected = filled ? ok : unsupported;
