@@ -339,8 +339,8 @@ typedef struct mixtral_session_options {
   uint32_t reserved;   /* 0 */
 } mixtral_session_options;
 
-/** Creates a conversation with a model. The cache grows with it, in pages of 64 positions: a large
- *  `context` costs nothing until it is used.
+/** Creates a conversation with a model. What it holds of its tokens grows with it, the cache in pages of 64
+ *  positions: a large `context` costs nothing until it is used.
  *  @return OK; INVALID_HANDLE, INVALID_ARGUMENT, UNSUPPORTED (an option of a later release), LIMIT_EXCEEDED
  *          (more than 65,535 live objects), OUT_OF_MEMORY. Since 0.1. */
 mixtral_status mixtral_session_create(mixtral_session **session, mixtral_model *model, const mixtral_session_options *options);

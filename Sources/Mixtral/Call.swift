@@ -19,7 +19,7 @@ func stops(_ callback: () -> Int32) -> Bool {
 /// undone.
 ///
 /// The model's turn may be taken, so that a step from there would wait for ever: calls but
-/// mixtral_free are BUSY.
+/// mixtral_free and mixtral_cancel are BUSY.
 func inAllocator<Answer>(_ callback: () -> Answer) -> Answer {
   let outer = platform_in_allocator()
   platform_set_in_allocator(1)
@@ -32,9 +32,10 @@ func inAllocator<Answer>(_ callback: () -> Answer) -> Answer {
 
 /// Runs the body of a function of the header.
 ///
-/// Nothing begins while the reserve of memory is low, but what gives memory back.
+/// Nothing begins while the reserve of memory is low, or in a callback that gives memory, but what
+/// is allowed `always`: freeing and cancelling.
 func call(
-  givesBack: Bool = false, _ body: () throws(EngineError) -> Void
+  always: Bool = false, _ body: () throws(EngineError) -> Void
 ) -> mixtral_status {
   let savedErrno = platform_errno()
   let savedState = platform_float_state()
@@ -48,11 +49,12 @@ func call(
   platform_set_refusals(0)
   defer { platform_set_refusals(outerRefusals) }
   do throws(EngineError) {
-    guard givesBack || platform_in_allocator() == 0 else {
+    guard always || platform_in_allocator() == 0 else {
       throw EngineError(
-        .busy, "the call comes from an allocate or release callback, which may only free")
+        .busy,
+        "the call comes from an allocate or release callback, which may only free and cancel")
     }
-    guard givesBack || platform_reserve_is_low() == 0 else { throw Failure.memory.error }
+    guard always || platform_reserve_is_low() == 0 else { throw Failure.memory.error }
     try recovering(body)
     return mixtral_status(MIXTRAL_OK)
   } catch {

@@ -27,9 +27,9 @@ struct Cache {
   private let host: HostMemory?
   /// By position / 64; nil where a window has passed, and from `endPage` on.
   private var pages: [Memory?] = []
-  /// The memory of each of `pages`, as the forward pass reads it; in memory of the session, for all
-  /// of its context.
-  private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  /// The memory of each of `pages`, as the forward pass reads it; in memory of the session, which
+  /// makes room before it fills them.
+  private var table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   /// The index after the last page that is held; at most `pages.count`.
   private var endPage = 0
   /// A page that was passed, to be used next.
@@ -37,7 +37,7 @@ struct Cache {
   /// The first page that is still held.
   private(set) var firstPage = 0
 
-  /// `table` has room for the pages of the session's context, all nil.
+  /// `table` has room for the pages that the session will hold, all nil.
   init(
     layout: PageLayout, from host: HostMemory?,
     table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
@@ -47,13 +47,19 @@ struct Cache {
     self.table = table
   }
 
+  /// Goes on in a larger table, which is all nil.
+  mutating func move(to larger: UnsafeMutablePointer<UnsafeMutableRawPointer?>) {
+    larger.copy(from: table, count: endPage)
+    table = larger
+  }
+
   /// The pages as rows of a pass see them.
   var sessionPages: SessionPages { SessionPages(table: UnsafePointer(table), type: layout.type) }
 
   /// Holds the pages of `other`, a cache of the same layout, until one of the two writes.
   mutating func share(_ other: Cache) {
     (pages, firstPage, endPage) = (other.pages, other.firstPage, other.endPage)
-    table.copy(from: other.table, count: pages.count)
+    table.copy(from: other.table, count: endPage)
   }
 
   var byteCount: Int {

@@ -62,6 +62,7 @@ package struct StepRequest {
         "\(count) tokens after position \(start) need more than the context of "
           + "\(session.context)")
     }
+    try session.makeRoom(for: start &+ count)
     let copy = UnsafeMutableBufferPointer(start: session.tokens + start, count: count)
     if let base = source.baseAddress { copy.baseAddress?.copy(from: base, count: count) }
     for (i, token) in copy.enumerated() where token < 0 || Int(token) >= vocabulary {

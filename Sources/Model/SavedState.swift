@@ -142,6 +142,7 @@ extension Session {
       offset &+= byteCount
     }
     let restored = try Session.created(model: model, context: context, cacheType: cache.layout.type)
+    try restored.makeRoom(for: count)
     try fill(restored.tokens, count &* 4)
     for (i, token) in UnsafeBufferPointer(start: restored.tokens, count: count).enumerated()
     where token < 0 || token >= model.vocabulary {

@@ -16,15 +16,20 @@ package final class Session: @unchecked Sendable {
   package var request: (word: UnsafePointer<Atomic<UInt64>>, bit: UInt64)?
 
   var cache: Cache
-  /// The tokens fed so far, with room for the context.
-  let tokens: UnsafeMutablePointer<Int32>
+  /// The tokens fed so far, with room for those of `room`.
+  private(set) var tokens: UnsafeMutablePointer<Int32>
+  /// Positions that there is memory for, at most the context.
+  private var room: Int
   /// How many they are.
   package internal(set) var position = 0
   /// The logits after the last token, padded to whole panels.
-  let logits: UnsafeMutablePointer<Float>
+  private(set) var logits: UnsafeMutablePointer<Float>
   var hasLogits = false
-  private let tokenMemory: Memory
-  private let memory: Memory
+  private var tokenMemory: Memory
+  private var memory: Memory
+
+  /// Positions that a session begins with memory for: few, as many sessions stay short.
+  private static let firstRoom = 512
 
   /// Creates an empty session; `context` 0 is the model's.
   @export(interface)
@@ -37,13 +42,13 @@ package final class Session: @unchecked Sendable {
     }
     return try empty(
       model, context == 0 ? min(model.shape.contextLength, limit) : context,
-      PageLayout(model.shape, cacheType))
+      PageLayout(model.shape, cacheType), room: 0)
   }
 
   /// A session that stands where this one stands; pages are shared until one of the two writes.
   @export(interface)
   package func forked() throws(EngineError) -> Session {
-    let fork = try Session.empty(model, context, cache.layout)
+    let fork = try Session.empty(model, context, cache.layout, room: position)
     fork.position = position
     fork.hasLogits = hasLogits
     fork.cache.share(cache)
@@ -53,36 +58,51 @@ package final class Session: @unchecked Sendable {
   }
 
   private static func empty(
-    _ model: Model, _ context: Int, _ layout: PageLayout
+    _ model: Model, _ context: Int, _ layout: PageLayout, room: Int
   ) throws(EngineError) -> Session {
-    let tokens = try tokenMemory(context, from: model.host)
-    return Session(model, context, layout, tokens, try logitsMemory(model))
+    let room = min(max(room, firstRoom), context)
+    let tokens = try tokenMemory(room, from: model.host)
+    return Session(model, context, layout, tokens, room: room, try logitsMemory(model))
   }
 
   private init(
-    _ model: Model, _ context: Int, _ layout: PageLayout, _ tokenMemory: Memory, _ memory: Memory
+    _ model: Model, _ context: Int, _ layout: PageLayout, _ tokenMemory: Memory, room: Int,
+    _ memory: Memory
   ) {
     self.model = model
     self.context = context
+    self.room = room
     self.tokenMemory = tokenMemory
-    tokens = Self.tokens(tokenMemory, context)
+    tokens = Self.tokens(tokenMemory, room)
     cache = Cache(layout: layout, from: model.host, table: Self.pages(tokenMemory))
     self.memory = memory
     logits = memory.base.assumingMemoryBound(to: Float.self)
   }
 
+  /// Makes room for the first `positions` positions, at most the context: for whole pages, so that
+  /// a step allocates where a page begins, and at least for twice as many as there is room for.
+  func makeRoom(for positions: Int) throws(EngineError) {
+    guard positions > room else { return }
+    let larger = min(max((positions | 63) &+ 1, room << 1), context)
+    let memory = try Self.tokenMemory(larger, from: model.host)
+    cache.move(to: Self.pages(memory))
+    let moved = Self.tokens(memory, larger)
+    moved.copy(from: tokens, count: position)
+    (tokens, tokenMemory, room) = (moved, memory, larger)
+  }
+
   private static func tokenMemory(
-    _ context: Int, from host: HostMemory?
+    _ room: Int, from host: HostMemory?
   ) throws(EngineError) -> Memory {
-    // At most 2^26 bytes; pages of the system that no token has reached cost nothing.
+    // At most 2^26 bytes of tokens and 2^21 of the page table.
     try Memory.allocated(
-      byteCount: pageTableByteCount(context) &+ context &* 4, for: "the tokens of a session",
+      byteCount: pageTableByteCount(room) &+ room << 2, for: "the tokens of a session",
       from: host)
   }
 
-  /// Bytes of a pointer to each page of the cache.
-  private static func pageTableByteCount(_ context: Int) -> Int {
-    (context &+ pagePositions &- 1) / pagePositions &* MemoryLayout<UnsafeRawPointer>.stride
+  /// Bytes of a pointer to each page of the cache, of which the last may be begun.
+  private static func pageTableByteCount(_ room: Int) -> Int {
+    (room / pagePositions &+ 1) &* MemoryLayout<UnsafeRawPointer>.stride
   }
 
   /// The page table, and behind it the tokens.
@@ -90,8 +110,8 @@ package final class Session: @unchecked Sendable {
     memory.base.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
   }
 
-  private static func tokens(_ memory: Memory, _ context: Int) -> UnsafeMutablePointer<Int32> {
-    (memory.base + pageTableByteCount(context)).assumingMemoryBound(to: Int32.self)
+  private static func tokens(_ memory: Memory, _ room: Int) -> UnsafeMutablePointer<Int32> {
+    (memory.base + pageTableByteCount(room)).assumingMemoryBound(to: Int32.self)
   }
 
   private static func logitsMemory(_ model: Model) throws(EngineError) -> Memory {
@@ -159,14 +179,12 @@ package final class Session: @unchecked Sendable {
     stand(at: target)
   }
 
-  /// Becomes `other`, a session of the same model, context and type of cache.
+  /// Becomes `other`, of the same model, context and type of cache, which is not used again.
   func take(_ other: Session) {
-    tokens.copy(from: other.tokens, count: other.position)
-    logits.copy(from: other.logits, count: padded(model.vocabulary))
-    position = other.position
-    hasLogits = other.hasLogits
-    cache.truncate(to: 0)
-    cache.share(other.cache)
+    (tokens, tokenMemory, room) = (other.tokens, other.tokenMemory, other.room)
+    (logits, memory) = (other.logits, other.memory)
+    (position, hasLogits) = (other.position, other.hasLogits)
+    cache = other.cache
   }
 
   /// Whether the cache still holds what a token at `target` sees.

@@ -176,6 +176,45 @@ def test_both_or_none(world):
     assert not counting.sizes
 
 
+def test_a_large_context_costs_nothing_until_it_is_used(mixtral_tiny):
+    """Lists of the session grow with the conversation, and a copy or a restored one takes what it holds."""
+    counting = Counting()
+    with mixtral.Model(mixtral_tiny, allocator=counting) as model:
+        with mixtral.Model(mixtral_tiny) as usual, usual.session(context=3000) as session:
+            expected = digest(session.step_logits(prompt(3000)))
+
+        def taken(body) -> tuple[int, object]:
+            before = counting.byte_count
+            result = body()
+            return counting.byte_count - before, result
+
+        small, session = taken(lambda: model.session(context=1024))
+        session.close()
+        size, session = taken(lambda: model.session(context=1 << 24))
+        assert size == small < 4 * model.info.vocabulary + 4096
+        assert digest(session.step_logits(prompt(3000)[:900])) == digest(
+            model.session().step_logits(prompt(3000)[:900])
+        )
+        session.rewind(0)
+        size, found = taken(lambda: digest(session.step_logits(prompt(3000))))
+        assert found == expected
+        # At most twice the tokens, and the pages.
+        assert size <= session.state.cache_size + 2 * 3000 * 5
+        state = session.save()
+        size, fork = taken(session.fork)
+        assert size <= small + 3000 * 5
+        for one in (fork, session):
+            one.rewind(2000)
+            one.load(state)
+            assert one.save() == state
+            one.feed([1] * 4000)
+            one.rewind(1)
+            with one.fork() as again:
+                again.feed(prompt(100))
+            one.close()
+    assert not counting.blocks
+
+
 def test_A15_they_may_free_and_all_else_is_busy(world):
     """A step holds the model's turn while it takes a page: a step from there would wait for itself."""
     counting = Counting()
@@ -188,10 +227,10 @@ def test_A15_they_may_free_and_all_else_is_busy(world):
         statuses |= {
             _raw.mixtral_step(other, ids(1), 1),
             _raw.mixtral_session_position(ctypes.byref(position), world.session),
-            _raw.mixtral_cancel(world.session),
             _raw.mixtral_guard_mappings(0),
         }
         assert "allocate" in message()
+        ok(_raw.mixtral_cancel(world.session))
         # A garbage collector may come here; what is freed gives back its own blocks meanwhile.
         if garbage:
             ok(_raw.mixtral_free(garbage.pop()))
