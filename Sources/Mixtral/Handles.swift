@@ -151,12 +151,13 @@ final class HandleTable: @unchecked Sendable {
   private let cancellationCount = Atomic<Int>(0)
   private static let cancelled: UInt64 = 1 << 63
   private let nonce: UInt64
-  private let process: pid_t
+  /// `platform_process`.
+  private let process: UInt64
   /// The nonce of the process that this one was forked from, 0 for none.
   private let parentNonce: UInt64
 
   private init(parentNonce: UInt64) {
-    process = getpid()
+    process = platform_process()
     self.parentNonce = parentNonce
     var nonce = platform_random() & 0x3fff
     while nonce == 0 || nonce == parentNonce { nonce = (nonce &+ 1) & 0x3fff }
@@ -183,7 +184,7 @@ final class HandleTable: @unchecked Sendable {
     let bits = current.load(ordering: .acquiring)
     if let pointer = UnsafeRawPointer(bitPattern: bits) {
       let table = Unmanaged<HandleTable>.fromOpaque(pointer).takeUnretainedValue()
-      if table.process == getpid() { return table }
+      if table.process == platform_process() { return table }
       return install(HandleTable(parentNonce: table.nonce), over: bits)
     }
     return install(HandleTable(parentNonce: 0), over: bits)

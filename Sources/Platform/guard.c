@@ -62,7 +62,7 @@ static int replace(uintptr_t address) {
 
 // ---- The signal.
 
-static atomic_int owner;
+static atomic_ullong owner;
 /// Whether `guard` was put in the place of `previous`.
 static int is_on;
 static struct sigaction previous;

@@ -2,13 +2,14 @@
 #ifndef MIXTRAL_LOCK_H
 #define MIXTRAL_LOCK_H
 
+#include "platform.h"
+
 #include <sched.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 /// `owner` is the process that holds the lock, 0 when none does.
-static inline void lock(atomic_int *owner) {
-  int self = getpid(), found = 0;
+static inline void lock(atomic_ullong *owner) {
+  unsigned long long self = platform_process(), found = 0;
   while (!atomic_compare_exchange_weak(owner, &found, self)) {
     // A child that was forked meanwhile inherits the lock of a thread that it does not have.
     if (found == self || found == 0) {
@@ -18,6 +19,6 @@ static inline void lock(atomic_int *owner) {
   }
 }
 
-static inline void unlock(atomic_int *owner) { atomic_store(owner, 0); }
+static inline void unlock(atomic_ullong *owner) { atomic_store(owner, 0); }
 
 #endif

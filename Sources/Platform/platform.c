@@ -3,7 +3,9 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +61,37 @@ uint64_t platform_random(void) {
   clock_gettime(CLOCK_MONOTONIC, &now);
   bits = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15u;
   return (bits ^ (uint64_t)(uintptr_t)&error_buffer ^ (uint64_t)getpid()) * 0xbf58476d1ce4e5b9u;
+}
+
+// A page that the kernel clears in a child: in a PID namespace of its own a child may have the id that its
+// parent has in another. The id is what is left where the kernel has no such pages.
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static _Atomic(atomic_ullong *) process_page;
+
+uint64_t platform_process(void) {
+  enum { PAGE_SIZE = 4096 };
+  static atomic_int is_refused;
+  atomic_ullong *page = atomic_load(&process_page);
+  if (page == NULL && !atomic_load(&is_refused)) {
+    void *made = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (made != MAP_FAILED && madvise(made, PAGE_SIZE, MADV_WIPEONFORK) == 0) {
+      // Another thread's page may have been first.
+      if (atomic_compare_exchange_strong(&process_page, &page, made)) page = made;
+      else munmap(made, PAGE_SIZE);
+    } else {
+      if (made != MAP_FAILED) munmap(made, PAGE_SIZE);
+      atomic_store(&is_refused, 1);
+      page = atomic_load(&process_page);
+    }
+  }
+  if (page == NULL) return (uint64_t)getpid();
+  unsigned long long number = atomic_load(page);
+  if (number) return number;
+  unsigned long long drawn = platform_random() | 1;
+  return atomic_compare_exchange_strong(page, &number, drawn) ? drawn : number;
 }
 
 /// What Embedded Swift seeds its hashes with, and what C libraries have only lately.

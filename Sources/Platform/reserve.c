@@ -34,7 +34,7 @@ static _Alignas(UNIT) uint8_t reserve[UNITS * UNIT];
 static uint16_t blocks[UNITS];
 static atomic_size_t units_in_use;
 /// Of the two above.
-static atomic_int owner;
+static atomic_ullong owner;
 
 /// Memory for what the system refused; NULL when it is too large or nothing is left.
 static void *take(size_t size, size_t alignment) {

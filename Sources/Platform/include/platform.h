@@ -87,6 +87,11 @@ int32_t platform_has_dot_product(void);
 int32_t platform_has_i8mm(void);
 #endif
 
+/// A number of this process, never 0, that no child which was forked from it has.
+///
+/// For signal handlers too.
+uint64_t platform_process(void);
+
 /// Names the calling thread, for debuggers and `top`.
 void platform_name_thread(const char *name);
 
