@@ -4,7 +4,8 @@
 //
 //   bits 0...15 slot   16...38 generation   39...52 nonce, never 0
 //
-// 53 bits in all: runtimes that keep numbers as doubles keep handles whole.
+// 53 bits in all: runtimes that keep numbers as doubles keep handles whole. Each slot's generations
+// begin at a number of its own, so that a handle plus or minus a little is no other object's.
 import Base
 import Model
 import Platform
@@ -98,7 +99,10 @@ extension Session: Handled {
 /// All live handles of this process.
 final class HandleTable: @unchecked Sendable {
   private struct Slot {
-    var generation: UInt64 = 0
+    /// The number of its object, which no other object of the slot has.
+    var generation: UInt64
+    /// The last one of all that there are.
+    let last: UInt64
     var object: HandleObject?
   }
   private struct State {
@@ -110,6 +114,8 @@ final class HandleTable: @unchecked Sendable {
     var firstFree = 0
     var freeCount = 0
     var live = 0
+    /// A number from which those follow that the slots' generations begin with.
+    let seed: UInt64
 
     /// A slot of a handle; nil when none has that number.
     func slot(_ index: Int) -> UnsafeMutablePointer<Slot>? {
@@ -125,7 +131,8 @@ final class HandleTable: @unchecked Sendable {
         return index
       }
       guard used < mostHandles else { return nil }
-      (slots + used).initialize(to: Slot())
+      let hash = withUnsafeBytes(of: (seed, used)) { XXH64.of($0) } & generations
+      (slots + used).initialize(to: Slot(generation: hash, last: hash))
       used &+= 1
       return used &- 1
     }
@@ -139,10 +146,11 @@ final class HandleTable: @unchecked Sendable {
   }
 
   static let mostHandles = 65_535
-  private static let lastGeneration: UInt64 = 1 << 23 - 1
+  /// The bits of a generation.
+  private static let generations: UInt64 = 1 << 23 - 1
 
   /// Nothing is allocated while the lock is held; pages that nothing was written to cost nothing.
-  private let state = Lock(State())
+  private let state = Lock(State(seed: platform_random()))
   /// For each slot the handle of the session there, 0 without one, and whether it was cancelled.
   ///
   /// Not behind the lock, which the code that a signal handler interrupts may hold.
@@ -208,7 +216,7 @@ final class HandleTable: @unchecked Sendable {
     let bits = state.withLock { state -> UInt64? in
       guard state.live < Self.mostHandles else { return nil }
       guard let index = state.take(), let slot = state.slot(index) else { return nil }
-      slot.pointee.generation &+= 1
+      slot.pointee.generation = (slot.pointee.generation &+ 1) & Self.generations
       slot.pointee.object = object.asHandleObject
       state.live &+= 1
       let bits =
@@ -277,8 +285,8 @@ final class HandleTable: @unchecked Sendable {
       slot.pointee.object = nil
       cancellations[index].store(0, ordering: .relaxed)
       state.live &-= 1
-      // A slot whose generation would wrap is never used again.
-      if slot.pointee.generation < Self.lastGeneration { state.giveBack(index) }
+      // A slot that has had all generations is never used again.
+      if slot.pointee.generation != slot.pointee.last { state.giveBack(index) }
       return last
     }
   }
@@ -294,7 +302,7 @@ final class HandleTable: @unchecked Sendable {
 
   /// Whether a slot has the object of a handle: its generation, which each object has its own of.
   private static func holds(_ slot: UnsafeMutablePointer<Slot>, _ bits: UInt64) -> Bool {
-    slot.pointee.object != nil && slot.pointee.generation == bits >> 16 & lastGeneration
+    slot.pointee.object != nil && slot.pointee.generation == bits >> 16 & generations
   }
 
   private func check(_ handle: OpaquePointer?, _ name: String) throws(EngineError) -> UInt64 {

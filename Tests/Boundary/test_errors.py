@@ -132,6 +132,25 @@ def test_A03_a_handle_is_not_given_again(world):
         assert _raw.mixtral_free(old) == HANDLE
 
 
+def test_A03_a_handle_and_a_little_is_no_handle(world):
+    """Pointer arithmetic by mistake, `handle + 1`, does not reach the next object."""
+    handles = []
+    for _ in range(1000):
+        handle = ctypes.c_void_p()
+        ok(_raw.mixtral_sampler_create(ctypes.byref(handle), None))
+        handles.append(handle.value)
+    live = set(handles)
+    for one in handles:
+        near = {one + step for step in (*range(-8, 9), 16, 24, 64, 4096, 65536)} - {one}
+        assert not live & near
+        for other in near:
+            assert _raw.mixtral_free(other) == HANDLE
+    # Runtimes that keep numbers as doubles keep them whole.
+    assert max(handles) < 2**53
+    for one in handles:
+        ok(_raw.mixtral_free(one))
+
+
 @pytest.mark.parametrize(("name", "index"), cases(*HANDLES, "sampler?"))
 def test_A04_handle_of_another_kind(world, name, index):
     for other in HANDLES - {KINDS[name][index].rstrip("?")}:
