@@ -372,9 +372,11 @@ typedef struct mixtral_input {
  * @param sessions  `count` different sessions of one model, 1..4096.
  * @param inputs    `count` inputs, one a session.
  * @param statuses  `count` statuses, apart from the other arrays, or NULL. A session that cannot step
- *                  (CONTEXT_FULL, a bad token, BUSY, …) gets its own status and the others go on.
+ *                  (CONTEXT_FULL, a bad token or input, BUSY, …) gets its own status and the others go on.
+ *                  When nobody can, as for a session given twice, none is OK. With a count that is not
+ *                  allowed, or in a place that is not, none is written.
  * @return OK when every session is OK; otherwise the first failing session's status, whose sentence
- *         names its index. INVALID_ARGUMENT for a session given twice or of another model.
+ *         names its index. INVALID_ARGUMENT without any step for a session given twice or of another model.
  * Threads: as mixtral_step. Since 0.1.
  */
 mixtral_status mixtral_step_many(mixtral_session *const *sessions, const mixtral_input *inputs, size_t count,
@@ -524,10 +526,11 @@ mixtral_status mixtral_sample(mixtral_token *token, mixtral_session *session, mi
  * @param sessions  `count` different sessions of one model, 1..4096.
  * @param samplers  `count` different samplers, one a session, NULL in the place of one: greedy; or NULL: all greedy.
  * @param statuses  `count` statuses, apart from the other arrays, or NULL. A session that has no token (nothing
- *                  stepped yet, NUMERIC, BUSY, …) gets its own status and the others go on.
+ *                  stepped yet, NUMERIC, BUSY, …) gets its own status and the others go on; otherwise as of
+ *                  mixtral_step_many.
  * @return OK when every session is OK; otherwise the first failing session's status, whose sentence names its
- *         index: INVALID_HANDLE, INVALID_ARGUMENT, NUMERIC, CANCELLED, BUSY. INVALID_ARGUMENT with no token at all
- *         for a session or a sampler given twice or a session of another model.
+ *         index: INVALID_HANDLE, INVALID_ARGUMENT, NUMERIC, CANCELLED, OUT_OF_MEMORY, BUSY. INVALID_ARGUMENT with no
+ *         token at all for a session or a sampler given twice or a session of another model.
  * Threads: draws take a turn of the model, as a pass does. Filter callbacks run before it, one after another on
  *         the calling thread; the sessions and samplers of the call are BUSY for them. Since 0.1.
  */

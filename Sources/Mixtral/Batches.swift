@@ -45,39 +45,36 @@ public func mixtral_sample_many(
   _ samplers: UnsafePointer<OpaquePointer?>?, _ count: Int,
   _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) -> mixtral_status {
-  call { () throws(EngineError) in
-    try checkTogether(count)
-    if let statuses {
-      try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
-      try checkApart(statuses, count, sessions, count, "statuses and sessions")
-      try checkApart(statuses, count, samplers, count, "statuses and samplers")
-      statuses.update(repeating: 0, count: count)
-    }
-    if let tokens {
-      try checkAligned(UnsafeRawPointer(tokens), 4, "tokens")
-      try checkApart(tokens, count, sessions, count, "tokens and sessions")
-      try checkApart(tokens, count, samplers, count, "tokens and samplers")
-      try checkApart(tokens, count, statuses, count, "tokens and statuses")
-      tokens.update(repeating: 0, count: count)
-    }
+  callTogether(count, statuses) { () throws(EngineError) in
+    try checkApart(statuses, count, sessions, count, "statuses and sessions")
+    try checkApart(statuses, count, samplers, count, "statuses and samplers")
+  } body: { () throws(EngineError) in
     let tokens = try need(tokens, "tokens")
+    try checkAligned(UnsafeRawPointer(tokens), 4, "tokens")
+    try checkApart(tokens, count, sessions, count, "tokens and sessions")
+    try checkApart(tokens, count, samplers, count, "tokens and samplers")
+    try checkApart(tokens, count, statuses, count, "tokens and statuses")
+    tokens.update(repeating: 0, count: count)
     let handles = try array(sessions, count, "sessions")
     let samplers = samplers == nil ? nil : try array(samplers, count, "samplers")
     let model = try firstModel(handles, statuses)
+    var first: EngineError?
     try model.withRequests(count, of: DrawRequest.self) { requests throws(EngineError) in
-      try drawTogether(model, handles, samplers, tokens, statuses, requests)
+      first = try drawTogether(model, handles, samplers, tokens, statuses, requests)
     }
+    return first
   }
 }
 
-/// Draws for the sessions that can, in `requests`, which has room for all of them; throws the error
-/// of the first that could not.
+/// Draws for the sessions that can, in `requests`, which has room for all of them.
+///
+/// The error of the first that could not; nil when all could. Throws when nobody has drawn.
 private func drawTogether(
   _ model: Model, _ handles: UnsafeBufferPointer<OpaquePointer?>,
   _ samplers: UnsafeBufferPointer<OpaquePointer?>?, _ tokens: UnsafeMutablePointer<mixtral_token>,
   _ statuses: UnsafeMutablePointer<mixtral_status>?,
   _ requests: UnsafeMutableBufferPointer<DrawRequest>
-) throws(EngineError) {
+) throws(EngineError) -> EngineError? {
   // The requests that were begun, which are the first of those that there is room for.
   var members = UnsafeMutableBufferPointer(start: requests.baseAddress, count: 0)
   var first: (place: Int, error: EngineError)?
@@ -112,7 +109,7 @@ private func drawTogether(
     if let error = request.error { note(error, request.place) }
     tokens[request.place] = request.token
   }
-  if let first { throw named(first.error, first.place) }
+  return first.map { named($0.error, $0.place) }
 }
 
 /// Draws for all: with filters of the host one after another, then the others on the model's

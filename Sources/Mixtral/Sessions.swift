@@ -87,18 +87,14 @@ public func mixtral_step_many(
   _ sessions: UnsafePointer<OpaquePointer?>?, _ inputs: UnsafePointer<mixtral_input>?,
   _ count: Int, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) -> mixtral_status {
-  call { () throws(EngineError) in
-    try checkTogether(count)
-    if let statuses {
-      try checkAligned(UnsafeRawPointer(statuses), 4, "statuses")
-      try checkApart(statuses, count, sessions, count, "statuses and sessions")
-      try checkApart(statuses, count, inputs, count, "statuses and inputs")
-      statuses.update(repeating: 0, count: count)
-    }
+  callTogether(count, statuses) { () throws(EngineError) in
+    try checkApart(statuses, count, sessions, count, "statuses and sessions")
+    try checkApart(statuses, count, inputs, count, "statuses and inputs")
+  } body: { () throws(EngineError) in
     let handles = try array(sessions, count, "sessions")
     let inputs = try array(inputs, count, "inputs")
     let model = try firstModel(handles, statuses)
-    try model.stepTogether(min(handles.count, inputs.count)) { place throws(EngineError) in
+    return try model.stepTogether(min(handles.count, inputs.count)) { place throws(EngineError) in
       let session: Session = try HandleTable.shared.object(handles[place])
       return (session, try tokens(inputs[place]))
     } note: { place, error in
@@ -107,13 +103,35 @@ public func mixtral_step_many(
   }
 }
 
-/// Checks the number of sessions that one call takes; inlined, so that the bounds are known there.
-@inline(__always)
-func checkTogether(_ count: Int) throws(EngineError) {
-  guard count >= 1, count <= Model.mostRequests else {
-    throw EngineError(
-      .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
+/// Runs a function of the header that takes `count` sessions and gives each a status.
+///
+/// `check` throws when statuses would be written where they may not be: then none is. The error
+/// that `body` returns is the first of the sessions', which have written their own; one that ends
+/// the whole call is that of every session without one.
+func callTogether(
+  _ count: Int, _ statuses: UnsafeMutablePointer<mixtral_status>?,
+  check: () throws(EngineError) -> Void, body: () throws(EngineError) -> EngineError?
+) -> mixtral_status {
+  let refused = call(always: true) { () throws(EngineError) in
+    guard count >= 1, count <= Model.mostRequests else {
+      throw EngineError(
+        .invalidArgument, "count is \(UInt(bitPattern: count)); allowed 1..\(Model.mostRequests)")
+    }
+    if let statuses { try checkAligned(UnsafeRawPointer(statuses), 4, "statuses") }
+    try check()
+    statuses?.update(repeating: 0, count: count)
   }
+  guard refused == MIXTRAL_OK else { return refused }
+  var areTheirOwn = false
+  let status = call { () throws(EngineError) in
+    let first = try body()
+    areTheirOwn = true
+    if let first { throw first }
+  }
+  if let statuses, status != MIXTRAL_OK, !areTheirOwn {
+    for place in below(count) where statuses[place] == MIXTRAL_OK { statuses[place] = status }
+  }
+  return status
 }
 
 /// The tokens of one session's input.
@@ -121,13 +139,14 @@ private func tokens(
   _ input: mixtral_input
 ) throws(EngineError) -> UnsafeBufferPointer<mixtral_token> {
   guard let count = Int(exactly: input.count) else {
-    throw EngineError(.invalidArgument, "count of tokens is \(input.count)")
+    throw EngineError(
+      .invalidArgument, "count of tokens is \(input.count); allowed 0..\(Int.max)")
   }
   let base: UnsafePointer<mixtral_token>? = input.tokens
   return try array(base, count, "tokens")
 }
 
-/// The model of the first handle that is a session; the first error when none is.
+/// The model of the first handle that is a session; throws the first error when none is.
 func firstModel(
   _ handles: UnsafeBufferPointer<OpaquePointer?>, _ statuses: UnsafeMutablePointer<mixtral_status>?
 ) throws(EngineError) -> Model {

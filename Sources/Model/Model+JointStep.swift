@@ -6,19 +6,19 @@ extension Model {
   /// Steps different sessions of this model together, at most `mostRequests`.
   ///
   /// `member` says which session is at a place and what it is fed, or throws why none is. A session
-  /// that cannot step is told to `note`, with its place, and the others go on; the first of these
-  /// errors is thrown. Nobody steps after `.invalidArgument`: a session that is given twice or is
-  /// of another model, tokens that cannot be.
+  /// that cannot step is told to `note`, with its place, and the others go on. The first of these
+  /// errors; nil when every session has stepped. Throws when nobody has: a session is given twice,
+  /// is of another model (`.invalidArgument`), or there is no memory.
   @export(interface)
   package func stepTogether(
     _ count: Int,
     _ member: (Int) throws(EngineError) -> (Session, UnsafeBufferPointer<Int32>),
     note: (Int, EngineError) -> Void
-  ) throws(EngineError) {
+  ) throws(EngineError) -> EngineError? {
+    var first: (place: Int, error: EngineError)?
     try withRequests(count) { requests throws(EngineError) in
       // The requests that were begun, which are the first of those that there is room for.
       var members = UnsafeMutableBufferPointer(start: requests.baseAddress, count: 0)
-      var first: (place: Int, error: EngineError)?
       func fail(_ place: Int, _ error: EngineError) {
         note(place, error)
         if place < first?.place ?? Int.max { first = (place, error) }
@@ -27,40 +27,39 @@ extension Model {
         for request in members { request.session.exclusiveUse.end() }
         members.deinitialize()
       }
-      for place in below(requests.count) {
+      var refusal: EngineError?
+      for place in below(requests.count) where refusal == nil {
         do throws(EngineError) {
           let (session, tokens) = try member(place)
-          try begin(session, beside: members)
+          refusal = self.refusal(of: session, beside: members).map { named($0, place) }
+          guard refusal == nil else { continue }
+          try session.begin()
           requests.initializeElement(
             at: members.count, to: StepRequest(session: session, tokens: tokens, place: place))
           members = UnsafeMutableBufferPointer(
             start: requests.baseAddress, count: members.count &+ 1)
-        } catch {
-          if error.kind == .invalidArgument { throw named(error, place) }
-          fail(place, error)
-        }
+        } catch { fail(place, error) }
       }
+      if let refusal { throw refusal }
       try recovering({ step(members) }) { _ in
         for request in members { request.session.exclusiveUse.breakDown() }
       }
       for case let (place, error?) in members.lazy.map({ ($0.place, $0.error) }) {
         fail(place, error)
       }
-      if let first { throw named(first.error, first.place) }
     }
+    return first.map { named($0.error, $0.place) }
   }
 
-  /// Takes a session for a step beside others.
-  private func begin(
-    _ session: Session, beside others: UnsafeMutableBufferPointer<StepRequest>
-  ) throws(EngineError) {
+  /// Why a session cannot be among those that step beside others; nil when it can.
+  private func refusal(
+    of session: Session, beside others: UnsafeMutableBufferPointer<StepRequest>
+  ) -> EngineError? {
     guard session.model === self else {
-      throw EngineError(.invalidArgument, "session is of another model than the first one")
+      return EngineError(.invalidArgument, "session is of another model than the first one")
     }
-    if others.contains(where: { $0.session === session }) {
-      throw EngineError(.invalidArgument, "session is given twice")
-    }
-    try session.begin()
+    guard others.contains(where: { $0.session === session }) else { return nil }
+    return EngineError(.invalidArgument, "session is given twice")
   }
 }
 

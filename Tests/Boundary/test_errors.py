@@ -294,6 +294,66 @@ def test_A14_rewind_beyond_the_position(world):
     assert world.position() == 3
 
 
+def test_an_input_that_cannot_be_stops_no_other_session(world):
+    tokens = world.tokens()
+    array = ctypes.POINTER(_raw.mixtral_token)
+    good = ctypes.cast(tokens, array)
+    odd = ctypes.cast(ctypes.addressof(tokens) + 1, array)
+    wrong = [
+        *((good, 0, ARGUMENT), (None, 3, ARGUMENT), (odd, 1, ARGUMENT)),
+        *((good, 2**64 - 1, ARGUMENT), (good, 2**63 - 1, _raw.MIXTRAL_CONTEXT_FULL)),
+        (ctypes.cast(ids(1, -5), array), 2, ARGUMENT),
+    ]
+    other = world.new_session()
+    for place, (pointer, count, expected) in enumerate(wrong):
+        inputs = (_raw.mixtral_input * 2)((pointer, count), (good, 2))
+        sessions = (ctypes.c_void_p * 2)(world.session, other)
+        statuses = (_raw.mixtral_status * 2)(77, 77)
+        assert _raw.mixtral_step_many(sessions, inputs, 2, statuses) == expected
+        assert message().startswith("sessions[0]: ")
+        assert_sentence(message())
+        assert list(statuses) == [expected, 0]
+        position = ctypes.c_uint64()
+        ok(_raw.mixtral_session_position(ctypes.byref(position), other))
+        assert position.value == 2 * (place + 1)
+    assert world.position() == 3
+    ok(_raw.mixtral_free(other))
+
+
+def test_the_status_of_a_call_that_ran_for_nobody_is_everybodys(world):
+    other = world.new_session()
+    ok(_raw.mixtral_step(other, ids(1), 1))
+    sessions = (ctypes.c_void_p * 3)(other, world.session, other)
+    tokens = world.tokens()
+    one = (ctypes.cast(tokens, ctypes.POINTER(_raw.mixtral_token)), 1)
+    inputs = (_raw.mixtral_input * 3)(one, one, one)
+    drawn = (_raw.mixtral_token * 3)(*[GARBAGE & 0xFFFF] * 3)
+
+    def statuses_of(call) -> tuple[int, list[int]]:
+        statuses = (_raw.mixtral_status * 3)(*[77] * 3)
+        return call(statuses), list(statuses)
+
+    step, sample = _raw.mixtral_step_many, _raw.mixtral_sample_many
+    for call in (
+        lambda statuses: step(sessions, inputs, 3, statuses),
+        lambda statuses: step(None, inputs, 3, statuses),
+        lambda statuses: step(sessions, None, 3, statuses),
+        lambda statuses: sample(drawn, sessions, None, 3, statuses),
+        lambda statuses: sample(drawn, None, None, 3, statuses),
+        lambda statuses: sample(None, sessions, None, 3, statuses),
+    ):
+        assert statuses_of(call) == (ARGUMENT, [ARGUMENT] * 3)
+    nobody = (ctypes.c_void_p * 3)(None, None, None)
+    assert statuses_of(lambda statuses: step(nobody, inputs, 3, statuses)) == (HANDLE, [HANDLE] * 3)
+    assert list(drawn) == [0] * 3
+    # Where there cannot be so many, none is written.
+    for count in (0, 4097, 2**64 - 1):
+        found = statuses_of(lambda statuses: step(sessions, inputs, count, statuses))
+        assert found == (ARGUMENT, [77] * 3)
+    assert world.position() == 3
+    ok(_raw.mixtral_free(other))
+
+
 def test_batch_refuses_the_same_session_twice(world):
     inputs = (_raw.mixtral_input * 2)()
     tokens = world.tokens()

@@ -209,6 +209,17 @@ class Session(Handle):
         return sampler
 
 
+def _belong_together(sessions: Sequence[Session], samplers: Sequence[Sampler | None]) -> bool:
+    """Whether they are different sessions of one model, and different samplers: else the call is nobody's."""
+    given = [one for one in samplers if one is not None]
+    return (
+        len({id(one) for one in sessions}) == len(sessions)
+        and len({id(one) for one in given}) == len(given)
+        # Of each model there is one.
+        and len({id(one._kept) for one in sessions}) <= 1
+    )
+
+
 def step_many(
     sessions: Sequence[Session], inputs: Sequence[Iterable[int]]
 ) -> list[MixtralError | None]:
@@ -236,6 +247,8 @@ def step_many(
         return _raw.MIXTRAL_OK
 
     run_step([one._handle for one in sessions], sum(map(len, arrays)), call)
+    if failure and all(statuses) and not _belong_together(sessions, []):
+        raise failure[0]
     results: list[MixtralError | None] = []
     for index, status in enumerate(statuses):
         if status == _raw.MIXTRAL_OK:
@@ -274,6 +287,8 @@ def sample_many(
     if raised is not None and not isinstance(raised, Exception):
         raise raised
     first = None if status == _raw.MIXTRAL_OK else last_error(status)
+    if first is not None and all(statuses) and not _belong_together(sessions, given):
+        raise first
     results: list[int | Exception] = []
     for index, status in enumerate(statuses):
         sampler = given[index]
