@@ -431,8 +431,8 @@ mixtral_status mixtral_session_fork(mixtral_session **copy, mixtral_session *ses
  * with the same bits, on any machine and with any number of threads, kernels or sessions.
  *
  * @param size    receives the bytes needed, which only a step, a rewind or a load changes.
- * @param buffer  `capacity` bytes; on BUFFER_TOO_SMALL nothing is written.
- * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY, BUSY, CHANGED (as a step).
+ * @param buffer  `capacity` bytes; on BUFFER_TOO_SMALL nothing is written. On other errors it holds no state.
+ * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, BUFFER_TOO_SMALL, OUT_OF_MEMORY, BUSY, CANCELLED, CHANGED (as a step).
  * The first time for a model all of its weights are read once, to name it in the state. Since 0.1.
  */
 mixtral_status mixtral_session_save(size_t *size, void *buffer, size_t capacity, mixtral_session *session);
@@ -447,7 +447,7 @@ mixtral_status mixtral_session_save(size_t *size, void *buffer, size_t capacity,
  *
  * @param state  `size` bytes that mixtral_session_save or mixtral_session_save_file wrote.
  * @return OK; INVALID_HANDLE, INVALID_ARGUMENT, MALFORMED (damaged, or of another model), UNSUPPORTED (of a
- *         later release, or another cache_type), CONTEXT_FULL, OUT_OF_MEMORY, BUSY, CHANGED (as a step).
+ *         later release, or another cache_type), CONTEXT_FULL, OUT_OF_MEMORY, BUSY, CANCELLED, CHANGED (as a step).
  * Since 0.1.
  */
 mixtral_status mixtral_session_load(mixtral_session *session, const void *state, size_t size);
@@ -549,10 +549,10 @@ mixtral_status mixtral_sample_report(size_t *count, mixtral_candidate *buffer, s
 
 /* ----------------------------------------------------------------------------- Ending and freeing */
 
-/** Ends a call that runs on this session, from any thread, with CANCELLED, within a layer's time. Nothing
- *  happens when none runs. @param object a mixtral_session. @return OK; INVALID_HANDLE. Threads: any; with a
- *  session that is not freed meanwhile also in a signal handler, where no other function may be called.
- *  Since 0.1. */
+/** Ends a step, a save or a load that runs on this session, from any thread, with CANCELLED, within a layer's time.
+ *  Nothing happens when none runs, and other calls are not ended: they are short. @param object a mixtral_session.
+ *  @return OK; INVALID_HANDLE. Threads: any; with a session that is not freed meanwhile also in a signal handler,
+ *  where no other function may be called. Since 0.1. */
 mixtral_status mixtral_cancel(void *object);
 
 /** Frees any object of this library. NULL is OK; a second time is INVALID_HANDLE. Works from any thread, in

@@ -9,8 +9,9 @@ extension Model {
   /// XXH64 of the weights as they lie in memory, and of the numbers that say how they are used.
   ///
   /// The same for a file and its packed copy, for every table and number of threads. The first time
-  /// all weights are read; throws `.changed` when a mapped file is no longer what was opened.
-  func digest() throws(EngineError) -> UInt64 {
+  /// all weights are read, in a call of `session`. Throws `.cancelled` when that was asked to stop,
+  /// `.changed` when a mapped file is no longer what was opened.
+  func digest(for session: Session) throws(EngineError) -> UInt64 {
     let known = knownDigest.load(ordering: .relaxed)
     if known != 0 { return known }
     try weights.checkUnchanged()
@@ -19,16 +20,18 @@ extension Model {
     let end = inTurn {
       weights.parts.withUnsafeBufferPointer { parts in
         guard let parts = parts.baseAddress, let place = place.baseAddress else { return }
-        var job = Job(parts: parts, sums: place)
+        var job = Job(parts: parts, sums: place, session: .passUnretained(session))
         withUnsafePointer(to: &job) { job in
           workers.run(weights.parts.count, job) { job, unit, _ in
             let job = job.assumingMemoryBound(to: Job.self)
+            if job.pointee.session.takeUnretainedValue().isCancelled { return }
             job.pointee.sums[unit] = XXH64.of(job.pointee.parts[unit])
           }
         }
       }
     }
     if let end { throw end.error }
+    try session.checkNotCancelled()
     try weights.checkUnchanged()
     try addNumbers(to: &sums)
     let all = try sums.all()
@@ -41,6 +44,7 @@ extension Model {
   private struct Job {
     let parts: UnsafePointer<UnsafeRawBufferPointer>
     let sums: UnsafeMutablePointer<UInt64>
+    let session: Unmanaged<Session>
   }
 
   /// Adds what the forward pass computes with, besides the weights.

@@ -200,7 +200,7 @@ extension Model {
     guard isWhole else {
       return requests.each {
         guard $0.taken > 0, $0.session.isCancelled else { return }
-        fail(&$0, EngineError(.cancelled, "the call was cancelled"))
+        fail(&$0, Session.cancelledError)
       }
     }
     requests.each { if $0.taken > 0, $0.error == nil { advance(&$0) } }

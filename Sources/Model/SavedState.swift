@@ -69,7 +69,7 @@ extension Session {
     let shape = model.shape
     var header = StateHeader()
     header.total = UInt64(clamping: stateByteCount)
-    header.model = try model.digest()
+    header.model = try model.digest(for: self)
     header.cacheType = UInt32(clamping: cache.layout.type.rawValue)
     header.layers = UInt32(clamping: shape.layers)
     header.kvHeads = UInt32(clamping: shape.kvHeads)
@@ -90,6 +90,7 @@ extension Session {
     var sum = XXH64()
     var offset = StateHeader.byteCount
     func add(_ base: UnsafeRawPointer, _ byteCount: Int) throws(EngineError) {
+      try checkNotCancelled()
       let bytes = UnsafeRawBufferPointer(start: base, count: byteCount)
       sum.update(bytes)
       try write(bytes, offset)
@@ -134,6 +135,7 @@ extension Session {
     let header = try Self.readHeader(byteCount, read)
     let (count, firstPage) = try check(header, byteCount)
     var sum = XXH64()
+      try checkNotCancelled()
     var offset = StateHeader.byteCount
     func fill(_ base: UnsafeMutableRawPointer, _ byteCount: Int) throws(EngineError) {
       let bytes = UnsafeMutableRawBufferPointer(start: base, count: byteCount)

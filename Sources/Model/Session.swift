@@ -141,6 +141,14 @@ package final class Session: @unchecked Sendable {
   /// Asks the running call to stop.
   package func cancel() { cancellation.store(true, ordering: .relaxed) }
 
+  /// The error of a call that was asked to stop.
+  static var cancelledError: EngineError { EngineError(.cancelled, "the call was cancelled") }
+
+  /// Throws when the running call was asked to stop.
+  func checkNotCancelled() throws(EngineError) {
+    if isCancelled { throw Self.cancelledError }
+  }
+
   var isCancelled: Bool {
     if cancellation.load(ordering: .relaxed) { return true }
     guard let request else { return false }
