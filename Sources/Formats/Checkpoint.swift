@@ -86,7 +86,7 @@ package final class Checkpoint: Sendable {
       throw EngineError(
         .unsupported,
         "key '\(foreign.key)' is \(value.summary), which changes what the model computes; "
-          + "supported: \(foreign.allowed)")
+          + "supported: \(foreign.allowed(like: value))")
     }
   }
 

@@ -63,10 +63,16 @@ struct ForeignKey: Sendable {
     self.harmless = harmless
   }
 
-  /// The values that may stand there, for sentences.
-  var allowed: String {
+  /// The values that may stand there, for sentences, as a value of the same type as `value`.
+  func allowed(like value: MetadataValue) -> String {
     var text = "none"
-    for value in harmless { text += ", \(value)" }
+    for number in harmless {
+      switch value {
+      case .bool: if number <= 1 { text += number == 1 ? ", true" : ", false" }
+      case .unsigned, .signed: text += ", \(Int64(exactly: number) ?? 0)"
+      case .float32, .float64, .string, .array: text += ", \(number)"
+      }
+    }
     return text
   }
 }

@@ -90,7 +90,9 @@ func array<Element>(
   _ base: UnsafePointer<Element>?, _ count: Int, _ name: String
 ) throws(EngineError) -> UnsafeBufferPointer<Element> {
   guard count >= 0 else {
-    throw EngineError(.invalidArgument, "count of \(name) is \(UInt(bitPattern: count))")
+    throw EngineError(
+      .invalidArgument,
+      "count of \(name) is \(UInt(bitPattern: count)); allowed 0..\(Int.max)")
   }
   guard count > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
   guard let base else {
@@ -170,14 +172,14 @@ protocol SizedStruct {
   static func isWhole(_ size: Int) -> Bool
 }
 
-func options<Options: SizedStruct & BitwiseCopyable>(
-  _ pointer: UnsafePointer<Options>?, _ zero: Options, _ name: String
-) throws(EngineError) -> Options {
-  guard let pointer else { return zero }
 /// A caller's option struct, or all defaults for NULL.
 ///
 /// A shorter struct is an older release's: the rest is zero. A longer one is a later release's: its
 /// tail must be zero, as an option this library does not know must not be ignored in silence.
+func options<Options: SizedStruct & BitwiseCopyable>(
+  _ pointer: UnsafePointer<Options>?, _ zero: Options, _ name: String
+) throws(EngineError) -> Options {
+  guard let pointer else { return zero }
   let raw = UnsafeRawPointer(pointer)
   let size = try structSize(raw, Options.self, name)
   let known = MemoryLayout<Options>.size

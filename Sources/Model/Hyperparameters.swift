@@ -152,7 +152,7 @@ extension Hyperparameters {
     _ checkpoint: Checkpoint, experts: Int, override: Int
   ) throws(EngineError) -> Int {
     let said = checkpoint.said(.expertsPerToken)
-    let inFile = try optional(said, 0...512) ?? 0
+    let inFile = try optional(said, 0...512)
     guard experts > 0 else {
       guard override == 0 else {
         throw EngineError(
@@ -167,6 +167,7 @@ extension Hyperparameters {
       }
       return override
     }
+    guard let inFile else { throw missing(said) }
     guard inFile >= 1, inFile <= experts else {
       throw EngineError(.malformed, "key '\(said.key)' is \(inFile); allowed 1..\(experts)")
     }

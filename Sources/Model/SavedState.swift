@@ -116,9 +116,7 @@ extension Session {
     header.headerSum = header.checksum()
     // The header last: what was cut short does not begin with one.
     let result = withUnsafeBytes(of: header) { bytes -> Result<Void, EngineError> in
-      do throws(EngineError) {
-        return .success(try write(bytes, 0))
-      } catch {
+      do throws(EngineError) { return .success(try write(bytes, 0)) } catch {
         return .failure(error)
       }
     }
@@ -135,9 +133,9 @@ extension Session {
     let header = try Self.readHeader(byteCount, read)
     let (count, firstPage) = try check(header, byteCount)
     var sum = XXH64()
-      try checkNotCancelled()
     var offset = StateHeader.byteCount
     func fill(_ base: UnsafeMutableRawPointer, _ byteCount: Int) throws(EngineError) {
+      try checkNotCancelled()
       let bytes = UnsafeMutableRawBufferPointer(start: base, count: byteCount)
       try read(bytes, offset)
       sum.update(UnsafeRawBufferPointer(bytes))
@@ -162,6 +160,31 @@ extension Session {
     restored.position = count
     restored.hasLogits = header.hasLogits == 1
     take(restored)
+  }
+
+  /// Throws `.malformed` when a state is not of this session's model.
+  private static func checkModel(
+    _ header: StateHeader, _ own: StateHeader
+  ) throws(EngineError) {
+    guard header.model == own.model else {
+      throw EngineError(
+        .malformed,
+        "the state is of model \(hexadecimal(header.model)); this is \(hexadecimal(own.model))")
+    }
+    // The model's number says these too: they differ in a state that no save wrote.
+    try check("layers", header.layers, own.layers)
+    try check("key-value heads", header.kvHeads, own.kvHeads)
+    try check("values a head", header.headWidth, own.headWidth)
+    try check("tokens in its vocabulary", header.vocabulary, own.vocabulary)
+  }
+
+  private static func check(
+    _ what: String, _ said: UInt32, _ own: UInt32
+  ) throws(EngineError) {
+    guard said == own else {
+      throw EngineError(
+        .malformed, "the state says that the model has \(said) \(what); it has \(own)")
+    }
   }
 
   private static func readHeader(
@@ -206,13 +229,7 @@ extension Session {
         .malformed, "the state has \(byteCount) bytes; its header says \(header.total)")
     }
     let own = try self.header()
-    guard header.model == own.model, header.layers == own.layers, header.kvHeads == own.kvHeads,
-      header.headWidth == own.headWidth, header.vocabulary == own.vocabulary
-    else {
-      throw EngineError(
-        .malformed,
-        "the state is of model \(hexadecimal(header.model)); this is \(hexadecimal(own.model))")
-    }
+    try Self.checkModel(header, own)
     guard header.cacheType == own.cacheType else {
       throw EngineError(
         .unsupported,

@@ -177,10 +177,44 @@ def test_numbers_are_not_wrapped(mixtral_tiny, model):
             mixtral.Model(mixtral_tiny, **options)
     with pytest.raises(mixtral.InvalidArgumentError):
         model.session(context=-1)
+    for tokens in ([1, 2**40], [1, -(2**40)]):
+        sentence = rf"tokens\[1\] is {tokens[1]}; allowed 0..2147483647$"
+        with (
+            model.session() as session,
+            pytest.raises(mixtral.InvalidArgumentError, match=sentence),
+        ):
+            session.feed(tokens)
     with model.session() as session, pytest.raises(mixtral.InvalidArgumentError):
         session.rewind(-1)
     with pytest.raises(TypeError):
         mixtral.Sampler(unknown=1)
+
+
+def test_numbers_that_c_lacks_have_the_librarys_own_sentences(mixtral_tiny, model, tmp_path):
+    def sentence(call, name: str, value: int) -> str:
+        with pytest.raises(mixtral.InvalidArgumentError) as caught:
+            call(**{name: value})
+        return str(caught.value).replace(str(value), "N").replace("2^40", str(1 << 40))
+
+    def load(**options) -> None:
+        mixtral.Model(mixtral_tiny, **options)
+
+    def pack(**options) -> None:
+        mixtral.pack(mixtral_tiny, tmp_path / "packed", **options)
+
+    for call, name, beyond in (
+        (load, "threads", 513),
+        (load, "experts_used", 513),
+        (load, "batch", 4097),
+        (load, "sliding_window", (1 << 40) + 1),
+        (pack, "threads", 513),
+        (model.session, "context", (1 << 24) + 1),
+    ):
+        # The library's, of a number that is wrong and fits.
+        expected = sentence(call, name, beyond)
+        assert "; allowed " in expected
+        for value in (-5, 2**64):
+            assert sentence(call, name, value) == expected
 
 
 class Whim(Exception):

@@ -25,6 +25,7 @@ from test_laws import available
 HEADER = 128
 # Offsets in the header, as Sources/Model/SavedState.swift has them.
 VERSION, ORDER, TOTAL, MODEL, CACHE_TYPE, LOGITS, POSITION, FIRST = 8, 12, 16, 24, 32, 52, 56, 64
+LAYERS, KV_HEADS, HEAD_WIDTH, VOCABULARY = 36, 40, 44, 48
 
 
 @pytest.fixture(params=["f16", "q8_0"])
@@ -192,6 +193,22 @@ def test_Z03_another_model(bad, state, bundled):
         bad.refuses(session.save(), mixtral.MalformedError, "of model")
 
 
+@pytest.mark.parametrize(
+    ("offset", "words"),
+    [
+        (LAYERS, "layers"),
+        (KV_HEADS, "key-value heads"),
+        (HEAD_WIDTH, "values a head"),
+        (VOCABULARY, "tokens in its vocabulary"),
+    ],
+)
+def test_Z03_a_forged_state_says_other_numbers(bad, state, offset, words):
+    (own,) = struct.unpack_from("<I", state, offset)
+    forged = sealed(state, offset, "I", own + 1)
+    sentence = f"says that the model has {own + 1} {words}; it has {own}$"
+    bad.refuses(forged, mixtral.MalformedError, sentence)
+
+
 def test_Z03_other_options_make_another_model(tiny, state, cache):
     with mixtral.Model(tiny, sliding_window=24) as other, other.session(cache=cache) as session:
         with pytest.raises(mixtral.MalformedError, match="of model"):
@@ -317,23 +334,6 @@ def test_A27_saves_and_loads_are_cancelled(bundled, tmp_path):
         assert session.save() == state
 
 
-    session.load_file(state)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
-    try:
-        session.save_file(path)
-    except mixtral.InputOutputError as error:
-        print(error)
-"""
-
-
-def test_Z10_a_full_disk_leaves_the_old_file(tiny, cache, state, tmp_path):
-    given, target = tmp_path / "given", tmp_path / "target"
-    given.write_bytes(state)
-    target.write_bytes(b"old")
-    run = subprocess.run(
-        [sys.executable, "-c", FULL.replace("CACHE", cache), str(tiny), str(given), str(target)],
-        capture_output=True,
-        text=True,
 def test_Z10_a_buffer_that_is_too_small(plain, cache, state):
     size = ctypes.c_size_t()
     with plain.session(cache=cache) as session:
@@ -352,6 +352,23 @@ import resource, sys
 import mixtral
 model, state, path = sys.argv[1:]
 with mixtral.Model(model) as model, model.session(cache="CACHE") as session:
+    session.load_file(state)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+    try:
+        session.save_file(path)
+    except mixtral.InputOutputError as error:
+        print(error)
+"""
+
+
+def test_Z10_a_full_disk_leaves_the_old_file(tiny, cache, state, tmp_path):
+    given, target = tmp_path / "given", tmp_path / "target"
+    given.write_bytes(state)
+    target.write_bytes(b"old")
+    run = subprocess.run(
+        [sys.executable, "-c", FULL.replace("CACHE", cache), str(tiny), str(given), str(target)],
+        capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (run.returncode, run.stderr) == (0, "")

@@ -185,7 +185,7 @@ def test_G43_experts(refuse):
     refuse(with_key(count, u32(5)), MALFORMED, "ffn_gate_inp.weight")
     for number_used in (0, 5):
         refuse(with_key(used, u32(number_used)), MALFORMED, f"{used}' is {number_used}", "1..4")
-    refuse(with_key(used, None), MALFORMED, used)
+    refuse(with_key(used, None), MALFORMED, f"{used}' is missing")
 
 
 def test_G44_layouts_of_the_experts(refuse, accept):

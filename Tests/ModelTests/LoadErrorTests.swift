@@ -79,6 +79,14 @@ struct LoadErrorTests: LoadErrorSuite {
       ("rope.dimension_sections", .int32s([16, 24, 24, 0])), ("logit_scale", .text("1")),
     ]
     for (key, value) in changing { refused("llama." + key, value, .unsupported, "llama." + key) }
+    for (key, value, allowed): (String, Value, String) in [
+      ("attention.causal", .bool(false), "supported: none, true"),
+      ("use_parallel_residual", .bool(true), "supported: none, false"),
+      ("expert_gating_func", .uint32(2), "supported: none, 0, 1, 3"),
+      ("residual_scale", .float32(0.22), "supported: none, 0.0, 1.0"),
+    ] {
+      refused("llama." + key, value, .unsupported, allowed)
+    }
     var writer = good
     for (key, value): (String, Value) in [
       ("attention.causal", .bool(true)), ("attention.scale", .float32(0)),

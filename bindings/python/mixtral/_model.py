@@ -23,15 +23,15 @@ from ._generate import Generation
 from ._sampler import Sampler, SamplerOptions
 from ._session import Session
 from ._support import (
+    MOST_THREADS,
     Handle,
     Path,
     byte_text,
     c_tokens,
+    in_range,
     path_bytes,
-    signed,
     text_bytes,
     token_array,
-    unsigned,
     without_nul,
 )
 from ._text import Detokenizer, StopFilter
@@ -126,11 +126,11 @@ class Model(Handle):
         self._memory = allocator_callbacks(allocator)
         options = _raw.mixtral_load_options(
             struct_size=ctypes.sizeof(_raw.mixtral_load_options),
-            threads=unsigned("threads", threads or 0),
+            threads=in_range("threads", threads or 0, MOST_THREADS),
             isa=_isa_number(isa),
-            experts_used=unsigned("experts_used", experts_used or 0),
-            sliding_window=signed("sliding_window", sliding_window or 0),
-            batch=unsigned("batch", batch or 0),
+            experts_used=in_range("experts_used", experts_used or 0, 512),
+            sliding_window=in_range("sliding_window", sliding_window or 0, 1 << 40, -1),
+            batch=in_range("batch", batch or 0, 4096),
             map=bool(map),
             progress=callback,
             allocate=self._memory[0],
@@ -234,7 +234,7 @@ class Model(Handle):
             raise InvalidArgumentError(f"cache is {cache!r}; allowed {', '.join(_CACHE_NUMBERS)}")
         options = _raw.mixtral_session_options(
             struct_size=ctypes.sizeof(_raw.mixtral_session_options),
-            context=unsigned("context", context or 0),
+            context=in_range("context", context or 0, 1 << 24),
             cache_type=_CACHE_NUMBERS[cache],
         )
         return Session(
@@ -275,7 +275,7 @@ class Model(Handle):
         else:
             ids = list(token_array(prompt))
         if max_tokens is not None:
-            unsigned("max_tokens", max_tokens)
+            in_range("max_tokens", max_tokens, (1 << 32) - 1)
         stops = StopFilter(stop)
         stop_ids = [*token_array(stop_token_ids), *self._control_tokens(stops.strings)]
         # After nothing but BOS a text begins: only then is a leading space not part of it.

@@ -7,7 +7,7 @@ import ctypes
 from . import _raw
 from ._callbacks import Progress, progress_callback, run
 from ._errors import check
-from ._support import Path, path_bytes, unsigned
+from ._support import MOST_THREADS, Path, in_range, path_bytes
 
 
 def guard_mappings(on: bool = True) -> None:
@@ -37,7 +37,7 @@ def pack(
     """
     options = _raw.mixtral_pack_options(
         struct_size=ctypes.sizeof(_raw.mixtral_pack_options),
-        threads=unsigned("threads", threads or 0),
+        threads=in_range("threads", threads or 0, MOST_THREADS),
         overwrite=bool(overwrite),
         progress=progress_callback(progress),
     )

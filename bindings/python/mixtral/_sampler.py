@@ -9,7 +9,7 @@ from typing import Any, Callable, ClassVar, NamedTuple, Optional, TypedDict
 from . import _raw
 from ._callbacks import filter_callback, run
 from ._errors import check
-from ._support import Handle, Logits, copied_floats, signed, unsigned, write_floats
+from ._support import Handle, Logits, copied_floats, in_range, write_floats
 
 Filter = Callable[[Logits], Optional[bool]]
 
@@ -79,7 +79,7 @@ class Sampler(Handle):
         biases = _bias_array(logit_bias or {})
         options = _raw.mixtral_sampler_options(
             struct_size=ctypes.sizeof(_raw.mixtral_sampler_options),
-            top_k=unsigned("top_k", top_k),
+            top_k=in_range("top_k", top_k, (1 << 32) - 1),
             temperature=temperature,
             top_p=top_p,
             min_p=min_p,
@@ -87,10 +87,10 @@ class Sampler(Handle):
             repetition_penalty=repetition_penalty,
             frequency_penalty=frequency_penalty,
             presence_penalty=presence_penalty,
-            penalty_window=unsigned("penalty_window", penalty_window),
-            report=unsigned("report", report),
+            penalty_window=in_range("penalty_window", penalty_window, (1 << 32) - 1),
+            report=in_range("report", report, (1 << 32) - 1),
             random_seed=seed is None,
-            seed=0 if seed is None else unsigned("seed", seed, 64),
+            seed=0 if seed is None else in_range("seed", seed, (1 << 64) - 1),
             bias=biases,
             bias_count=len(biases),
             filter=callback,
@@ -142,6 +142,6 @@ def _changing(filter: Filter | None) -> Callable[[Any, int], object] | None:
 def _bias_array(biases: Mapping[int, float]) -> Any:
     array = (_raw.mixtral_logit_bias * len(biases))()
     for entry, (token, bias) in zip(array, biases.items()):
-        entry.token = signed("a token of logit_bias", token, 32)
+        entry.token = in_range("a token of logit_bias", token, (1 << 31) - 1)
         entry.bias = bias
     return array

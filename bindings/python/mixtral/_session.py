@@ -19,10 +19,10 @@ from ._support import (
     c_tokens,
     float_rows,
     float_vector,
+    in_range,
     path_bytes,
     run_step,
     token_array,
-    unsigned,
 )
 
 if TYPE_CHECKING:
@@ -142,7 +142,9 @@ class Session(Handle):
 
     def rewind(self, position: int) -> None:
         """Forgets all tokens from `position` on; there are no logits until the next step."""
-        run(_raw.mixtral_session_rewind, self._handle, unsigned("position", position, 64))
+        run(
+            _raw.mixtral_session_rewind, self._handle, in_range("position", position, (1 << 64) - 1)
+        )
 
     def fork(self) -> Session:
         """A second session that stands where this one does; memory is shared until one writes."""

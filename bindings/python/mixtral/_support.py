@@ -112,20 +112,14 @@ def _free(pointer: ctypes.c_void_p, _kept: object) -> None:
         raise error
 
 
-def unsigned(name: str, value: int, bits: int = 32) -> int:
-    """`value` as an unsigned number of so many bits: ctypes would wrap it without a word."""
-    number = operator.index(value)
-    if not 0 <= number < 1 << bits:
-        raise InvalidArgumentError(f"{name} is {number}; allowed 0..{(1 << bits) - 1}")
-    return number
+MOST_THREADS = 512
 
 
-def signed(name: str, value: int, bits: int = 64) -> int:
-    """`value` as a signed number of so many bits."""
+def in_range(name: str, value: int, most: int, least: int = 0) -> int:
+    """`value` as an integer that C gets as it is: ctypes would wrap another without a word."""
     number = operator.index(value)
-    limit = 1 << (bits - 1)
-    if not -limit <= number < limit:
-        raise InvalidArgumentError(f"{name} is {number}; allowed {-limit}..{limit - 1}")
+    if not least <= number <= most:
+        raise InvalidArgumentError(f"{name} is {number}; allowed {least}..{most}")
     return number
 
 
@@ -161,7 +155,9 @@ def token_array(ids: Iterable[int]) -> array[int]:
         return array("i", values)
     except OverflowError:
         index = next(i for i, one in enumerate(values) if not -(1 << 31) <= one < 1 << 31)
-        raise InvalidArgumentError(f"token {index} is {values[index]}; not a token id") from None
+        raise InvalidArgumentError(
+            f"tokens[{index}] is {values[index]}; allowed 0..{(1 << 31) - 1}"
+        ) from None
 
 
 def c_tokens(ids: array[int]) -> Any:
