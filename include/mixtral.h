@@ -15,7 +15,9 @@
  *
  * Status.    A function returns MIXTRAL_OK (0) or one of the statuses below, and then
  *            mixtral_last_error() is one sentence: what, where, the value, what is allowed.
- * Outputs    come first. On any error they are NULL or 0 (a needed size excepted).
+ * Outputs    come first. On any error handles, counts, sizes, tokens, positions and seeds are NULL or 0 (a needed
+ *            size excepted); what a buffer holds then does not count, and mixtral_info and mixtral_state are
+ *            as they were.
  * Buffers    are (count, buffer, capacity). The count needed is always written; a buffer that is too
  *            small is left alone and the status is BUFFER_TOO_SMALL; NULL with capacity 0 asks.
  * Text       is UTF-8 bytes with a length, never NUL-terminated on the way in, except paths and keys.
@@ -28,15 +30,17 @@
  * Threads.   Any handle may be used from any thread. One session or sampler in two calls at once is
  *            BUSY for the second. Sessions of one model may be used from many threads.
  * Callbacks  run on the calling thread, during the call. They may call anything except on the object
- *            that is running (BUSY); allocate and release only mixtral_free (else BUSY). Non-zero stops
- *            the call with CANCELLED.
+ *            that is running (BUSY); allocate and release only mixtral_free and mixtral_cancel (else BUSY).
+ *            Non-zero stops the call with CANCELLED. A callback returns: after one that leaves by longjmp or
+ *            an exception the objects of its call stay BUSY, and its thread when it was allocate or release.
+ * Stack.     A call needs up to 64 KiB of its thread's stack, besides what its callbacks need.
  * Memory.    The caller's memory is never kept after a call returns, except a callback and its user
  *            pointer, until the object that holds them is freed.
  * Results    are the same bits for every instruction set, thread count, batch and machine.
  *
  * What the library cannot protect against: pointers that are wild, sizes that lie, other code that
- * overwrites its memory. Nothing is printed, no environment is needed, and no signal is handled unless
- * mixtral_guard_mappings asks for it.
+ * overwrites its memory, a smaller stack, and the end of a thread within a call (pthread_cancel). Nothing is
+ * printed, no environment is needed, and no signal is handled unless mixtral_guard_mappings asks for it.
  */
 #ifndef MIXTRAL_H
 #define MIXTRAL_H
@@ -285,8 +289,9 @@ enum {
 /**
  * Turns text into token ids, exactly as the model's own tokenizer does (SentencePiece BPE with byte
  * fallback, or byte-level BPE). Bytes that are not UTF-8 become byte tokens and survive a round trip.
- * Without MIXTRAL_TOKENIZE_SPECIAL no text becomes the mark of a chat ("<s>", "[INST]", "<|im_end|>", …) or
- * a token that ends an answer, whatever type the file gives them; with it they are found all the same.
+ * Without MIXTRAL_TOKENIZE_SPECIAL no text becomes a control token: one that the file gives this type, or that is
+ * spelled as a mark of a chat ("<s>", "[INST]", "<|…|>", …) or as an end of an answer, whatever its type there.
+ * Other pieces that the file says are user-defined are found in any text.
  *
  * @param count   receives the ids needed; buffer holds `capacity` ids.
  * @param text    `size` bytes, at most 1 GiB; NULL only with size 0. NUL bytes are text.
@@ -388,7 +393,8 @@ mixtral_status mixtral_step_many(mixtral_session *const *sessions, const mixtral
  *
  * @param written   receives the floats needed: count x vocabulary.
  * @param buffer    `capacity` floats, 4-byte aligned, apart from `tokens`.
- * @return as mixtral_step, and BUFFER_TOO_SMALL (the session is untouched). Since 0.1.
+ * @return as mixtral_step, and BUFFER_TOO_SMALL (the session is untouched), LIMIT_EXCEEDED (so many floats have no
+ *         64-bit count). Since 0.1.
  */
 mixtral_status mixtral_step_logits(size_t *written, float *buffer, size_t capacity, mixtral_session *session,
                                    const mixtral_token *tokens, size_t count);
@@ -515,7 +521,7 @@ mixtral_status mixtral_sampler_seed(uint64_t *seed, mixtral_sampler *sampler);
 /** Chooses the next token from the session's logits; does not feed it.
  *  @param sampler NULL: greedy.
  *  @return OK; INVALID_HANDLE, INVALID_ARGUMENT (nothing stepped yet; a bias beyond the vocabulary),
- *          NUMERIC (every token is banned, or a NaN), CANCELLED, BUSY. Since 0.1. */
+ *          NUMERIC (every token is banned, or a NaN), CANCELLED (by the filter), OUT_OF_MEMORY, BUSY. Since 0.1. */
 mixtral_status mixtral_sample(mixtral_token *token, mixtral_session *session, mixtral_sampler *sampler);
 
 /**
