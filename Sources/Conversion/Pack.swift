@@ -33,6 +33,7 @@ package enum Pack {
   /// Throws what opening a model throws; `.invalidArgument` when the source is packed, the target
   /// is there or a part of the source; `.inputOutput`; `.cancelled`. Without success there is no
   /// file.
+  @export(interface)
   package static func write(
     _ target: UnsafePointer<CChar>, of source: UnsafePointer<CChar>, _ options: PackOptions
   ) throws(EngineError) {

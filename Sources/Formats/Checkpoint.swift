@@ -154,11 +154,13 @@ package final class Checkpoint: Sendable {
   }
 
   /// The metadata as JSON text.
+  @export(interface)
   package func metadataText() -> MetadataText {
     MetadataText(metadata: metadata, types: typeSums())
   }
 
   /// How many tensors and bytes there are of each type, in order of appearance.
+  @export(interface)
   package func typeSums() -> [TensorTypeSum] {
     var types: [TensorType] = []
     var result: [TensorTypeSum] = []

@@ -23,6 +23,7 @@ package final class OutputFile: Sendable {
   /// Throws `.invalidArgument` when there is one and `replacing` is false, when it is one of
   /// `sources`, or no regular file; `.inputOutput`, `.notFound` (the folder) with the system's
   /// reason.
+  @export(interface)
   package static func created(
     path: UnsafePointer<CChar>, replacing: Bool, sources: [InputFile] = [],
     isPrivate: Bool = false, calls: WriteCalls = .system

@@ -25,6 +25,7 @@ package struct MetadataText: Sendable {
   ///
   /// The number of bytes that the text has, of which those that have no room in `memory` are not
   /// written; nil when the key is absent.
+  @export(interface)
   package func write(
     _ key: String?, into memory: UnsafeMutableBufferPointer<UInt8>
   ) throws(EngineError) -> Int? {
