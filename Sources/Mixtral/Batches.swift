@@ -54,7 +54,7 @@ public func mixtral_sample_many(
     try checkApart(tokens, count, sessions, count, "tokens and sessions")
     try checkApart(tokens, count, samplers, count, "tokens and samplers")
     try checkApart(tokens, count, statuses, count, "tokens and statuses")
-    tokens.update(repeating: 0, count: count)
+    for place in below(count) { tokens[place] = 0 }
     let handles = try array(sessions, count, "sessions")
     let samplers = samplers == nil ? nil : try array(samplers, count, "samplers")
     let model = try firstModel(handles, statuses)

@@ -260,11 +260,11 @@ def test_A28_the_host_closes_the_descriptor_of_a_mapped_file(mixtral_tiny, tmp_p
 
 @pytest.mark.parametrize("name", MODELS)
 def test_A29_the_callers_stack_is_small(host, name):
-    """A thread of 64 KiB is enough for every call, and a fourth of it for all but the first ones."""
+    """A thread of 64 KiB is enough for every call, and half of it too; the first ones need no more than others."""
     host.run("little-stack", name=name)
     first, later = host.run("stack", name=name)
-    assert first < 56 * 1024
-    assert later < 16 * 1024
+    print(f"first calls {first} bytes of stack, later ones {later}")
+    assert max(first, later) < 32 * 1024
 
 
 def test_A29_a_small_limit_on_stacks(host):

@@ -21,9 +21,12 @@ import Base
   }
 
   /// Writes punctuation or a literal as it is.
-  mutating func raw(_ text: String) {
-    let bytes = text.utf8.span
-    for index in below(bytes.count) { byte(bytes[index]) }
+  mutating func raw(_ text: String) { write(text, escapes: false) }
+
+  private mutating func write(_ text: String, escapes: Bool) {
+    for byte in text.utf8 {
+      if escapes { escape(byte) } else { self.byte(byte) }
+    }
   }
 
   /// Writes a comma before every element but the first.
@@ -76,24 +79,22 @@ import Base
     raw("\"")
   }
 
-  private mutating func escape(_ text: String) {
-    let repaired = text.utf8.span
-    for index in below(repaired.count) {
-      let byte = repaired[index]
-      switch byte {
-      case 0x22: raw("\\\"")
-      case 0x5c: raw("\\\\")
-      case 0x0a: raw("\\n")
-      case 0x0d: raw("\\r")
-      case 0x09: raw("\\t")
-      case 0x08: raw("\\b")
-      case 0x0c: raw("\\f")
-      case 0x00...0x1f:
-        raw("\\u00")
-        self.byte(hexadecimal(byte >> 4))
-        self.byte(hexadecimal(byte & 15))
-      default: self.byte(byte)
-      }
+  private mutating func escape(_ text: String) { write(text, escapes: true) }
+
+  private mutating func escape(_ character: UInt8) {
+    switch character {
+    case 0x22: raw("\\\"")
+    case 0x5c: raw("\\\\")
+    case 0x0a: raw("\\n")
+    case 0x0d: raw("\\r")
+    case 0x09: raw("\\t")
+    case 0x08: raw("\\b")
+    case 0x0c: raw("\\f")
+    case 0x00...0x1f:
+      raw("\\u00")
+      byte(hexadecimal(character >> 4))
+      byte(hexadecimal(character & 15))
+    default: byte(character)
     }
   }
 
