@@ -53,12 +53,13 @@ package struct Candidates: Sendable {
   package mutating func reserve(_ vocabulary: Int, needsRanks: Bool) throws(EngineError) {
     let room = (vocabulary &+ scoreBlock &+ 15) & ~15
     guard tokens.count != room else { return }
-    tokens = try Growable(filled: 0, count: room)
     scores = try Growable(filled: 0, count: room)
     weights = try Growable(filled: 0, count: room)
     sums = try Growable(filled: 0, count: room / Self.chunk &+ 1)
     if needsRanks { ranks = try Growable(filled: 0, count: room) }
     try sorted.reserve(vocabulary)
+    // The last one, by which a call after refused memory sees that it has to make them all.
+    tokens = try Growable(filled: 0, count: room)
   }
 
   mutating func removeAll() { count = 0 }

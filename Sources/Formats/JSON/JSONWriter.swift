@@ -24,8 +24,12 @@ import Base
   mutating func raw(_ text: String) { write(text, escapes: false) }
 
   private mutating func write(_ text: String, escapes: Bool) {
-    for byte in text.utf8 {
-      if escapes { escape(byte) } else { self.byte(byte) }
+    // A string of this platform is one run of bytes.
+    unsafe text.utf8.withContiguousStorageIfAvailable { bytes in
+      for index in below(bytes.count) {
+        let character = unsafe bytes[index]
+        if escapes { escape(character) } else { byte(character) }
+      }
     }
   }
 
