@@ -6,8 +6,14 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := library
 
+# The architecture of the library: `make library ARCH=aarch64` builds it on another machine, too, in a folder of
+# its own.
+MACHINE := $(patsubst arm64,aarch64,$(shell uname -m))
+ARCH := $(MACHINE)
+CROSS := $(if $(filter $(MACHINE),$(ARCH)),,-$(ARCH))
+
 BUILD := .build/release
-LIBRARY := .build/lib/libmixtral.so.1
+LIBRARY := .build/lib$(CROSS)/libmixtral.so.1
 EXAMPLES := $(patsubst examples/c/%.c,.build/examples/%,$(wildcard examples/c/*.c))
 MODEL := examples/models/mixtral-demo-q4_k_m.gguf
 SMOLLM2 := .build/models/SmolLM2-135M-Instruct.Q4_1.gguf
@@ -20,9 +26,16 @@ pytest = $(PYTHON) -m pytest -q $(or $(addprefix $(1)/,$(ONLY)),$(1))
 CFLAGS := -std=c99 -O2 -Wall -Wextra -pedantic -Werror
 # The library that ships: Embedded Swift, in a folder of its own (Package.swift). No colours in either build, which
 # a terminal has and a pipe has not: each would undo the other's work.
-EMBEDDED := .build/embedded
+EMBEDDED := .build/embedded$(CROSS)
 EMBEDDED_FLAGS := -c release --no-color-diagnostics --disable-index-store --traits Embedded \
   --scratch-path $(EMBEDDED)
+# The toolchain has the standard library of Embedded Swift for aarch64 without a system. C is compiled for Linux, and
+# atomics in line, not by functions of GCC's library.
+SYSROOT := /usr/aarch64-linux-gnu
+EMBEDDED_aarch64 := --triple aarch64-none-none-elf \
+  $(addprefix -Xcc ,-target aarch64-linux-gnu -fPIC -mno-outline-atomics $(if $(CROSS),-isystem $(SYSROOT)/include))
+STRIP := $(if $(CROSS),aarch64-linux-gnu-)strip
+LIBRARY_PACKAGES := python3:python3 $(if $(CROSS),gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
 # The rooms with Swift's runtime, for their tests. One set of flags for every such build: an index, which the tests
 # need; no testable imports, which want builds of their own.
 SWIFT_FLAGS := -c release --disable-local-rpath --no-color-diagnostics --enable-index-store
@@ -35,7 +48,7 @@ HEADERS := $(wildcard $(INCLUDE)/mixtral.h $(INCLUDE)/mixtral/*.h)
   test-faults test-soak soak fuzz test-fuzz-corpus sanitize test-oracle test-counts lint oracle bench bench-peers \
   clean
 
-## make library: builds .build/lib/libmixtral.so.1; plain `make` too.
+## make library [ARCH=aarch64]: builds .build/lib/libmixtral.so.1; plain `make` too.
 library: $(LIBRARY)
 
 ## make help: this list.
@@ -45,13 +58,13 @@ help:
 # Swift decides itself what is out of date; the copy is stripped and is what programs link. BUILT=1 says that all
 # was built just now.
 $(LIBRARY): $(if $(BUILT),,FORCE)
-	@$(NEED) python3:python3
-	swift build $(EMBEDDED_FLAGS) --target Mixtral
+	@$(NEED) $(LIBRARY_PACKAGES)
+	MIXTRAL_ARCH=$(ARCH) swift build $(EMBEDDED_FLAGS) $(EMBEDDED_$(ARCH)) --target Mixtral
 	mkdir -p $(@D)
-	scripts/link.sh $(EMBEDDED)/release $(@D)/linked
+	scripts/link.sh $(ARCH) $(EMBEDDED)/release $(@D)/linked
 	test -e $@ && cmp -s $(@D)/linked $(@D)/unstripped || { \
-	  python3 scripts/isa_gate.py $(EMBEDDED)/release $(@D)/linked && \
-	  strip -o $@ $(@D)/linked && ln -sf libmixtral.so.1 $(@D)/libmixtral.so && \
+	  python3 scripts/isa_gate.py $(EMBEDDED)/release $(@D)/linked $(ARCH) && \
+	  $(STRIP) -o $@ $(@D)/linked && ln -sf libmixtral.so.1 $(@D)/libmixtral.so && \
 	  mv $(@D)/linked $(@D)/unstripped; }
 FORCE:
 

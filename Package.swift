@@ -8,6 +8,14 @@ import PackageDescription
 /// their own: several rooms compile the same ones, and the linker keeps those that are used, once.
 let whenEmbedded: BuildSettingCondition = .when(traits: ["Embedded"])
 
+#if arch(arm64)
+  let machine = "aarch64"
+#else
+  let machine = "x86_64"
+#endif
+/// The architecture of the library: this machine's, or what the Makefile says with MIXTRAL_ARCH.
+let architecture = Context.environment["MIXTRAL_ARCH"] ?? machine
+
 /// Everything: warnings are errors.
 let careful: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
@@ -145,3 +153,19 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+/// The rooms of the other architecture, and programs that need them: not part of this build.
+let foreign: Set<String> =
+  architecture == "x86_64"
+  ? []
+  : [
+    "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "FloorsAVX2", "FloorsAVX512", "Floors",
+    "floors", "kernel-bench",
+  ]
+package.targets.removeAll { foreign.contains($0.name) }
+for target in package.targets {
+  target.dependencies.removeAll {
+    guard case .byNameItem(let name, _) = $0 else { return false }
+    return foreign.contains(name)
+  }
+}

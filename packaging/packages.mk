@@ -22,7 +22,7 @@ DOCUMENTS := README.md CHANGELOG.md LICENSE packaging/THIRD-PARTY.md
 # Tools of the packages.
 TOOLS := .venv/packages
 PACKAGES := .build/packages
-NAME := libmixtral-$(VERSION)-linux-x86_64
+NAME := libmixtral-$(VERSION)-linux-$(ARCH)
 
 .PHONY: install uninstall built portable wheel dist deb test-packages
 
@@ -37,12 +37,12 @@ built:
 
 # The library of the packages that run anywhere: the same objects, linked for a glibc of 2012.
 GLIBC := 2.17
-PORTABLE := .build/portable/libmixtral.so.1
+PORTABLE := .build/portable$(CROSS)/libmixtral.so.1
 portable: built $(TOOLS)
 	mkdir -p $(dir $(PORTABLE))
-	scripts/link.sh $(EMBEDDED)/release $(dir $(PORTABLE))unstripped $(GLIBC)
-	python3 scripts/isa_gate.py $(EMBEDDED)/release $(dir $(PORTABLE))unstripped
-	strip -o $(PORTABLE) $(dir $(PORTABLE))unstripped
+	scripts/link.sh $(ARCH) $(EMBEDDED)/release $(dir $(PORTABLE))unstripped $(GLIBC)
+	python3 scripts/isa_gate.py $(EMBEDDED)/release $(dir $(PORTABLE))unstripped $(ARCH)
+	$(STRIP) -o $(PORTABLE) $(dir $(PORTABLE))unstripped
 
 # The file that install puts into its place.
 INSTALLED := $(LIBRARY)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# link.sh OBJECTS OUTPUT [GLIBC]: links the library from a folder of SwiftPM's objects of an Embedded build.
+# link.sh ARCHITECTURE OBJECTS OUTPUT [GLIBC]: links the library from a folder of SwiftPM's objects of an Embedded build.
 #
 # For this system, or by the linker of the package ziglang for every system from a version of glibc on.
 #
@@ -7,22 +7,32 @@
 # have the same function of the standard library, the linker takes the first, and an old processor must
 # not get one with vector instructions (scripts/isa_gate.py looks at the result).
 set -eu
-objects=$1 output=$2 glibc=${3:-}
+architecture=$1 objects=$2 output=$3 glibc=${4:-}
 plain="Mixtral Conversion Model Forward Workers Quantization Sampling Text Formats Base Kernels KernelsReference"
-vector="KernelsAVX2 KernelsAVXVNNI KernelsAVX512"
 swift=$(dirname "$(realpath "$(command -v swiftc)")")
-target=x86_64-unknown-linux-gnu
+case $architecture in
+  x86_64)
+    vector="KernelsAVX2 KernelsAVXVNNI KernelsAVX512"
+    target=x86_64-unknown-linux-gnu embedded=$target
+    # LLVM's helper functions, not GCC's: their conversions of halves leave the host's floating-point state alone.
+    helpers=(--rtlib=compiler-rt) ;;
+  aarch64)
+    vector=""
+    target=aarch64-linux-gnu embedded=aarch64-none-none-elf
+    # The processor has instructions for all that they are for.
+    helpers=(-nodefaultlibs -lc) ;;
+  *) echo "link.sh: there is no library for $architecture" >&2; exit 2 ;;
+esac
 
 files=()
 for room in $plain; do files+=("$objects/$room.build/$room.o"); done
 for source in Sources/Platform/*.c; do files+=("$objects/Platform.build/$(basename "$source").o"); done
 for room in $vector; do files+=("$objects/$room.build/$room.o"); done
 
-# LLVM's helper functions, not GCC's: their conversions of halves leave the host's floating-point state alone.
-linker=("$swift/clang" -target "$target" -fuse-ld=lld --rtlib=compiler-rt)
+linker=("$swift/clang" -target "$target" -fuse-ld=lld "${helpers[@]}")
 if test -n "$glibc"; then
   export ZIG_GLOBAL_CACHE_DIR=.build/zig ZIG_LOCAL_CACHE_DIR=.build/zig
-  linker=(.venv/bin/python -m ziglang cc -target "x86_64-linux-gnu.$glibc")
+  linker=(.venv/bin/python -m ziglang cc -target "$architecture-linux-gnu.$glibc")
 fi
 
 # Two calls are taken over (Sources/Platform/reserve.c).
@@ -30,4 +40,4 @@ fi
   -Wl,--wrap=posix_memalign,--wrap=free \
   -Wl,--version-script=exports.map -Wl,-soname=libmixtral.so.1 \
   -Wl,--gc-sections -Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete \
-  "$swift/../lib/swift/embedded/$target/libswiftUnicodeDataTables.a" -lm
+  "$swift/../lib/swift/embedded/$embedded/libswiftUnicodeDataTables.a" -lm

@@ -7,25 +7,41 @@ import CMixtral
 import Kernels
 import Platform
 
+/// A table that some processors run: its number in the header, and whether this one does.
+private typealias Candidate = (isa: Int, runs: Bool, table: () -> KernelTable)
+
 @_silgen_name("kernels_table_reference") private func referenceTable() -> KernelTable
-@_silgen_name("kernels_table_avx2") private func avx2Table() -> KernelTable
-@_silgen_name("kernels_table_avxvnni") private func avxvnniTable() -> KernelTable
-@_silgen_name("kernels_table_avx512") private func avx512Table() -> KernelTable
+
+#if arch(x86_64)
+  @_silgen_name("kernels_table_avx2") private func avx2Table() -> KernelTable
+  @_silgen_name("kernels_table_avxvnni") private func avxvnniTable() -> KernelTable
+  @_silgen_name("kernels_table_avx512") private func avx512Table() -> KernelTable
+
+  /// The tables beside the reference, the best first.
+  private func candidates() -> [Candidate] {
+    [
+      (MIXTRAL_ISA_AVX512, platform_has_avx512() != 0, avx512Table),
+      (MIXTRAL_ISA_AVXVNNI, platform_has_avxvnni() != 0, avxvnniTable),
+      (MIXTRAL_ISA_AVX2, platform_has_avx2() != 0, avx2Table),
+    ]
+  }
+#else
+  private func candidates() -> [Candidate] { [] }
+#endif
 
 /// The kernels of an instruction set that this processor has.
 func kernelTable(_ isa: UInt32) throws(EngineError) -> KernelTable {
-  let avx2 = platform_has_avx2() != 0
-  let avxvnni = platform_has_avxvnni() != 0
-  let avx512 = platform_has_avx512() != 0
   switch Int(isa) {
   case MIXTRAL_ISA_AUTO:
-    return avx512 ? avx512Table() : avxvnni ? avxvnniTable() : avx2 ? avx2Table() : referenceTable()
-  case MIXTRAL_ISA_REFERENCE: return referenceTable()
-  case MIXTRAL_ISA_AVX2 where avx2: return avx2Table()
-  case MIXTRAL_ISA_AVXVNNI where avxvnni: return avxvnniTable()
-  case MIXTRAL_ISA_AVX512 where avx512: return avx512Table()
-  case MIXTRAL_ISA_AVX2, MIXTRAL_ISA_AVXVNNI, MIXTRAL_ISA_AVX512:
-    throw EngineError(.unsupported, "isa is \(isa); this processor does not have it")
+    return candidates().first { $0.runs }?.table() ?? referenceTable()
+  case MIXTRAL_ISA_REFERENCE:
+    return referenceTable()
+  case MIXTRAL_ISA_REFERENCE...MIXTRAL_ISA_AVXVNNI:
+    let found = candidates().first { $0.isa == Int(isa) && $0.runs }
+    guard let found else {
+      throw EngineError(.unsupported, "isa is \(isa); this processor does not have it")
+    }
+    return found.table()
   default:
     throw EngineError(.invalidArgument, "isa is \(isa); allowed 0..4")
   }
