@@ -9,9 +9,9 @@ import PackageDescription
 let whenEmbedded: BuildSettingCondition = .when(traits: ["Embedded"])
 
 #if arch(arm64)
-  let machine = "aarch64"
+let machine = "aarch64"
 #else
-  let machine = "x86_64"
+let machine = "x86_64"
 #endif
 /// The architecture of the library: this machine's, or what the Makefile says with MIXTRAL_ARCH.
 let architecture = Context.environment["MIXTRAL_ARCH"] ?? machine
@@ -73,6 +73,14 @@ let package = Package(
     .target(
       name: "KernelsAVX512", dependencies: ["Intrinsics", "Kernels"],
       swiftSettings: kernels("-march=x86-64-v4", "-mavx512vnni")),
+    .target(
+      name: "KernelsNEON", dependencies: ["Intrinsics", "Kernels"], swiftSettings: kernels()),
+    .target(
+      name: "KernelsDotProd", dependencies: ["Intrinsics", "Kernels"],
+      swiftSettings: kernels("-march=armv8-a+dotprod")),
+    .target(
+      name: "KernelsI8MM", dependencies: ["Intrinsics", "Kernels"],
+      swiftSettings: kernels("-march=armv8-a+dotprod+i8mm")),
     .target(name: "Base", dependencies: ["Platform"], swiftSettings: room + safe),
     .target(name: "Formats", dependencies: ["Base", "Platform"], swiftSettings: room + safe),
     .target(
@@ -97,8 +105,8 @@ let package = Package(
       name: "Mixtral",
       dependencies: [
         "Base", "CMixtral", "Conversion", "Formats", "Forward", "Kernels", "KernelsAVX2",
-        "KernelsAVX512", "KernelsAVXVNNI", "KernelsReference", "Model", "Platform", "Sampling",
-        "Text",
+        "KernelsAVX512", "KernelsAVXVNNI", "KernelsDotProd", "KernelsI8MM", "KernelsNEON",
+        "KernelsReference", "Model", "Platform", "Sampling", "Text",
       ],
       swiftSettings: room),
 
@@ -121,6 +129,9 @@ let package = Package(
         "Platform", "Quantization",
       ], path: "Tests/Benchmarks/KernelBench", swiftSettings: careful),
 
+    .target(
+      name: "KernelCheck", dependencies: ["Kernels", "Platform"],
+      path: "Tests/Baseline/KernelCheck", swiftSettings: room),
     .target(name: "Support", dependencies: ["Base", "Formats", "Kernels"], path: "Tests/Support"),
     .testTarget(name: "BaseTests", dependencies: ["Base", "Platform", "Support"]),
     .testTarget(name: "FormatsTests", dependencies: ["Base", "Formats", "Support"]),
@@ -157,7 +168,7 @@ let package = Package(
 /// The rooms of the other architecture, and programs that need them: not part of this build.
 let foreign: Set<String> =
   architecture == "x86_64"
-  ? []
+  ? ["KernelsNEON", "KernelsDotProd", "KernelsI8MM"]
   : [
     "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512", "FloorsAVX2", "FloorsAVX512", "Floors",
     "floors", "kernel-bench",

@@ -105,7 +105,10 @@ enum {
   MIXTRAL_ISA_REFERENCE = 1, /* plain code that defines the bits; slow */
   MIXTRAL_ISA_AVX2 = 2,      /* AVX2, FMA, F16C */
   MIXTRAL_ISA_AVX512 = 3,    /* AVX-512 F, BW, CD, DQ, VL, VNNI */
-  MIXTRAL_ISA_AVXVNNI = 4    /* AVX2 and AVX-VNNI */
+  MIXTRAL_ISA_AVXVNNI = 4,   /* AVX2 and AVX-VNNI */
+  MIXTRAL_ISA_NEON = 5,      /* arm64: every processor has it */
+  MIXTRAL_ISA_DOTPROD = 6,   /* arm64: dot products of bytes, Armv8.2 and later */
+  MIXTRAL_ISA_I8MM = 7       /* arm64: these of unsigned and signed bytes, Armv8.6 and later */
 };
 
 enum {

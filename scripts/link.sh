@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# link.sh ARCHITECTURE OBJECTS OUTPUT [GLIBC]: links the library from a folder of SwiftPM's objects of an Embedded build.
+# link.sh ARCHITECTURE OBJECTS OUTPUT [GLIBC [PROGRAM]]: links the library from a folder of SwiftPM's objects of an
+# Embedded build, or a program whose room is no part of it.
 #
 # For this system, or by the linker of the package ziglang for every system from a version of glibc on.
 #
@@ -7,17 +8,17 @@
 # have the same function of the standard library, the linker takes the first, and an old processor must
 # not get one with vector instructions (scripts/isa_gate.py looks at the result).
 set -eu
-architecture=$1 objects=$2 output=$3 glibc=${4:-}
+architecture=$1 objects=$2 output=$3 glibc=${4:-} program=${5:-}
 plain="Mixtral Conversion Model Forward Workers Quantization Sampling Text Formats Base Kernels KernelsReference"
 swift=$(dirname "$(realpath "$(command -v swiftc)")")
 case $architecture in
   x86_64)
-    vector="KernelsAVX2 KernelsAVXVNNI KernelsAVX512"
+    tables="KernelsAVX2 KernelsAVXVNNI KernelsAVX512"
     target=x86_64-unknown-linux-gnu embedded=$target
     # LLVM's helper functions, not GCC's: their conversions of halves leave the host's floating-point state alone.
     helpers=(--rtlib=compiler-rt) ;;
   aarch64)
-    vector=""
+    tables="KernelsNEON KernelsDotProd KernelsI8MM"
     target=aarch64-linux-gnu embedded=aarch64-none-none-elf
     # The processor has instructions for all that they are for.
     helpers=(-nodefaultlibs -lc) ;;
@@ -27,7 +28,7 @@ esac
 files=()
 for room in $plain; do files+=("$objects/$room.build/$room.o"); done
 for source in Sources/Platform/*.c; do files+=("$objects/Platform.build/$(basename "$source").o"); done
-for room in $vector; do files+=("$objects/$room.build/$room.o"); done
+for room in $tables; do files+=("$objects/$room.build/$room.o"); done
 
 linker=("$swift/clang" -target "$target" -fuse-ld=lld "${helpers[@]}")
 if test -n "$glibc"; then
@@ -36,8 +37,12 @@ if test -n "$glibc"; then
 fi
 
 # Two calls are taken over (Sources/Platform/reserve.c).
-"${linker[@]}" -shared -o "$output" "${files[@]}" \
-  -Wl,--wrap=posix_memalign,--wrap=free \
-  -Wl,--version-script=exports.map -Wl,-soname=libmixtral.so.1 \
-  -Wl,--gc-sections -Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete \
-  "$swift/../lib/swift/embedded/$embedded/libswiftUnicodeDataTables.a" -lm
+common=(-Wl,--wrap=posix_memalign,--wrap=free -Wl,--gc-sections)
+libraries=("$swift/../lib/swift/embedded/$embedded/libswiftUnicodeDataTables.a" -lm)
+if test -n "$program"; then
+  "${linker[@]}" -o "$output" "$objects/$program.build/$program.o" "${files[@]}" "${common[@]}" "${libraries[@]}"
+else
+  "${linker[@]}" -shared -o "$output" "${files[@]}" "${common[@]}" \
+    -Wl,--version-script=exports.map -Wl,-soname=libmixtral.so.1 \
+    -Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete "${libraries[@]}"
+fi

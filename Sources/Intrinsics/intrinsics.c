@@ -1,1 +1,1 @@
-// A target needs a source; all of it is in include/intrinsics.h.
+// A target needs a source; all of it is in include/.

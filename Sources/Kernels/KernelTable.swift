@@ -1,9 +1,12 @@
 // A table is all kernels of one instruction set, as plain function pointers. Every table gives the
 // bits of `reference`. The text of all tables is KernelsReference/Table.swift.
 
-/// The instruction sets that have a table, the plainest first, by the names that users read.
+/// The instruction sets that have a table, by the names that users read; of each architecture the
+/// plainest first.
 public enum InstructionSet: String, CaseIterable, Sendable {
-  case reference, avx2, avxvnni, avx512
+  case reference, avx2, avxvnni, avx512, neon
+  case dotProd = "dotprod"
+  case i8mm
 }
 
 /// The kernels of panels of one type.

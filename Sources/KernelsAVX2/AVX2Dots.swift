@@ -21,9 +21,9 @@ enum AVX2Dots: Lanes256 {
   }
 
   @inline(__always) static func dot4(
-    _ partial: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer
+    _ partial: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer, _ place: Int
   ) -> __m256i {
-    v256_add_16(partial, v256_multiply_bytes(codes, v256_broadcast_from(activations)))
+    v256_add_16(partial, v256_multiply_bytes(codes, v256_broadcast_from(activations + place * 4)))
   }
   @inline(__always) static func firstScale(_ pairs: __m256i) -> __m256i {
     v256_or(v256_shift_left(pairs, 16), v256_low_half_words(pairs))
@@ -44,10 +44,10 @@ enum AVX2Dots: Lanes256 {
 
   /// |code - 128| times the activation with the sign of code - 128: 2 x 128 x 127 fits 16 bits.
   @inline(__always) static func dot4Minus128(
-    _ partial: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer
+    _ partial: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer, _ place: Int
   ) -> __m256i {
     let signed = v256_flip_top_bits(codes)
-    let x = v256_with_sign(v256_broadcast_from(activations), signed)
+    let x = v256_with_sign(v256_broadcast_from(activations + place * 4), signed)
     return v256_add_16(partial, v256_multiply_bytes(v256_magnitudes(signed), x))
   }
   @inline(__always) static var keeps128: Bool { false }

@@ -130,8 +130,8 @@ extension AVX512: ProductISA {
   @inline(__always) static func noPartial() -> __m512i { v512_zero() }
   @inline(__always) static func capacity(bits: Int) -> Int { 8 }
   @inline(__always) static func dot4(
-    _ partial: __m512i, _ codes: __m512i, _ activations: UnsafeRawPointer
-  ) -> __m512i { v512_dot4(partial, codes, v512_broadcast_from(activations)) }
+    _ partial: __m512i, _ codes: __m512i, _ activations: UnsafeRawPointer, _ place: Int
+  ) -> __m512i { v512_dot4(partial, codes, v512_broadcast_from(activations + place * 4)) }
   @inline(__always) static func firstScale(_ pairs: __m512i) -> __m512i {
     v512_shift_right(v512_shift_left(pairs, 16), 16)
   }
@@ -147,8 +147,8 @@ extension AVX512: ProductISA {
   @inline(__always) static var keeps128: Bool { true }
   @inline(__always) static var capacity128: Int { 8 }
   @inline(__always) static func dot4Minus128(
-    _ sum: __m512i, _ codes: __m512i, _ activations: UnsafeRawPointer
-  ) -> __m512i { v512_dot4(sum, codes, v512_broadcast_from(activations)) }
+    _ sum: __m512i, _ codes: __m512i, _ activations: UnsafeRawPointer, _ place: Int
+  ) -> __m512i { v512_dot4(sum, codes, v512_broadcast_from(activations + place * 4)) }
 
   @inline(__always) static func loadBrains(_ p: UnsafeRawPointer) -> __m512 {
     v512_load_brains(p)

@@ -10,8 +10,8 @@ enum AVXVNNIDots: Lanes256 {
 
   @inline(__always) static func capacity(bits: Int) -> Int { 8 }
   @inline(__always) static func dot4(
-    _ partial: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer
-  ) -> __m256i { v256_dot4(partial, codes, v256_broadcast_from(activations)) }
+    _ partial: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer, _ place: Int
+  ) -> __m256i { v256_dot4(partial, codes, v256_broadcast_from(activations + place * 4)) }
   @inline(__always) static func firstScale(_ pairs: __m256i) -> __m256i {
     v256_shift_right(v256_shift_left(pairs, 16), 16)
   }
@@ -33,6 +33,6 @@ enum AVXVNNIDots: Lanes256 {
   @inline(__always) static var keeps128: Bool { true }
   @inline(__always) static var capacity128: Int { 8 }
   @inline(__always) static func dot4Minus128(
-    _ sum: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer
-  ) -> __m256i { v256_dot4(sum, codes, v256_broadcast_from(activations)) }
+    _ sum: __m256i, _ codes: __m256i, _ activations: UnsafeRawPointer, _ place: Int
+  ) -> __m256i { v256_dot4(sum, codes, v256_broadcast_from(activations + place * 4)) }
 }

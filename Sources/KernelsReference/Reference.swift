@@ -149,7 +149,11 @@ extension Reference: ProductISA {
     a &<< Integers(repeating: count)
   }
 
+  @inline(__always)
   package static func dot4(
+    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer, _ place: Int
+  ) -> Integers { dot4(sum, codes, activations + place * 4) }
+  private static func dot4(
     _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
   ) -> Integers {
     let unsigned = Reference.codes(codes)
@@ -192,9 +196,10 @@ extension Reference: ProductISA {
   }
   @inline(__always) package static var keeps128: Bool { true }
   @inline(__always) package static var capacity128: Int { 8 }
+  @inline(__always)
   package static func dot4Minus128(
-    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer
-  ) -> Integers { dot4(sum, codes, activations) }
+    _ sum: Integers, _ codes: Integers, _ activations: UnsafeRawPointer, _ place: Int
+  ) -> Integers { dot4(sum, codes, activations, place) }
 
   package static func loadBrains(_ p: UnsafeRawPointer) -> Floats {
     let bits = SIMD16<UInt32>(truncatingIfNeeded: p.loadUnaligned(as: SIMD16<UInt16>.self))

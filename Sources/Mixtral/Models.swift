@@ -162,13 +162,7 @@ private func info(_ model: Model) -> mixtral_info {
   info.unknown_token = model.tokenizer.unknown
   info.padding_token = model.tokenizer.padding
   info.threads = UInt32(clamping: model.threads)
-  info.isa =
-    switch model.table.instructionSet {
-    case .reference: UInt32(MIXTRAL_ISA_REFERENCE)
-    case .avx2: UInt32(MIXTRAL_ISA_AVX2)
-    case .avxvnni: UInt32(MIXTRAL_ISA_AVXVNNI)
-    case .avx512: UInt32(MIXTRAL_ISA_AVX512)
-    }
+  info.isa = UInt32(model.table.instructionSet.number)
   info.batch = UInt32(clamping: model.batch)
   info.tied_embeddings = model.size.tiedEmbeddings ? 1 : 0
   info.rope_base = shape.ropeBase

@@ -7,42 +7,58 @@ import CMixtral
 import Kernels
 import Platform
 
-/// A table that some processors run: its number in the header, and whether this one does.
-private typealias Candidate = (isa: Int, runs: Bool, table: () -> KernelTable)
-
 @_silgen_name("kernels_table_reference") private func referenceTable() -> KernelTable
 
 #if arch(x86_64)
-  @_silgen_name("kernels_table_avx2") private func avx2Table() -> KernelTable
-  @_silgen_name("kernels_table_avxvnni") private func avxvnniTable() -> KernelTable
-  @_silgen_name("kernels_table_avx512") private func avx512Table() -> KernelTable
+@_silgen_name("kernels_table_avx2") private func avx2Table() -> KernelTable
+@_silgen_name("kernels_table_avxvnni") private func avxvnniTable() -> KernelTable
+@_silgen_name("kernels_table_avx512") private func avx512Table() -> KernelTable
 
-  /// The tables beside the reference, the best first.
-  private func candidates() -> [Candidate] {
-    [
-      (MIXTRAL_ISA_AVX512, platform_has_avx512() != 0, avx512Table),
-      (MIXTRAL_ISA_AVXVNNI, platform_has_avxvnni() != 0, avxvnniTable),
-      (MIXTRAL_ISA_AVX2, platform_has_avx2() != 0, avx2Table),
-    ]
-  }
-#else
-  private func candidates() -> [Candidate] { [] }
+/// The first table, from the best on, that `isWanted` and that the processor runs.
+private func vectorTable(_ isWanted: (Int) -> Bool) -> KernelTable? {
+  if isWanted(MIXTRAL_ISA_AVX512) && platform_has_avx512() != 0 { return avx512Table() }
+  if isWanted(MIXTRAL_ISA_AVXVNNI) && platform_has_avxvnni() != 0 { return avxvnniTable() }
+  return isWanted(MIXTRAL_ISA_AVX2) && platform_has_avx2() != 0 ? avx2Table() : nil
+}
+#elseif arch(arm64)
+@_silgen_name("kernels_table_neon") private func neonTable() -> KernelTable
+@_silgen_name("kernels_table_dotprod") private func dotProdTable() -> KernelTable
+@_silgen_name("kernels_table_i8mm") private func i8mmTable() -> KernelTable
+
+/// The first table, from the best on, that `isWanted` and that the processor runs.
+private func vectorTable(_ isWanted: (Int) -> Bool) -> KernelTable? {
+  if isWanted(MIXTRAL_ISA_I8MM) && platform_has_i8mm() != 0 { return i8mmTable() }
+  if isWanted(MIXTRAL_ISA_DOTPROD) && platform_has_dot_product() != 0 { return dotProdTable() }
+  return isWanted(MIXTRAL_ISA_NEON) ? neonTable() : nil
+}
 #endif
 
 /// The kernels of an instruction set that this processor has.
 func kernelTable(_ isa: UInt32) throws(EngineError) -> KernelTable {
   switch Int(isa) {
-  case MIXTRAL_ISA_AUTO:
-    return candidates().first { $0.runs }?.table() ?? referenceTable()
-  case MIXTRAL_ISA_REFERENCE:
-    return referenceTable()
-  case MIXTRAL_ISA_REFERENCE...MIXTRAL_ISA_AVXVNNI:
-    let found = candidates().first { $0.isa == Int(isa) && $0.runs }
-    guard let found else {
+  case MIXTRAL_ISA_AUTO: return vectorTable { _ in true } ?? referenceTable()
+  case MIXTRAL_ISA_REFERENCE: return referenceTable()
+  case MIXTRAL_ISA_AVX2...MIXTRAL_ISA_I8MM:
+    guard let table = vectorTable({ $0 == Int(isa) }) else {
       throw EngineError(.unsupported, "isa is \(isa); this processor does not have it")
     }
-    return found.table()
+    return table
   default:
-    throw EngineError(.invalidArgument, "isa is \(isa); allowed 0..4")
+    throw EngineError(.invalidArgument, "isa is \(isa); allowed 0..\(MIXTRAL_ISA_I8MM)")
+  }
+}
+
+extension InstructionSet {
+  /// Its number in the header.
+  var number: Int {
+    switch self {
+    case .reference: MIXTRAL_ISA_REFERENCE
+    case .avx2: MIXTRAL_ISA_AVX2
+    case .avxvnni: MIXTRAL_ISA_AVXVNNI
+    case .avx512: MIXTRAL_ISA_AVX512
+    case .neon: MIXTRAL_ISA_NEON
+    case .dotProd: MIXTRAL_ISA_DOTPROD
+    case .i8mm: MIXTRAL_ISA_I8MM
+    }
   }
 }

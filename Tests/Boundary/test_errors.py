@@ -221,7 +221,7 @@ def test_A11_A12_numbers_out_of_range(world):
     ok(_raw.mixtral_model_info(world.model, ctypes.byref(info)))
     for name, field, value in (
         ("mixtral_load", "threads", 513),
-        ("mixtral_load", "isa", 5),
+        ("mixtral_load", "isa", 8),
         ("mixtral_load", "isa", 2**32 - 1),
         ("mixtral_load", "experts_used", info.experts + 1),
         ("mixtral_load", "sliding_window", -2),

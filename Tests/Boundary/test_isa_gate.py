@@ -14,7 +14,12 @@ OBJECTS = ROOT / ".build" / "embedded" / "release"
 LIBRARY = ROOT / ".build" / "lib" / "unstripped"
 GATE = ROOT / "scripts" / "isa_gate.py"
 PACKAGE = (ROOT / "Package.swift").read_text()
-VECTOR_ROOMS = re.findall(r'name: "(Kernels\w+)",[^)]*?\n\s*swiftSettings: kernels\("', PACKAGE)
+# The rooms with an instruction set, by architecture.
+ROOM = r'name: "(Kernels\w+)",[^)]*?\n\s*swiftSettings: kernels\("-march={}'
+VECTOR_ROOMS = {
+    "x86_64": re.findall(ROOM.format("x86-64"), PACKAGE),
+    "aarch64": re.findall(ROOM.format("armv8"), PACKAGE),
+}
 
 
 def gate(objects: pathlib.Path) -> subprocess.CompletedProcess[str]:
@@ -28,7 +33,7 @@ def test_the_library_passes():
     assert re.search(r"\d+ functions hold vector instructions", done.stdout)
 
 
-@pytest.mark.parametrize("room", VECTOR_ROOMS)
+@pytest.mark.parametrize("room", VECTOR_ROOMS["x86_64"])
 def test_vector_instructions_in_a_plain_room_are_found(room, tmp_path):
     """The same library, of which one room of vector instructions is taken for a plain one."""
     for folder in OBJECTS.glob("*.build"):
@@ -43,16 +48,20 @@ def test_vector_instructions_in_a_plain_room_are_found(room, tmp_path):
     assert room in done.stderr
 
 
-def test_every_room_with_an_instruction_set_is_known_to_the_gate():
-    named = re.search(r'"x86_64": \{([^}]*)\}', GATE.read_text())
-    assert named and set(re.findall(r"\w+", named[1])) == set(VECTOR_ROOMS)
-    assert VECTOR_ROOMS
+@pytest.mark.parametrize("architecture", VECTOR_ROOMS)
+def test_every_room_with_an_instruction_set_is_known_to_the_gate(architecture):
+    named = re.search(rf'"{architecture}": \{{([^}}]*)\}}', GATE.read_text())
+    assert named and set(re.findall(r"\w+", named[1])) == set(VECTOR_ROOMS[architecture])
+    assert VECTOR_ROOMS[architecture]
 
 
 def test_every_room_is_linked_once_and_plain_ones_first():
     """SwiftPM's order is that of the names, which is no rule; ours is written in scripts/link.sh."""
     script = (ROOT / "scripts" / "link.sh").read_text()
-    order = [re.search(rf'\n *{kind}="([^"]*)"', script)[1].split() for kind in ("plain", "vector")]
+    plain, *tables = [
+        words.split() for words in re.findall(r'\n *(?:plain|tables)="([^"]*)"', script)
+    ]
     rooms = [path.name for path in (ROOT / "Sources").iterdir() if [*path.rglob("*.swift")]]
-    assert sorted(order[0] + order[1]) == sorted(rooms)
-    assert sorted(order[1]) == sorted(VECTOR_ROOMS)
+    assert sorted(sum(tables, plain)) == sorted(rooms)
+    # NEON is a part of every arm64 processor; it comes before what is not.
+    assert tables == [VECTOR_ROOMS["x86_64"], ["KernelsNEON", *VECTOR_ROOMS["aarch64"]]]

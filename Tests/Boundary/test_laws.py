@@ -16,6 +16,9 @@ FLAGS = {
     "avx2": {"avx2", "fma", "f16c"},
     "avxvnni": {"avx2", "fma", "f16c", "avx_vnni"},
     "avx512": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512_vnni"},
+    "neon": {"asimd"},
+    "dotprod": {"asimd", "asimddp"},
+    "i8mm": {"asimd", "asimddp", "i8mm"},
 }
 
 
@@ -23,7 +26,7 @@ def available() -> list[str]:
     """The instruction sets of this processor; each of them must load."""
     flags: set[str] = set()
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("flags"):
+        if line.startswith(("flags", "Features")):
             flags |= set(line.partition(":")[2].split())
     return ["reference", *(isa for isa, needed in FLAGS.items() if needed <= flags)]
 
@@ -34,7 +37,7 @@ def expected(plain) -> numpy.ndarray:
         return numpy.array(session.step_logits(prompt()))
 
 
-@pytest.mark.parametrize("isa", ["reference", "avx2", "avxvnni", "avx512"])
+@pytest.mark.parametrize("isa", ["reference", *FLAGS])
 def test_same_bits_for_every_instruction_set(tiny, expected, isa):
     if isa not in available():
         with pytest.raises(mixtral.UnsupportedError):

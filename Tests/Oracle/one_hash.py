@@ -15,6 +15,7 @@ import sys
 
 import numpy as np
 from mixtral import Model, Session, UnsupportedError, step_many
+from mixtral._model import ISA_NUMBERS
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 
@@ -55,7 +56,7 @@ def main() -> int:
         seen.add(digest(rows))
         print(f"{label:16} {digest(rows)}", flush=True)
 
-    for isa in ("reference", "avx2", "avxvnni", "avx512"):
+    for isa in ISA_NUMBERS:
         try:
             model = Model(options.model, isa=isa, threads=2)
         except UnsupportedError:

@@ -22,6 +22,9 @@ ARROWS: dict[str, set[str]] = {
     "KernelsAVX2": {"Intrinsics", "Kernels"},
     "KernelsAVXVNNI": {"Intrinsics", "Kernels"},
     "KernelsAVX512": {"Intrinsics", "Kernels"},
+    "KernelsNEON": {"Intrinsics", "Kernels"},
+    "KernelsDotProd": {"Intrinsics", "Kernels"},
+    "KernelsI8MM": {"Intrinsics", "Kernels"},
     "Base": {"Platform"},
     "Formats": {"Base", "Platform"},
     "Quantization": {"Base", "Formats", "Kernels"},
@@ -45,12 +48,13 @@ ARROWS: dict[str, set[str]] = {
             "Kernels",
         ),
         *("KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"),
+        *("KernelsNEON", "KernelsDotProd", "KernelsI8MM"),
     },
 }
 # The rooms that a room reaches by the names of their functions, without an import: Embedded Swift would
 # compile them again with the importer's instruction set.
 REACHED: dict[str, set[str]] = {
-    "Mixtral": {"KernelsReference", "KernelsAVX2", "KernelsAVXVNNI", "KernelsAVX512"}
+    "Mixtral": {room for room in ARROWS if room.startswith("Kernels")} - {"Kernels"}
 }
 # The rooms in which locks and atomics may stand.
 SYNCHRONIZED = {"Base", "Workers", "Forward", "Model", "Mixtral"}

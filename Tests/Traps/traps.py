@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -20,10 +21,11 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = pathlib.Path(os.environ.get("MIXTRAL_UNSTRIPPED", ROOT / ".build/lib/unstripped"))
 CEILINGS = pathlib.Path(__file__).with_name("ceilings.json")
+LINK = (ROOT / "scripts" / "link.sh").read_text()
+# The rooms of this machine's library.
 ROOMS = sorted(
-    path.name
-    for path in (ROOT / "Sources").iterdir()
-    if next(path.glob("**/*.swift"), None) is not None
+    re.search(r'^plain="([^"]*)"', LINK, re.MULTILINE)[1].split()
+    + re.search(rf'{platform.machine()}\)\n *tables="([^"]*)"', LINK)[1].split()
 )
 TRAP = re.compile(r"\t(call|j\w+|bl?)\s.*<platform_trap>")
 # The part of the functions whose names are those of the standard library.

@@ -1,8 +1,9 @@
-// Each vector instruction that the kernels use under one short name; no logic. v512_ and v256_ exist
+// Each vector instruction of x86-64 that the kernels use under one short name; no logic. v512_ and v256_ exist
 // only in modules built for that instruction set, v_ everywhere. Integers are 32-bit lanes unless a
 // name says bytes or pairs (of 16-bit lanes).
 #ifndef MIXTRAL_INTRINSICS_H
 #define MIXTRAL_INTRINSICS_H
+#if defined(__x86_64__)
 
 #include <immintrin.h>
 #include <stdint.h>
@@ -248,5 +249,7 @@ OP __m256 v512_low_half(__m512 a) { return _mm512_castps512_ps256(a); }
 OP __m256 v512_high_half(__m512 a) { return _mm512_extractf32x8_ps(a, 1); }
 #endif
 
+#undef OP
 #pragma clang assume_nonnull end
+#endif
 #endif

@@ -49,7 +49,7 @@ public func vectorDot<ISA: ProductISA, Codes: CodeReading, let M: Int>(
 ) {
   let vector = Codes.vector(isa, group, i)
   for m in 0..<M {
-    partials[m] = ISA.dot4(partials[m], vector, a + (m * rowStride + i * 4))
+    partials[m] = ISA.dot4(partials[m], vector, a + m * rowStride, i)
   }
   let done = i + 1
   guard done % count == 0 || done % ISA.capacity(bits: Codes.bits) == 0 else { return }
@@ -82,7 +82,7 @@ public func byteVectorDot<ISA: ProductISA, Codes: CodeReading, let M: Int>(
 ) {
   let vector = Codes.vector(isa, group, i)
   for m in 0..<M {
-    partials[m] = ISA.dot4Minus128(partials[m], vector, a + (m * rowStride + i * 4))
+    partials[m] = ISA.dot4Minus128(partials[m], vector, a + m * rowStride, i)
   }
   let done = i + 1
   guard done == 8 || done % ISA.capacity128 == 0 else { return }

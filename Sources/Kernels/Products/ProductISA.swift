@@ -50,9 +50,10 @@ public protocol ProductISA: Lanes, TileSizes {
   static func noPartial() -> Partial
   /// How many `dot4` of codes below 2^bits one partial holds, at least 1 for up to 7 bits.
   static func capacity(bits: Int) -> Int
-  /// Adds to each lane its four codes times the four Int8 at `activations`, none of which is -128.
+  /// Adds to each lane its four codes times four Int8 of the 32 at `activations`, from 4 `place`
+  /// on; none of them is -128.
   static func dot4(
-    _ partial: Partial, _ codes: Integers, _ activations: UnsafeRawPointer
+    _ partial: Partial, _ codes: Integers, _ activations: UnsafeRawPointer, _ place: Int
   ) -> Partial
   /// The first, or the second, of each pair of Int16.
   static func firstScale(_ pairs: Integers) -> Scale
@@ -65,7 +66,7 @@ public protocol ProductISA: Lanes, TileSizes {
   /// Where `keeps128` the 128 stay in, and who adds up takes 128 times the sum of the activations
   /// off. A partial holds `capacity128` of these.
   static func dot4Minus128(
-    _ partial: Partial, _ codes: Integers, _ activations: UnsafeRawPointer
+    _ partial: Partial, _ codes: Integers, _ activations: UnsafeRawPointer, _ place: Int
   ) -> Partial
   static var keeps128: Bool { get }
   static var capacity128: Int { get }

@@ -14,6 +14,7 @@ from typing import Any
 from . import MixtralError, Model, Sampler, SamplerOptions, Session, __version__
 from . import pack as pack_file
 from ._chat import chat_format
+from ._model import ISA_NUMBERS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -287,9 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("model", help="a GGUF file, or the first of a split set")
     common.add_argument("--threads", type=int, help="default: the processors at hand")
-    common.add_argument(
-        "--isa", choices=("reference", "avx2", "avxvnni", "avx512"), help="default: the best"
-    )
+    common.add_argument("--isa", choices=ISA_NUMBERS, help="default: the best")
     common.add_argument("--map", action="store_true", help="map a packed file")
     common.add_argument("--window", type=int, help="sliding window; -1: off; default: the file's")
 

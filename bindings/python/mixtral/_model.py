@@ -39,13 +39,16 @@ from ._text import Detokenizer, StopFilter
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_ISA_NUMBERS = {
+ISA_NUMBERS = {
     "reference": _raw.MIXTRAL_ISA_REFERENCE,
     "avx2": _raw.MIXTRAL_ISA_AVX2,
     "avxvnni": _raw.MIXTRAL_ISA_AVXVNNI,
     "avx512": _raw.MIXTRAL_ISA_AVX512,
+    "neon": _raw.MIXTRAL_ISA_NEON,
+    "dotprod": _raw.MIXTRAL_ISA_DOTPROD,
+    "i8mm": _raw.MIXTRAL_ISA_I8MM,
 }
-_ISA_NAMES = {number: name for name, number in _ISA_NUMBERS.items()}
+_ISA_NAMES = {number: name for name, number in ISA_NUMBERS.items()}
 _CACHE_NUMBERS = {"f16": _raw.MIXTRAL_CACHE_F16, "q8_0": _raw.MIXTRAL_CACHE_Q8_0}
 # Bytes of a prompt in which the spelling of a control token is looked for.
 _LONGEST_SPELLING = 128
@@ -91,7 +94,8 @@ class Model(Handle):
     """A GGUF model of the Mistral family, loaded and ready.
 
     threads: None for the processors that this process may use.
-    isa: None for the best; "reference", "avx2", "avxvnni" or "avx512". All give the same bits.
+    isa: None for the best; "reference", or "avx2", "avxvnni", "avx512", "neon", "dotprod" or "i8mm"
+        where the processor has it. All give the same bits.
     sliding_window: positions a token sees; None as the file says, -1 for all.
     experts_used: experts a token; None as the file says.
     batch: rows computed in one pass; None for the default.
@@ -317,9 +321,9 @@ class Model(Handle):
 def _isa_number(isa: str | None) -> int:
     if isa is None:
         return _raw.MIXTRAL_ISA_AUTO
-    if isa not in _ISA_NUMBERS:
-        raise InvalidArgumentError(f"isa is {isa!r}; allowed {', '.join(_ISA_NUMBERS)}")
-    return _ISA_NUMBERS[isa]
+    if isa not in ISA_NUMBERS:
+        raise InvalidArgumentError(f"isa is {isa!r}; allowed {', '.join(ISA_NUMBERS)}")
+    return ISA_NUMBERS[isa]
 
 
 def _detokenize_flags(special: bool, continuation: bool) -> int:

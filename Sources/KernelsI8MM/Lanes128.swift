@@ -1,0 +1,1 @@
+../KernelsNEON/Lanes128.swift

@@ -1,0 +1,1 @@
+../KernelsReference/Table.swift
