@@ -17,11 +17,13 @@ LIBRARY = ROOT / ".build" / "lib"
 
 # MIXTRAL_ISA_...
 REFERENCE, AVX2, AVX512, AVXVNNI = 1, 2, 3, 4
+NEON, DOTPROD, I8MM = 5, 6, 7
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: left to `make test-baseline`")
     config.addinivalue_line("markers", "machine: left to `make test-avx512`")
+    config.addinivalue_line("markers", "arm64: left to `make test-arm64`")
 
 
 class Case(NamedTuple):

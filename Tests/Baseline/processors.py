@@ -23,6 +23,10 @@ PROCESSORS = {
 }
 
 
+# arm64 without dot products of bytes, with them, and with all that qemu plays.
+ARM64_PROCESSORS = ("cortex-a72", "neoverse-n1", "max")
+
+
 def emulated(name: str, *without: str) -> list[str]:
     """The words before a program's: the processor's name, the features taken away from it.
 
@@ -30,6 +34,11 @@ def emulated(name: str, *without: str) -> list[str]:
     """
     cpu = ",".join([PROCESSORS[name], *(f"-{feature}" for feature in without)])
     return ["qemu-x86_64", "-cpu", cpu, "-L", str(HERE / name)]
+
+
+def emulated_arm64(name: str) -> list[str]:
+    """The same of a program for arm64, with the C library that it was linked for."""
+    return ["qemu-aarch64", "-cpu", name, "-L", "/usr/aarch64-linux-gnu"]
 
 
 if __name__ == "__main__":

@@ -141,11 +141,12 @@ private struct Sample {
 func checkProducts(_ tables: [KernelTable], _ check: inout Check) {
   var random = Random(state: 1)
   for type in PanelType.allCases {
-    for blocks in [0, 1, 2, 3, 5, 8] {
-      let sample = Sample(type, panels: 3, blocks: blocks, rows: 17, nil, .random, &random)
+    // More than the 1024 columns and the 32 rows from which on codes are spread (CodePanels.swift).
+    for blocks in [0, 1, 2, 3, 5, 8] + (Layout.of(type).columns == 256 ? [] : [33]) {
+      let sample = Sample(type, panels: 3, blocks: blocks, rows: 37, nil, .random, &random)
       for table in tables {
         for panels in 1...3 {
-          for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 17] {
+          for rows in [1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 32, 37] {
             check.expect(
               sample.agrees(table, panels: panels, rows: rows), table,
               "\(type.rawValue): \(blocks) blocks, \(panels) panels, \(rows) rows")
