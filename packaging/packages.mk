@@ -35,14 +35,18 @@ built:
 	@if command -v swift > /dev/null && test -f Package.swift; then $(MAKE) --no-print-directory library; fi
 	@test -f $(LIBRARY) || { echo "$(LIBRARY) is missing: run make first" >&2; exit 1; }
 
-# The library of the packages that run anywhere: the same objects, linked for a glibc of 2012.
+# The libraries of the packages that run anywhere: the same objects, linked for a glibc of 2012, and for musl.
 GLIBC := 2.17
 PORTABLE := .build/portable$(CROSS)/libmixtral.so.1
-portable: built $(TOOLS)
-	mkdir -p $(dir $(PORTABLE))
-	scripts/link.sh $(ARCH) $(EMBEDDED)/release $(dir $(PORTABLE))unstripped $(GLIBC)
-	python3 scripts/isa_gate.py $(EMBEDDED)/release $(dir $(PORTABLE))unstripped $(ARCH)
-	$(STRIP) -o $(PORTABLE) $(dir $(PORTABLE))unstripped
+MUSL := .build/musl$(CROSS)/libmixtral.so.1
+$(PORTABLE): LIBC := $(GLIBC)
+$(MUSL): LIBC := musl
+$(PORTABLE) $(MUSL): built $(TOOLS)
+	mkdir -p $(@D)
+	scripts/link.sh $(ARCH) $(EMBEDDED)/release $(@D)/unstripped $(LIBC)
+	python3 scripts/isa_gate.py $(EMBEDDED)/release $(@D)/unstripped $(ARCH)
+	$(STRIP) -o $@ $(@D)/unstripped
+portable: $(PORTABLE) $(MUSL)
 
 # The file that install puts into its place.
 INSTALLED := $(LIBRARY)
@@ -75,12 +79,14 @@ dist: portable
 	cd $(PACKAGES) && sha256sum $(NAME).tar.gz > $(NAME).part && mv $(NAME).part $(NAME).tar.gz.sha256
 	cat $(PACKAGES)/$(NAME).tar.gz.sha256
 
-## make wheel: a Python wheel with the library inside; auditwheel finds the oldest system that it runs on.
+## make wheel [ARCH=aarch64]: Python wheels with the library inside, for glibc 2.17 and for musl.
+# wheel LIBRARY TAG: auditwheel agrees with the tags, a test says.
+wheel = MIXTRAL_WHEEL_LIBRARY="$(CURDIR)/$(1)" MIXTRAL_WHEEL_TAG=py3-none-$(2) $(PYTHON) -m build --wheel \
+  --no-isolation --outdir $(PACKAGES) bindings/python
 wheel: portable
-	rm -rf .build/wheel $(PACKAGES)/mixtral-*.whl
-	MIXTRAL_WHEEL_LIBRARY="$(CURDIR)/$(PORTABLE)" $(PYTHON) -m build --wheel --no-isolation \
-	  --outdir .build/wheel bindings/python
-	PATH="$(CURDIR)/.venv/bin:$$PATH" $(PYTHON) -m auditwheel repair --wheel-dir $(PACKAGES) .build/wheel/mixtral-*.whl
+	rm -rf $(PACKAGES)/mixtral-*_$(ARCH).whl
+	$(call wheel,$(PORTABLE),manylinux2014_$(ARCH).manylinux_2_17_$(ARCH))
+	$(call wheel,$(MUSL),musllinux_1_2_$(ARCH))
 
 # What a package's build reads; the library is built before it.
 DEBIAN_INPUTS := Makefile packaging include bindings examples/c Sources/Mixtral/Library.swift $(DOCUMENTS) $(LIBRARY)

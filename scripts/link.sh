@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# link.sh ARCHITECTURE OBJECTS OUTPUT [GLIBC [PROGRAM]]: links the library from a folder of SwiftPM's objects of an
+# link.sh ARCHITECTURE OBJECTS OUTPUT [LIBC [PROGRAM]]: links the library from a folder of SwiftPM's objects of an
 # Embedded build, or a program whose room is no part of it.
 #
-# For this system, or by the linker of the package ziglang for every system from a version of glibc on.
+# For this system, or by the linker of the package ziglang for LIBC: every system from a version of glibc on, or musl.
 #
 # SwiftPM links in an order of its own. Here rooms of plain instructions come first: where several rooms
 # have the same function of the standard library, the linker takes the first, and an old processor must
 # not get one with vector instructions (scripts/isa_gate.py looks at the result).
 set -eu
-architecture=$1 objects=$2 output=$3 glibc=${4:-} program=${5:-}
+architecture=$1 objects=$2 output=$3 libc=${4:-} program=${5:-}
 plain="Mixtral Conversion Model Forward Workers Quantization Sampling Text Formats Base Kernels KernelsReference"
 swift=$(dirname "$(realpath "$(command -v swiftc)")")
 case $architecture in
@@ -31,9 +31,12 @@ for source in Sources/Platform/*.c; do files+=("$objects/Platform.build/$(basena
 for room in $tables; do files+=("$objects/$room.build/$room.o"); done
 
 linker=("$swift/clang" -target "$target" -fuse-ld=lld "${helpers[@]}")
-if test -n "$glibc"; then
+if test -n "$libc"; then
   export ZIG_GLOBAL_CACHE_DIR=.build/zig ZIG_LOCAL_CACHE_DIR=.build/zig
-  linker=(.venv/bin/python -m ziglang cc -target "$architecture-linux-gnu.$glibc")
+  case $libc in
+    musl) linker=(.venv/bin/python -m ziglang cc -target "$architecture-linux-musl" -dynamic -lc) ;;
+    *) linker=(.venv/bin/python -m ziglang cc -target "$architecture-linux-gnu.$libc") ;;
+  esac
 fi
 
 # Two calls are taken over (Sources/Platform/reserve.c).

@@ -37,7 +37,7 @@ print(json.dumps(tokens))
 @pytest.fixture(scope="module")
 def wheel(version: str) -> pathlib.Path:
     make("wheel")
-    (wheel,) = (ROOT / ".build" / "packages").glob("*.whl")
+    (wheel,) = (ROOT / ".build" / "packages").glob("*manylinux*_x86_64.whl")
     assert wheel.name == f"mixtral-{version}-py3-none-{LEGACY}.{PLATFORM}.whl"
     return wheel
 

@@ -1,4 +1,4 @@
-"""Puts the library into the wheel when MIXTRAL_WHEEL_LIBRARY names it (`make wheel`).
+"""Puts the library into the wheel when MIXTRAL_WHEEL_LIBRARY names it, for MIXTRAL_WHEEL_TAG (`make wheel`).
 
 Without it the wheel is Python only, and finds a library that the system's packages installed.
 """
@@ -25,6 +25,6 @@ class LibraryHook(BuildHookInterface):
         files[library] = f"mixtral/{pathlib.Path(library).name}"
         for notice in (ROOT / "LICENSE", ROOT / "packaging" / "THIRD-PARTY.md"):
             files[str(notice)] = f"mixtral/{notice.name}"
-        # `make wheel` has auditwheel replace this tag by the oldest manylinux that the library runs on.
+        # The systems that the library was linked for (packaging/packages.mk).
         build_data["pure_python"] = False
-        build_data["tag"] = "py3-none-linux_x86_64"
+        build_data["tag"] = os.environ["MIXTRAL_WHEEL_TAG"]
