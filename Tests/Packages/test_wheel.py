@@ -112,3 +112,14 @@ def test_commands(
     count = str(len(bundled.tokens))
     said = run(*words, "generate", bundled.model, bundled.prompt, "-n", count, cwd=tmp_path)
     assert said == f"{bundled.text}\n"
+
+
+def test_a_program_frozen_by_pyinstaller(
+    python: pathlib.Path, bundled: Golden, tmp_path: pathlib.Path
+) -> None:
+    """Without an option: the wheel brings a hook."""
+    run(python, "-m", "pip", "install", "--quiet", "pyinstaller==6.22.3")
+    (tmp_path / "app.py").write_text(TOKENS)
+    run(python, "-m", "PyInstaller", "--noconfirm", "--log-level=ERROR", "app.py", cwd=tmp_path)
+    words = [bundled.model, len(bundled.tokens), json.dumps(bundled.ids)]
+    assert json.loads(run(tmp_path / "dist/app/app", *words, cwd="/")) == bundled.tokens
