@@ -1,5 +1,7 @@
 """PyInstaller's hook: `libmixtral.so.1` goes where the frozen package looks for it."""
 
-from PyInstaller.utils.hooks import collect_data_files
+import pathlib
 
-datas = collect_data_files("mixtral", includes=["libmixtral.so.1"])
+_library = pathlib.Path(__file__).resolve().parents[1] / "libmixtral.so.1"
+# A package that finds the system's library brings none.
+datas = [(str(_library), "mixtral")] if _library.exists() else []
