@@ -80,7 +80,7 @@ dist: portable
 	cat $(PACKAGES)/$(NAME).tar.gz.sha256
 
 ## make wheel [ARCH=aarch64]: Python wheels with the library inside, for glibc 2.17 and for musl.
-# wheel LIBRARY TAG: auditwheel agrees with the tags, a test says.
+# $(call wheel,LIBRARY,TAG). A test asks auditwheel whether it agrees with the tag for glibc.
 wheel = MIXTRAL_WHEEL_LIBRARY="$(CURDIR)/$(1)" MIXTRAL_WHEEL_TAG=py3-none-$(2) $(PYTHON) -m build --wheel \
   --no-isolation --outdir $(PACKAGES) bindings/python
 wheel: portable
